@@ -551,7 +551,7 @@ def test_an_alias_that_is_the_name_of_another_module_is_found() -> None:
     assert misleading_aliases(tree) == [("connector/cli/main.py", "accepted_routing")]
 
 
-def test_what_is_allowed_is_not_complained_about() -> None:
+def test_permitted_code_has_no_findings() -> None:
     tree = {
         "connector/app.py": "import os\nimport connector.kaufland.http.client\nfrom streams.kafka import source",
         "connector/kaufland/http/client.py": "import httpx, time\nfrom connector.kaufland.http import signing",

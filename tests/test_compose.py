@@ -59,7 +59,7 @@ def test_every_image_has_a_version_or_is_ours(compose: dict[str, Any]) -> None:
         assert not service["image"].endswith(":latest")
 
 
-def test_what_a_service_waits_for_exists(compose: dict[str, Any]) -> None:
+def test_every_service_dependency_exists(compose: dict[str, Any]) -> None:
     for service in compose["services"].values():
         assert set(service.get("depends_on", {})) <= set(compose["services"])
         assert set(service.get("secrets", [])) <= set(compose["secrets"])
@@ -72,7 +72,7 @@ def test_ports_are_open_to_this_machine_only(compose: dict[str, Any]) -> None:
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
-def test_our_services_run_with_as_little_as_they_need(compose: dict[str, Any]) -> None:
+def test_our_services_run_with_minimal_privileges(compose: dict[str, Any]) -> None:
     for name in OURS:
         service = compose["services"][name]
         assert service["read_only"] is True
@@ -87,7 +87,7 @@ def test_mounted_files_and_secrets_exist_here(compose: dict[str, Any]) -> None:
     assert all((ROOT / path).exists() for path in mounts | files)
 
 
-def test_no_secret_stands_in_the_compose_file(compose: dict[str, Any]) -> None:
+def test_the_compose_file_contains_no_secret(compose: dict[str, Any]) -> None:
     text = (ROOT / "docker-compose.yml").read_text("utf-8")
 
     for secret in compose["secrets"].values():
@@ -103,7 +103,7 @@ def test_the_image_runs_as_an_ordinary_user_and_installs_by_hash() -> None:
     assert all("--hash=" in block for block in _pins(ROOT / "requirements-run.lock"))
 
 
-def test_what_the_image_is_built_of_is_there_and_not_ignored() -> None:
+def test_files_copied_into_the_image_exist_and_are_not_ignored() -> None:
     """The ignore file excludes everything, and names what is included."""
     first, *included = (ROOT / ".dockerignore").read_text("utf-8").split()
     copied = [

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parent.parent
         ("topics", "connector.contracts.topics", topics.document),
     ],
 )
-def test_a_printed_page_is_that_of_the_source(page: str, module: str, document: Callable[[], str]) -> None:
+def test_a_generated_page_matches_the_source(page: str, module: str, document: Callable[[], str]) -> None:
     path = ROOT / "docs" / f"{page}.md"
 
     assert path.read_text() == document(), f"run: python -m {module} > docs/{page}.md"
@@ -48,7 +48,7 @@ def test_a_topic_that_is_kept_for_a_while_says_how_long() -> None:
     assert re.search(r"marketplace-calls\.v1` .* 30 d ", topics.document())
 
 
-def test_the_pages_say_where_keys_come_from() -> None:
+def test_the_pages_explain_where_api_keys_come_from() -> None:
     configuration = (ROOT / "docs" / "configuration.md").read_text()
 
     assert "Settings > API Access > Generate API Keys" in " ".join(configuration.split())

@@ -81,7 +81,7 @@ def test_a_not_found_is_proven_by_the_topics_alone(kafka: Stack, tmp_path: Path)
 
 
 @pytest.mark.kafka
-def test_everything_is_in_order_before_going_live_and_said_when_it_is_not(kafka: Stack, tmp_path: Path) -> None:
+def test_check_passes_when_everything_is_in_order_and_reports_what_is_not(kafka: Stack, tmp_path: Path) -> None:
     with Deployment(kafka=kafka, folder=tmp_path / "check", partitions=2, catalogue="eans = 5") as deployed:
         config = deployed.config("check")
 

@@ -28,7 +28,7 @@ def wrong(cell: str) -> list[str]:
     return missing(re.findall(r"`([^`]+)`", cell))
 
 
-def test_every_id_stands_there_exactly_once() -> None:
+def test_every_id_is_listed_exactly_once() -> None:
     ids = Counter(cells[0] for cells in [*table(DONE), *table(OPEN)])
     wanted = {f"{part}-{number:02d}" for part, last in LAST.items() for number in range(1, last + 1)} - NEVER_GIVEN
 
@@ -47,7 +47,7 @@ def test_every_row_that_is_done_names_a_module_and_something_that_shows_it() -> 
         assert "::" in shown, name
 
 
-def test_what_is_open_says_so_and_claims_no_test() -> None:
+def test_an_open_row_is_marked_and_names_no_test() -> None:
     for name, _, state in table(OPEN):
         assert state.split(":")[0].strip(" |") == "open", name
         assert "::" not in state, name

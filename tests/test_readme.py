@@ -44,7 +44,7 @@ NEVER_RUN = {
 }
 SNIPPETS = {
     "demo.connector": "tests/unit/devstack/test_keep.py",
-    "ProducerKit(": "tests/test_readme.py::test_the_snippet_that_sends_an_event_shows_what_became_of_it",
+    "ProducerKit(": "tests/test_readme.py::test_the_snippet_that_sends_an_event_shows_its_result",
     "ROW_NUMBER()": "tests/test_readme.py::test_the_query_keeps_one_row_of_each_event",
     "waited_us": "tests/test_readme.py::test_the_query_joins_results_with_their_calls",
 }
@@ -346,7 +346,7 @@ def test_the_query_joins_results_with_their_calls() -> None:
 
 
 @pytest.mark.slow
-def test_the_snippet_that_sends_an_event_shows_what_became_of_it(tmp_path: Path) -> None:
+def test_the_snippet_that_sends_an_event_shows_its_result(tmp_path: Path) -> None:
     """Runs every command of "Your own broker", then the snippet, on the embedded broker, which has no transactions and
     lets only its own process create topics."""
     snippet = tmp_path / "snippet.py"

@@ -69,7 +69,7 @@ def claim(ean: str, unit_id: int = 7, *names: str) -> OfferClaim:
     return OfferClaim(account="main", unit_id=unit_id, names=(*names, f"unit/{unit_id}"), ean=ean)
 
 
-def test_of_many_processes_that_claim_at_once_all_hear_of_the_same_owners(place: tuple[str, str]) -> None:
+def test_many_processes_that_claim_at_once_all_read_the_same_owners(place: tuple[str, str]) -> None:
     units = list(range(20))
 
     def claimed(ean: str) -> list[str]:
@@ -84,7 +84,7 @@ def test_of_many_processes_that_claim_at_once_all_hear_of_the_same_owners(place:
     assert [claimed(ean) for ean in ("1", "5")] == [heard[0]] * 2
 
 
-def test_a_released_offer_goes_to_the_next_in_line_with_what_was_written(place: tuple[str, str]) -> None:
+def test_a_released_offer_passes_to_the_next_claim_with_the_accepted_times(place: tuple[str, str]) -> None:
     first, second = process(place), process(place)
     assert owners(asked(first, claim("1"))) == owners(asked(second, claim("2"))) == ["1"]
 
@@ -128,7 +128,7 @@ def test_a_topic_that_was_created_again_and_has_grown_past_the_old_one_is_read_f
     kafka.delete_topic(name)
 
 
-def test_a_broker_that_is_not_there_is_said_and_asked_again() -> None:
+def test_a_broker_that_is_down_is_reported_and_retried() -> None:
     nobody = ("127.0.0.1:9", "owners")
 
     with pytest.raises(SourceFailed, match="owners cannot be read"):

@@ -95,7 +95,7 @@ def test_the_offsets_of_a_group_that_is_running_can_neither_be_reset_nor_deleted
 # ---- failed checkpoints ---------------------------------------------------------------------------------------------
 
 
-def test_group_metadata_of_before_a_rebalance_aborts_and_fresh_metadata_writes_once(real: KafkaAdapter) -> None:
+def test_outdated_group_metadata_aborts_the_transaction_and_current_metadata_writes_once(real: KafkaAdapter) -> None:
     where = topic_set(real)
     first, sink = member(real, where), sink_of(real, where)
     with closing(sink, first.source):
@@ -116,7 +116,7 @@ def test_group_metadata_of_before_a_rebalance_aborts_and_fresh_metadata_writes_o
     assert real.visible(where.results, 0) == [result(where)]
 
 
-def test_a_retriable_error_is_the_same_call_again_on_the_same_producer(real: KafkaAdapter) -> None:
+def test_a_retriable_error_repeats_the_call_on_the_same_producer(real: KafkaAdapter) -> None:
     where = topic_set(real, partitions=1)
     reader, sink = member(real, where), sink_of(real, where)
     with closing(sink, reader.source):
@@ -138,7 +138,7 @@ def test_a_retriable_error_is_the_same_call_again_on_the_same_producer(real: Kaf
     assert real.visible(where.results, 0) == [result(where)]
 
 
-def test_a_producer_that_gets_nowhere_for_twenty_seconds_is_replaced_and_stops_nothing(real: KafkaAdapter) -> None:
+def test_a_producer_without_progress_for_twenty_seconds_is_replaced(real: KafkaAdapter) -> None:
     where = topic_set(real, partitions=1)
     reader = member(real, where)
     now_s = [0.0]
@@ -161,7 +161,9 @@ def test_a_producer_that_gets_nowhere_for_twenty_seconds_is_replaced_and_stops_n
 
 
 @pytest.mark.parametrize("landed", [True, False], ids=["landed", "not landed"])
-def test_a_producer_fenced_in_its_commit_asks_the_marks_whether_it_landed(real: KafkaAdapter, *, landed: bool) -> None:
+def test_a_producer_fenced_during_a_commit_reads_the_committed_marks_to_learn_whether_it_succeeded(
+    real: KafkaAdapter, *, landed: bool
+) -> None:
     where = topic_set(real, partitions=1)
     reader, sink = member(real, where), sink_of(real, where)
     with closing(sink, reader.source):
@@ -178,7 +180,7 @@ def test_a_producer_fenced_in_its_commit_asks_the_marks_whether_it_landed(real: 
     assert real.visible(where.results, 0) == [result(where)]
 
 
-def test_a_commit_that_takes_long_does_not_lengthen_the_lease(real: KafkaAdapter) -> None:
+def test_a_slow_commit_does_not_extend_the_lease(real: KafkaAdapter) -> None:
     where = topic_set(real, partitions=1)
     reader, sink = member(real, where), sink_of(real, where)
     with closing(sink, reader.source):
@@ -225,7 +227,7 @@ def test_at_least_once_an_acknowledgement_after_the_lease_does_not_count(real: K
     assert isinstance(late, Again)
 
 
-def test_at_least_once_no_lane_is_there_before_all_else_is(real: KafkaAdapter) -> None:
+def test_at_least_once_writes_lanes_after_everything_else(real: KafkaAdapter) -> None:
     where = topic_set(real, partitions=1)
     reader = member(real, where)
     settings = real._sink_settings(where.group, where.group, frozenset())
@@ -246,7 +248,7 @@ def test_at_least_once_no_lane_is_there_before_all_else_is(real: KafkaAdapter) -
     assert [output.value for output in real.visible(where.results, 0)] == [b"v"]
 
 
-def test_what_dies_while_a_checkpoint_is_repeated_is_not_in_it(real: KafkaAdapter) -> None:
+def test_a_repeated_checkpoint_leaves_out_assignments_lost_meanwhile(real: KafkaAdapter) -> None:
     where = topic_set(real)
     reader, sink = member(real, where), sink_of(real, where)
     with closing(sink, reader.source):
@@ -268,7 +270,7 @@ def test_what_dies_while_a_checkpoint_is_repeated_is_not_in_it(real: KafkaAdapte
     assert [output.value for output in real.visible(where.results, 0)] == [b"alive"]
 
 
-def test_a_producing_that_was_interrupted_is_aborted_and_never_half_committed(real: KafkaAdapter) -> None:
+def test_an_interrupted_transaction_is_aborted_and_never_committed_in_part(real: KafkaAdapter) -> None:
     where = topic_set(real, partitions=1)
     reader, sink = member(real, where), sink_of(real, where)
     with closing(sink, reader.source):
@@ -302,7 +304,7 @@ def test_a_producing_that_was_interrupted_is_aborted_and_never_half_committed(re
 
 
 @pytest.mark.parametrize("side", ["client", "broker"])
-def test_a_lane_that_is_too_large_stops_its_partition_and_the_others_are_written(real: KafkaAdapter, side: str) -> None:
+def test_a_lane_record_that_is_too_large_stops_its_partition_only(real: KafkaAdapter, side: str) -> None:
     where = topic_set(real)
     small = real._stack.create_topic("small", 2, {"max.message.bytes": "2000"})
     size = 1_500_000 if side == "client" else 4_000
@@ -325,7 +327,7 @@ def test_a_lane_that_is_too_large_stops_its_partition_and_the_others_are_written
 
 
 @pytest.mark.parametrize("side", ["client", "broker"])
-def test_a_logged_call_that_is_too_large_goes_out_as_its_digest(real: KafkaAdapter, side: str) -> None:
+def test_a_call_log_row_that_is_too_large_is_replaced_by_its_digest(real: KafkaAdapter, side: str) -> None:
     where = topic_set(real, partitions=1)
     calls = real._stack.create_topic("calls", 1, {"max.message.bytes": "2000"})
     size = 1_500_000 if side == "client" else 4_000
@@ -347,7 +349,7 @@ def test_a_logged_call_that_is_too_large_goes_out_as_its_digest(real: KafkaAdapt
 # ---- transactions of others -----------------------------------------------------------------------------------------
 
 
-def test_what_is_not_committed_is_not_read_and_what_is_aborted_is_passed(real: KafkaAdapter) -> None:
+def test_uncommitted_records_are_not_read_and_aborted_ones_are_skipped(real: KafkaAdapter) -> None:
     where = topic_set(real, partitions=1)
     upstream = Producer(real._client(**{"transactional.id": where.group, "retry.backoff.ms": 5}))
     upstream.init_transactions(PATIENCE_S)
@@ -430,7 +432,7 @@ def test_a_lane_behind_an_open_transaction_of_another_is_restored_too(real: Kafk
 # ---- unsuitable topics ----------------------------------------------------------------------------------------------
 
 
-def test_a_missing_state_topic_stops_the_source_and_is_named(real: KafkaAdapter) -> None:
+def test_a_missing_state_topic_stops_the_source_with_its_name(real: KafkaAdapter) -> None:
     where = topic_set(real, partitions=1)
     reader = RecordingMember(source=real.source(group=where.group, topics={where.inputs: "no-such-topic"}))
 
@@ -438,7 +440,7 @@ def test_a_missing_state_topic_stops_the_source_and_is_named(real: KafkaAdapter)
         until(lambda: bool(reader.owned), reader)
 
 
-def test_a_state_topic_with_too_few_partitions_stops_the_source_and_says_the_remedy(real: KafkaAdapter) -> None:
+def test_a_state_topic_with_too_few_partitions_stops_the_source_with_the_remedy(real: KafkaAdapter) -> None:
     where = topic_set(real, partitions=2)
     narrow = real.create_topic("narrow", 1)
     reader = RecordingMember(source=real.source(group=where.group, topics={where.inputs: narrow}))
@@ -462,9 +464,7 @@ def bring_back(stack: JvmStack, over: threading.Event) -> None:
     over.wait()
 
 
-def test_a_broker_that_is_killed_for_three_seconds_costs_time_and_nothing_else(
-    own: KafkaAdapter, own_kafka: JvmStack
-) -> None:
+def test_a_broker_killed_for_three_seconds_delays_and_loses_nothing(own: KafkaAdapter, own_kafka: JvmStack) -> None:
     own.session_s = 15.0
     where = topic_set(own, partitions=1)
     own.append(numbered(where.inputs, 0, 0, 10))
@@ -490,9 +490,7 @@ def test_a_broker_that_is_killed_for_three_seconds_costs_time_and_nothing_else(
         over.set()
 
 
-def test_at_least_once_a_commit_that_no_coordinator_answers_holds_nobody_up(
-    own: KafkaAdapter, own_kafka: JvmStack
-) -> None:
+def test_at_least_once_a_commit_without_an_answer_blocks_nothing_else(own: KafkaAdapter, own_kafka: JvmStack) -> None:
     own.session_s = 15.0
     where = topic_set(own, partitions=1)
     own.append(numbered(where.inputs, 0, 0, 10))
@@ -514,7 +512,7 @@ def test_at_least_once_a_commit_that_no_coordinator_answers_holds_nobody_up(
         assert own.committed(where.group, where.inputs, 0) == (10, mark(10))
 
 
-def test_a_broker_that_is_frozen_past_the_session_costs_the_assignment_and_says_so(
+def test_a_broker_frozen_past_the_session_loses_the_assignment_and_it_is_reported(
     own: KafkaAdapter, own_kafka: JvmStack
 ) -> None:
     own.session_s = 3.0
@@ -562,7 +560,7 @@ def forget(way: ForgetfulProxy, client: Consumer | Producer, topic: str) -> None
     assert way.forgot.is_set()
 
 
-def test_a_client_that_was_told_of_no_brokers_is_replaced_and_reading_goes_on(
+def test_a_consumer_that_knows_no_broker_is_replaced_and_reading_continues(
     way: ForgetfulProxy, behind: KafkaAdapter
 ) -> None:
     where = topic_set(behind, partitions=1)
@@ -585,7 +583,7 @@ def test_a_client_that_was_told_of_no_brokers_is_replaced_and_reading_goes_on(
         assert reader.at(0).epoch > before.epoch
 
 
-def test_a_client_that_reaches_no_broker_for_a_session_is_replaced_and_reading_goes_on(
+def test_a_consumer_without_a_connection_for_a_session_is_replaced_and_reading_continues(
     way: ForgetfulProxy, behind: KafkaAdapter
 ) -> None:
     """A client may know only one broker, which is down, though others are up; it does not look for them itself."""
@@ -605,7 +603,7 @@ def test_a_client_that_reaches_no_broker_for_a_session_is_replaced_and_reading_g
 
 
 @pytest.mark.parametrize("kind", [TransactionalSink, PlainSink])
-def test_a_producer_that_was_told_of_no_brokers_is_replaced_and_writes(
+def test_a_producer_that_knows_no_broker_is_replaced_and_writes(
     way: ForgetfulProxy, behind: KafkaAdapter, kind: type[TransactionalSink | PlainSink]
 ) -> None:
     where = topic_set(behind, partitions=1)

@@ -56,7 +56,7 @@ def checkpoint(at: Assignment, where: TopicSet, serial: int) -> Checkpoint:
 
 
 @pytest.mark.slow
-def test_a_checkpoint_whose_call_outlasts_its_time_out_is_written_by_another_producer(three: ThreeBrokers) -> None:
+def test_a_checkpoint_whose_call_hangs_is_written_by_another_producer(three: ThreeBrokers) -> None:
     where = topic_set(three.broker, partitions=1)
     three.coordinated_by(where.group, GOES)
     three.transactions_coordinated_by(where.group, STAYS)

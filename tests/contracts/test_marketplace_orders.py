@@ -183,7 +183,7 @@ def test_shipping_sees_the_units_of_an_order_as_the_order_and_each_alone_show_th
     ]
 
 
-def test_money_and_moments_of_a_unit_make_sense(stall: Stall) -> None:
+def test_amounts_and_timestamps_of_a_unit_are_consistent(stall: Stall) -> None:
     unit = stall.order(next(iter(stall.truth()))).units[0]
 
     assert unit.vat is not None
@@ -223,7 +223,7 @@ def test_the_list_shows_every_unit_that_the_merchant_fulfils_on_every_storefront
     assert {order.fulfillment_type for order in orders} == {"fulfilled_by_merchant", "fulfilled_by_kaufland"}
 
 
-def test_a_change_in_the_very_second_that_is_asked_from_is_shown(stall: Stall) -> None:
+def test_a_change_in_the_second_of_the_filter_is_listed(stall: Stall) -> None:
     newest = stall.pages(0)[0]
 
     shown = stall.pages(newest.changed_us)
@@ -232,12 +232,12 @@ def test_a_change_in_the_very_second_that_is_asked_from_is_shown(stall: Stall) -
     assert stall.pages(newest.changed_us + 1_000_001) == []
 
 
-def test_an_order_and_an_order_unit_that_are_not_there_are_gone(stall: Stall) -> None:
+def test_a_missing_order_and_a_missing_order_unit_are_gone(stall: Stall) -> None:
     assert isinstance(stall.answer(CallKind.ORDER, ReadOrder(order_id="NOSUCH1")), Gone)
     assert isinstance(stall.answer(CallKind.ORDER_UNIT, ReadOrderUnit(order_unit_id=1)), Gone)
 
 
-def test_a_buyer_is_handed_on_only_where_the_account_asks_for_it(open_stall: Open) -> None:
+def test_a_buyer_is_passed_on_only_for_accounts_with_contacts_enabled(open_stall: Open) -> None:
     told, kept = (stall.order(next(iter(stall.truth()))) for stall in (open_stall(contacts=True), open_stall()))
 
     assert kept.contact is None
@@ -256,7 +256,7 @@ def malformed(open_stall: Open, defect: str) -> tuple[Stall, str]:
 
 
 @pytest.mark.parametrize("defect", ["no_id", "price_text", "price_float", "no_status"])
-def test_a_malformed_unit_sets_its_order_apart_and_spoils_no_other_row(open_stall: Open, defect: str) -> None:
+def test_a_malformed_unit_quarantines_its_order_and_affects_no_other_row(open_stall: Open, defect: str) -> None:
     stall, order_id = malformed(open_stall, defect)
 
     found = stall.order(order_id)
@@ -271,7 +271,7 @@ def test_a_malformed_unit_sets_its_order_apart_and_spoils_no_other_row(open_stal
 
 
 @pytest.mark.parametrize("defect", ["bad_time", "vat_text", "no_zone", "shipping_null"])
-def test_an_odd_side_field_costs_neither_the_order_nor_its_shipment(open_stall: Open, defect: str) -> None:
+def test_an_invalid_side_field_affects_neither_the_order_nor_its_shipment(open_stall: Open, defect: str) -> None:
     stall, order_id = malformed(open_stall, defect)
     first = next(iter(stall.truth()[order_id]["order_units"]))["id_order_unit"]
 
@@ -288,7 +288,7 @@ def test_an_odd_side_field_costs_neither_the_order_nor_its_shipment(open_stall: 
 
 
 @pytest.mark.parametrize("defect", ["price_text", "price_float"])
-def test_an_order_whose_money_cannot_be_read_is_shipped_all_the_same(open_stall: Open, defect: str) -> None:
+def test_an_order_with_unreadable_amounts_can_still_be_shipped(open_stall: Open, defect: str) -> None:
     stall, order_id = malformed(open_stall, defect)
 
     summary = stall.answer(CallKind.ORDER, ReadOrderSummary(order_id=order_id))
@@ -299,7 +299,7 @@ def test_an_order_whose_money_cannot_be_read_is_shipped_all_the_same(open_stall:
     }
 
 
-def test_a_status_that_nobody_knows_passes(open_stall: Open) -> None:
+def test_an_unknown_status_is_passed_on(open_stall: Open) -> None:
     stall = open_stall(documented=False)
     unit_id = stall.unit()
     stall.change(f"order-units/{unit_id}", status="in_clarification")
@@ -351,7 +351,7 @@ def test_a_unit_that_is_still_open_is_refused(open_stall: Open) -> None:
     assert refused.message
 
 
-def test_a_unit_that_is_not_there_and_a_carrier_that_is_misspelt(stall: Stall) -> None:
+def test_a_missing_unit_is_gone_and_a_misspelt_carrier_is_refused(stall: Stall) -> None:
     unit_id = stall.unit()
 
     gone = stall.answer(CallKind.SEND, SendUnit(order_unit_id=1, carrier_code="DHL", tracking_numbers=("T1",)))
@@ -363,7 +363,7 @@ def test_a_unit_that_is_not_there_and_a_carrier_that_is_misspelt(stall: Stall) -
 
 
 @pytest.mark.parametrize("kind", [CallKind.SEND, CallKind.PARCEL])
-def test_an_answer_that_is_lost_loses_the_write_and_not_what_it_did(stall: Stall, kind: CallKind) -> None:
+def test_a_lost_answer_leaves_the_executed_write_unknown(stall: Stall, kind: CallKind) -> None:
     unit_id = stall.unit()
     send = SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=("T1",))
     if kind is CallKind.PARCEL:
@@ -375,7 +375,7 @@ def test_an_answer_that_is_lost_loses_the_write_and_not_what_it_did(stall: Stall
     assert stall.answer(CallKind.ORDER_UNIT, ReadOrderUnit(order_unit_id=unit_id)).unit.status is UnitStatus.SENT
 
 
-def test_the_carriers_are_those_that_a_send_takes(stall: Stall) -> None:
+def test_the_listed_carriers_are_those_that_a_send_accepts(stall: Stall) -> None:
     found = stall.answer(CallKind.CARRIERS, ReadCarriers())
 
     assert isinstance(found, CarriersFound)
@@ -399,7 +399,7 @@ def test_a_return_is_listed(stall: Stall) -> None:
     assert (page.unreadable, page.is_last) == ((), True)
 
 
-def test_a_return_names_the_order_unit_that_comes_back_and_why_and_nothing_that_its_buyer_wrote(stall: Stall) -> None:
+def test_a_return_names_the_order_unit_and_the_reason_without_the_buyers_note(stall: Stall) -> None:
     unit_id = stall.unit()
     stall.answer(CallKind.SEND, SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=("T1",)))
     stall.change(f"order-units/{unit_id}/return")

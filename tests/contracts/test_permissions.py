@@ -78,9 +78,7 @@ def test_a_topic_that_may_not_be_described_is_hidden_and_one_that_is_not_there_i
     assert there[topic].hidden
 
 
-def test_a_topic_is_described_with_what_may_be_done_with_it(
-    secured: SecuredBroker, user: ScramUser, topic: str
-) -> None:
+def test_a_topic_is_described_with_the_allowed_operations(secured: SecuredBroker, user: ScramUser, topic: str) -> None:
     secured.allow(on(ResourceType.TOPIC, topic, user, AclOperation.WRITE, AclOperation.DESCRIBE_CONFIGS))
 
     described = asked(secured, user).describe([topic])[topic]
@@ -90,7 +88,7 @@ def test_a_topic_is_described_with_what_may_be_done_with_it(
     assert described.config["cleanup.policy"] == "delete"
 
 
-def test_what_may_be_done_with_a_group_is_known_before_it_has_members(secured: SecuredBroker, user: ScramUser) -> None:
+def test_allowed_operations_on_a_group_are_known_before_it_has_members(secured: SecuredBroker, user: ScramUser) -> None:
     group = f"of-{user.name}"
 
     before = asked(secured, user).allowed_on_group(group)
@@ -100,7 +98,7 @@ def test_what_may_be_done_with_a_group_is_known_before_it_has_members(secured: S
     assert asked(secured, user).allowed_on_group(group) == frozenset({"Read", "Describe"})
 
 
-def test_a_topic_that_may_not_be_created_says_which_permission_that_takes(
+def test_creating_a_topic_without_permission_names_the_permission(
     secured: SecuredBroker, user: ScramUser, topic: str
 ) -> None:
     refused = asked(secured, user).create([TopicToCreate(name=f"{topic}-new", partitions=1, config={})])
@@ -150,7 +148,7 @@ def test_reading_as_a_group_without_permission_names_the_group(
 @pytest.mark.parametrize(
     ("may", "lacks"), [((), "Describe"), ((AclOperation.DESCRIBE,), "Read")], ids=["not even seen", "seen"]
 )
-def test_state_that_may_not_be_read_is_named_when_it_is_restored(
+def test_restoring_a_state_topic_without_permission_names_it(
     secured: SecuredBroker, user: ScramUser, topic: str, may: tuple[AclOperation, ...], lacks: str
 ) -> None:
     state = with_a_record(secured, f"{topic}-state")

@@ -94,7 +94,7 @@ def test_a_schema_is_found_under_its_subject_only(client: RegistryClient, subjec
     assert client.find(f"other-{subject}", record(ID)) is None
 
 
-def test_what_is_not_there_is_said_to_be_unknown(client: RegistryClient, subject: str) -> None:
+def test_a_missing_schema_is_reported_as_unknown(client: RegistryClient, subject: str) -> None:
     assert client.latest(subject) is None
     assert client.versions(subject) == ()
     with pytest.raises(SchemaUnknown):
@@ -103,7 +103,7 @@ def test_what_is_not_there_is_said_to_be_unknown(client: RegistryClient, subject
         client.version(subject, 1)
 
 
-def test_a_subject_is_listed_once_it_is_there(client: RegistryClient, subject: str) -> None:
+def test_a_subject_is_listed_once_it_is_registered(client: RegistryClient, subject: str) -> None:
     client.register(subject, record(ID))
 
     assert subject in client.subjects()
@@ -130,7 +130,7 @@ def test_a_forward_level_refuses_what_old_readers_cannot_read(client: RegistryCl
     assert client.compatible(subject, record(ID, MUST, NOTE))
 
 
-def test_a_transitive_level_looks_at_every_version(client: RegistryClient, subject: str) -> None:
+def test_a_transitive_level_compares_with_every_version(client: RegistryClient, subject: str) -> None:
     client.set_level(subject, Level.FULL)
     client.register(subject, record(ID, {**NOTE, "type": "string", "default": ""}))
     client.register(subject, record(ID))
@@ -141,26 +141,28 @@ def test_a_transitive_level_looks_at_every_version(client: RegistryClient, subje
         client.register(subject, record(ID, {"name": "note", "type": "double", "default": 0.0}))
 
 
-def test_without_a_level_of_its_own_a_subject_is_not_held_to_one(client: RegistryClient, subject: str) -> None:
+def test_a_subject_without_a_level_is_not_checked(client: RegistryClient, subject: str) -> None:
     client.register(subject, record(ID))
 
     assert client.level(subject) in (None, Level.NONE)
 
 
-def test_a_level_holds_before_the_first_version(client: RegistryClient, subject: str) -> None:
+def test_a_compatibility_level_can_be_set_before_the_first_version(client: RegistryClient, subject: str) -> None:
     client.set_level(subject, Level.FULL_TRANSITIVE)
 
     assert client.level(subject) is Level.FULL_TRANSITIVE
     assert client.compatible(subject, record(ID))
 
 
-def test_what_is_no_schema_is_refused(client: RegistryClient, subject: str) -> None:
+def test_text_that_is_no_schema_is_refused(client: RegistryClient, subject: str) -> None:
     with pytest.raises(SchemaRefused):
         client.register(subject, '{"type": "recrod"}')
 
 
 @pytest.mark.parametrize("name", schemas.NAMES)
-def test_every_schema_of_ours_is_taken_and_given_back(client: RegistryClient, subject: str, name: str) -> None:
+def test_every_published_schema_can_be_registered_and_read_back(
+    client: RegistryClient, subject: str, name: str
+) -> None:
     client.set_level(subject, Level.FULL_TRANSITIVE)
     for version in schemas.versions(name):
         schema_id = client.register(subject, schemas.text(name, version))
@@ -205,7 +207,7 @@ def test_the_subjects_of_the_offer_flow_are_registered_and_found_in_order(client
 # ---- the cache, over each of them -----------------------------------------------------------------------------------
 
 
-def test_a_cache_has_a_schema_once_it_was_fetched(client: RegistryClient, subject: str) -> None:
+def test_a_schema_is_in_the_cache_once_it_was_fetched(client: RegistryClient, subject: str) -> None:
     schema_id = client.register(subject, record(ID))
     cache = SchemaCache(client)
     assert cache.get(schema_id) is None
@@ -217,7 +219,7 @@ def test_a_cache_has_a_schema_once_it_was_fetched(client: RegistryClient, subjec
     assert json.loads(text) == json.loads(record(ID))
 
 
-def test_a_cache_believes_for_a_while_that_an_id_is_unknown(client: RegistryClient) -> None:
+def test_an_unknown_id_is_cached_for_a_while(client: RegistryClient) -> None:
     now_s = 100.0
     cache = SchemaCache(client, unknown_s=60, clock=lambda: now_s)
 
@@ -231,7 +233,7 @@ def test_a_cache_believes_for_a_while_that_an_id_is_unknown(client: RegistryClie
 # ---- down -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_registry_that_went_away_is_down_and_what_was_fetched_stays(subject: str) -> None:
+def test_a_registry_that_goes_down_leaves_cached_schemas_usable(subject: str) -> None:
     with EmbeddedRegistry() as registry:
         client = RegistryClient(registry.url, timeout_s=2)
         schema_id = client.register(subject, record(ID))
@@ -258,7 +260,7 @@ def test_a_registry_that_went_away_is_down_and_what_was_fetched_stays(subject: s
     ],
     ids=lambda answer: f"{answer.status_code} {answer.text[:20]}",
 )
-def test_an_answer_that_is_not_the_registrys_means_down_never_unknown(answer: httpx.Response) -> None:
+def test_a_response_that_is_not_the_registrys_means_down_and_never_unknown(answer: httpx.Response) -> None:
     client = RegistryClient("http://registry.test", transport=httpx.MockTransport(lambda _: answer))
 
     with client, pytest.raises(RegistryDown):
@@ -272,7 +274,7 @@ def test_an_answer_that_is_not_the_registrys_means_down_never_unknown(answer: ht
         (403, "the schema registry at http://registry.test/ does not permit this user GET schemas/ids/1 (403)"),
     ],
 )
-def test_refused_credentials_are_told_as_such_and_never_as_a_registry_that_is_down(status: int, says: str) -> None:
+def test_refused_credentials_are_reported_as_such_and_not_as_a_registry_that_is_down(status: int, says: str) -> None:
     answer = httpx.Response(status, json={"error_code": status, "message": "no"})
     client = RegistryClient("http://me:s3cret@registry.test", transport=httpx.MockTransport(lambda _: answer))
 

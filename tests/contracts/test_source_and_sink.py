@@ -56,7 +56,7 @@ def one_part(at: Assignment, position: int, *outputs: Output, serial: int = 1) -
 # ---- reading --------------------------------------------------------------------------------------------------------
 
 
-def test_a_new_group_reads_from_where_it_was_told_each_record_once_and_in_order(broker: BrokerAdapter) -> None:
+def test_a_new_group_reads_from_the_configured_start_each_record_once_and_in_order(broker: BrokerAdapter) -> None:
     where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 1_200) + numbered(where.inputs, 1, 0, 30))
     reader = member(broker, where)
@@ -86,7 +86,7 @@ def test_a_group_that_starts_at_the_end_reads_what_comes_later(broker: BrokerAda
         assert late.owned[late.at(0)].start == 5
 
 
-def test_a_start_that_passes_over_what_is_there_says_so(broker: BrokerAdapter) -> None:
+def test_a_start_that_skips_existing_records_is_reported(broker: BrokerAdapter) -> None:
     where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 5))
     broker.reset(where.group, where.inputs, 1, 0)
@@ -101,7 +101,7 @@ def test_a_start_that_passes_over_what_is_there_says_so(broker: BrokerAdapter) -
 
 
 @pytest.mark.needs("seek-to-time")
-def test_a_group_that_starts_at_a_time_reads_from_the_first_record_of_then(broker: BrokerAdapter) -> None:
+def test_a_group_that_starts_at_a_time_reads_from_its_first_record_on(broker: BrokerAdapter) -> None:
     where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 5) + numbered(where.inputs, 1, 0, 5))
     time.sleep(0.005)  # record times have millisecond resolution
@@ -169,7 +169,7 @@ def test_pausing_and_resuming_loses_nothing_and_repeats_nothing(broker: BrokerAd
             assert reader.values(partition) == [str(n).encode() for n in range(6_000)]
 
 
-def test_a_paused_partition_hands_over_nothing_while_another_flows(broker: BrokerAdapter) -> None:
+def test_a_paused_partition_delivers_nothing_while_another_is_read(broker: BrokerAdapter) -> None:
     where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 10) + numbered(where.inputs, 1, 0, 10))
     reader = member(broker, where)
@@ -187,7 +187,7 @@ def test_a_paused_partition_hands_over_nothing_while_another_flows(broker: Broke
         assert len(reader.values(1)) == 15
 
 
-def test_what_is_read_again_from_where_it_stands_comes_once_and_in_order(broker: BrokerAdapter) -> None:
+def test_a_reread_partition_delivers_each_record_once_and_in_order(broker: BrokerAdapter) -> None:
     where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 3_000))
     reader = member(broker, where)
@@ -200,7 +200,7 @@ def test_what_is_read_again_from_where_it_stands_comes_once_and_in_order(broker:
         assert reader.values(0) == [str(n).encode() for n in range(3_000)]
 
 
-def test_what_is_resumed_after_everything_stood_still_is_read_at_once(broker: BrokerAdapter) -> None:
+def test_a_partition_resumed_after_all_were_paused_is_read_immediately(broker: BrokerAdapter) -> None:
     where = topic_set(broker, partitions=1)
     broker.append(numbered(where.inputs, 0, 0, 3))
     reader = member(broker, where)
@@ -224,7 +224,7 @@ def read_after_s(broker: BrokerAdapter, where: TopicSet, reader: RecordingMember
     return uptime_s() - resumed_s
 
 
-def test_position_and_end_of_a_partition_are_told(broker: BrokerAdapter) -> None:
+def test_position_and_end_of_a_partition_are_reported(broker: BrokerAdapter) -> None:
     where = topic_set(broker, partitions=1)
     broker.append(numbered(where.inputs, 0, 0, 7))
     reader = member(broker, where)
@@ -238,7 +238,7 @@ def test_position_and_end_of_a_partition_are_told(broker: BrokerAdapter) -> None
 # ---- marks and state ------------------------------------------------------------------------------------------------
 
 
-def test_a_successor_finds_mark_state_and_position(broker: BrokerAdapter) -> None:
+def test_a_new_owner_restores_mark_state_and_position(broker: BrokerAdapter) -> None:
     where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 10) + numbered(where.inputs, 1, 0, 10))
     first = member(broker, where)
@@ -271,7 +271,7 @@ def test_a_successor_finds_mark_state_and_position(broker: BrokerAdapter) -> Non
         assert second.values(1) == [str(n).encode() for n in range(4, 10)]
 
 
-def test_a_long_state_is_restored_whole(broker: BrokerAdapter) -> None:
+def test_a_long_state_is_restored_completely(broker: BrokerAdapter) -> None:
     where = topic_set(broker, partitions=1)
     broker.append(
         [
@@ -289,7 +289,7 @@ def test_a_long_state_is_restored_whole(broker: BrokerAdapter) -> None:
         assert state["k1"].value == b"18001"
 
 
-def test_a_mark_comes_back_as_it_was_committed(broker: BrokerAdapter) -> None:
+def test_a_mark_is_read_back_as_it_was_committed(broker: BrokerAdapter) -> None:
     where = topic_set(broker, partitions=1)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
@@ -303,7 +303,7 @@ def test_a_mark_comes_back_as_it_was_committed(broker: BrokerAdapter) -> None:
         assert broker.committed(where.group, where.inputs, 0) == (0, said)
 
 
-def test_a_position_that_was_reset_by_a_tool_is_kept_and_has_no_mark(broker: BrokerAdapter) -> None:
+def test_a_position_set_by_a_tool_is_kept_and_has_no_mark(broker: BrokerAdapter) -> None:
     where = topic_set(broker, partitions=1)
     broker.append(numbered(where.inputs, 0, 0, 10))
     broker.reset(where.group, where.inputs, 0, 3)
@@ -332,7 +332,7 @@ def test_a_recreated_state_topic_has_another_id(broker: BrokerAdapter) -> None:
 
 
 @pytest.mark.needs("topic-administration")
-def test_an_input_topic_that_is_created_again_under_a_reader_is_seen_to_be_another(broker: BrokerAdapter) -> None:
+def test_an_input_topic_created_again_while_it_is_read_is_noticed_by_its_id(broker: BrokerAdapter) -> None:
     where = topic_set(broker, partitions=1)
     reader = member(broker, where)
 
@@ -349,7 +349,7 @@ def test_an_input_topic_that_is_created_again_under_a_reader_is_seen_to_be_anoth
 
 
 @pytest.mark.needs("topic-administration")
-def test_partitions_that_a_topic_gets_under_a_reader_are_seen_long_before_the_group_has_them(
+def test_partitions_added_while_a_topic_is_read_are_noticed_before_they_are_assigned(
     broker: BrokerAdapter,
 ) -> None:
     where = topic_set(broker, partitions=1)
@@ -411,7 +411,7 @@ def test_a_second_member_takes_half_and_the_first_hands_it_over_with_its_marks(b
         assert second.records == []
 
 
-def test_what_a_member_leaves_comes_to_the_other_under_a_new_epoch(broker: BrokerAdapter) -> None:
+def test_partitions_of_a_leaving_member_are_assigned_to_the_other_with_a_new_epoch(broker: BrokerAdapter) -> None:
     where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 10) + numbered(where.inputs, 1, 0, 10))
     first, second = member(broker, where), member(broker, where)
@@ -427,7 +427,7 @@ def test_what_a_member_leaves_comes_to_the_other_under_a_new_epoch(broker: Broke
         assert epochs[1 - kept.partition] > kept.epoch
 
 
-def test_a_partition_that_went_and_came_back_is_read_from_its_mark(broker: BrokerAdapter) -> None:
+def test_a_partition_assigned_again_is_read_from_its_mark(broker: BrokerAdapter) -> None:
     where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 50) + numbered(where.inputs, 1, 0, 50))
     first = member(broker, where)
@@ -446,7 +446,7 @@ def test_a_partition_that_went_and_came_back_is_read_from_its_mark(broker: Broke
         assert first.values(1 - moved) == [], "what it kept is not read again"
 
 
-def test_marks_of_an_assignment_that_is_gone_are_not_committed(broker: BrokerAdapter) -> None:
+def test_marks_of_a_lost_assignment_are_not_committed(broker: BrokerAdapter) -> None:
     where = topic_set(broker, partitions=1)
     reader = member(broker, where)
     with closing(reader.source):
@@ -462,7 +462,7 @@ def test_marks_of_an_assignment_that_is_gone_are_not_committed(broker: BrokerAda
 # ---- writing --------------------------------------------------------------------------------------------------------
 
 
-def test_a_checkpoint_brings_its_outputs_and_its_mark(broker: BrokerAdapter) -> None:
+def test_a_checkpoint_writes_its_outputs_and_its_mark(broker: BrokerAdapter) -> None:
     where = topic_set(broker, partitions=1)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
@@ -494,7 +494,7 @@ def test_the_lease_runs_from_before_the_marks_were_sent(broker: BrokerAdapter) -
         assert began_s <= done.written.sent_at_s < uptime_s()
 
 
-def test_a_key_goes_to_the_partition_that_a_java_producer_would_choose(broker: BrokerAdapter) -> None:
+def test_a_key_is_partitioned_as_by_a_java_producer(broker: BrokerAdapter) -> None:
     where = topic_set(broker)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
@@ -512,7 +512,7 @@ def test_a_key_goes_to_the_partition_that_a_java_producer_would_choose(broker: B
         assert placed[b"foobar"] == (-790332482 & 0x7FFFFFFF) % 2
 
 
-def test_what_died_with_its_assignment_is_not_written(broker: BrokerAdapter) -> None:
+def test_outputs_of_a_lost_assignment_are_not_written(broker: BrokerAdapter) -> None:
     where = topic_set(broker)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
@@ -537,7 +537,7 @@ def test_what_died_with_its_assignment_is_not_written(broker: BrokerAdapter) -> 
         assert broker.committed(where.group, where.inputs, 0) is None
 
 
-def test_a_checkpoint_of_nothing_but_the_dead_is_done(broker: BrokerAdapter) -> None:
+def test_a_checkpoint_of_lost_assignments_only_is_durable_at_once(broker: BrokerAdapter) -> None:
     where = topic_set(broker, partitions=1)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
@@ -550,7 +550,7 @@ def test_a_checkpoint_of_nothing_but_the_dead_is_done(broker: BrokerAdapter) -> 
         assert write(sink, one_part(reader.at(0), 1), reader.source).written.marks == {}
 
 
-def test_closing_twice_does_no_harm(broker: BrokerAdapter) -> None:
+def test_closing_twice_is_harmless(broker: BrokerAdapter) -> None:
     where = topic_set(broker, partitions=1)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
@@ -582,7 +582,7 @@ def test_a_producer_that_was_fenced_writes_with_a_new_one(broker: BrokerAdapter)
 
 
 @pytest.mark.needs("fencing")
-def test_two_processes_with_one_id_are_told_so(broker: BrokerAdapter) -> None:
+def test_two_processes_with_one_instance_id_are_reported(broker: BrokerAdapter) -> None:
     where = topic_set(broker, partitions=1)
     reader = member(broker, where)
     one = broker.sink(group=where.group, instance_id=where.group)

@@ -41,7 +41,7 @@ def test_the_newest_value_of_each_key_is_read(table: CompactedTable) -> None:
     assert table.read() == {"a": b"3", "b": b"2"}
 
 
-def test_a_broker_that_is_not_there_is_said() -> None:
+def test_a_broker_that_is_down_is_reported() -> None:
     nobody = _table("127.0.0.1:9", "table", timeout_s=0.5)
 
     with pytest.raises(SourceFailed, match="no broker answers"):

@@ -146,6 +146,6 @@ def test_what_is_aborted_or_not_yet_committed_is_not_read(kafka: Stack) -> None:
     kafka.delete_topic(topic)
 
 
-def test_a_broker_that_is_not_there_is_said() -> None:
+def test_a_broker_that_is_down_is_reported() -> None:
     with pytest.raises(SourceFailed, match="no broker answers"):
         list(read_key_values(connection("127.0.0.1:9"), "whole", reader="reader", timeout_s=0.5))

@@ -13,7 +13,7 @@ from tests.faults.deployment import WatchedDeployment
 from tests.faults.workload import SHORT, all_hold, mixed, wall_us
 
 
-def test_five_kills_in_mid_flow_lose_nothing_and_repeat_only_what_was_not_durable(deploy: Deploy) -> None:
+def test_five_kills_lose_nothing_and_repeat_only_what_was_not_durable(deploy: Deploy) -> None:
     deployment = deploy(processing=SHORT)
     chance = random.Random(20_260)
     traffic = mixed(deployment, seed=2)
@@ -56,7 +56,7 @@ def stock_event(place: OfferPlace, at_us: int, stock: int) -> Message:
 
 
 @pytest.mark.parametrize(("known", "newest"), [(7, 3), (0, 0)], ids=["all differ", "before and after are equal"])
-def test_a_merged_value_accepted_and_not_durable_is_followed_by_the_newest_alone(
+def test_a_merged_value_accepted_but_not_durable_is_followed_by_the_newest_only(
     deploy: Deploy, known: int, newest: int
 ) -> None:
     deployment = deploy(processing=SHORT, catalogue="eans = 20", partitions=1)

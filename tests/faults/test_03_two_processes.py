@@ -12,7 +12,7 @@ READ_AHEAD = 20_000
 """The default read-ahead per partition, in offsets."""
 
 
-def test_one_joins_and_one_leaves_in_mid_flow(deploy: Deploy) -> None:
+def test_a_process_joins_and_another_leaves_under_load(deploy: Deploy) -> None:
     deployment = deploy(processing=SHORT, account={"rate": {"strict": True}})
     traffic = mixed(deployment, seed=4)
     times = wall_us()

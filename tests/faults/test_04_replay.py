@@ -39,7 +39,7 @@ def first_run(deployment: WatchedDeployment) -> list[Produced]:
     return produced
 
 
-def test_replaying_what_is_true_writes_nothing_and_repeats_the_result_ids(deploy: Deploy) -> None:
+def test_replaying_applied_events_writes_nothing_and_repeats_the_result_ids(deploy: Deploy) -> None:
     deployment = deploy(catalogue=CATALOGUE)
     produced = first_run(deployment)
     before = deployment.marketplace.journal()

@@ -36,7 +36,7 @@ def fastest(deployment: WatchedDeployment, seller: str, over_s: int) -> float:
     return max(end - place for place, end in enumerate(ends)) / over_s
 
 
-def test_a_refused_account_and_a_failing_key_hold_up_nobody_and_heal_without_a_restart(deploy: Deploy) -> None:
+def test_a_refused_account_and_a_failing_key_delay_no_other_and_recover_without_a_restart(deploy: Deploy) -> None:
     deployment = deploy(
         sellers=("main", "other"),
         storefronts=("de",),

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent.parent
 STRICT = f'{FAST_MISS}negative_stock = "reject"\nmax_stock = 99_999\nstock_above_max = "reject"\n'
 
 
-def test_every_kind_of_bad_record_is_explained_and_the_next_one_flows(deploy: Deploy) -> None:
+def test_every_kind_of_bad_record_is_reported_and_the_next_one_is_processed(deploy: Deploy) -> None:
     deployment = deploy(partitions=1, settings=STRICT)
     places, _ = deployment.places()
     place = next(p for p in places if p.target_id == "main-de")

@@ -25,7 +25,9 @@ def objections(passed: ForwardedRequest, *, body: bytes | None = None, target: s
 
 
 @pytest.mark.parametrize(("mode", "write"), [("batch", "POST"), ("single", "PATCH")])
-def test_every_call_as_it_left_is_signed_and_no_other_would_be_believed(deploy: Deploy, mode: str, write: str) -> None:
+def test_every_sent_call_has_a_valid_signature_and_altered_ones_are_refused(
+    deploy: Deploy, mode: str, write: str
+) -> None:
     deployment = deploy(partitions=2, catalogue="eans = 60", settings=f'{FAST_MISS}mode = "{mode}"\n')
     deployment.marketplace.fault("stumble", {"kind": "respond", "status": 500}, skip=2, every=5, times=5)
     with TcpProxy(deployment.marketplace.url) as passage:

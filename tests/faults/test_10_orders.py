@@ -98,7 +98,7 @@ def test_5_000_moving_orders_over_ten_kills_end_as_the_marketplace_has_them(depl
     assert deployment.read("scheduler", f"{deployment.topic('scheduler')}.dlq") == []
 
 
-def test_page_edges_lose_and_double_nothing(deploy: Deploy) -> None:
+def test_page_boundaries_lose_and_repeat_nothing(deploy: Deploy) -> None:
     counts = {f"with-{count}": count for count in (99, 100, 101, 200)}
     sellers = tuple(counts)
     deployment = deploy(partitions=1, sellers=sellers, catalogue="eans = 30", scenario=QUIET, orders=SELDOM)
@@ -119,7 +119,7 @@ def test_page_edges_lose_and_double_nothing(deploy: Deploy) -> None:
     orders.no_content_twice(deployment)
 
 
-def test_a_poll_that_is_asked_for_brings_an_order_long_before_the_interval(deploy: Deploy) -> None:
+def test_a_requested_poll_reads_an_order_before_the_interval_ends(deploy: Deploy) -> None:
     deployment = deploy(partitions=1, catalogue="eans = 20", orders=SELDOM)
     config = str(deployment.config("setup"))
     connector = deployment.connector()

@@ -64,7 +64,7 @@ def quarantined(deployment: WatchedDeployment) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("is_on", [True, False], ids=["contacts on", "contacts off"])
-def test_buyers_are_in_their_own_topic_or_nowhere(deploy: Deploy, is_on: bool) -> None:
+def test_personal_data_is_only_in_its_own_topic(deploy: Deploy, is_on: bool) -> None:
     deployment = deploy(
         partitions=1,
         catalogue="eans = 20",

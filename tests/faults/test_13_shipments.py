@@ -137,7 +137,7 @@ def once_and_in_the_same_words(rows: list[shipments.Row], status: str, code: str
     assert len({row["result_id"] for row in rows}) == 1
 
 
-def test_a_lost_answer_is_read_back_or_unknown_and_never_asked_for_by_sending_again(deploy: Deploy) -> None:
+def test_a_lost_answer_is_read_back_or_reported_as_unknown_and_never_sent_again(deploy: Deploy) -> None:
     deployment = small(deploy, shipments={})
     [first, second, third] = deployment.marketplace.orders()
     lost, unheard = {"kind": "lose_answer", "reset": True}, {"kind": "reset"}
@@ -166,7 +166,7 @@ def test_a_lost_answer_is_read_back_or_unknown_and_never_asked_for_by_sending_ag
     shipments.nothing_twice(journal)
 
 
-def test_what_a_killed_process_did_and_did_not_hear_of_is_not_done_again(deploy: Deploy) -> None:
+def test_unanswered_calls_of_a_killed_process_are_not_repeated(deploy: Deploy) -> None:
     deployment = small(deploy, shipments={})
     [first, second, _] = deployment.marketplace.orders()
     confirm, further = event(first, "confirm", "T1"), event(second, "further", "T3")

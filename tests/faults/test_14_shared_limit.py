@@ -81,7 +81,7 @@ def moments(journal: Journal, *kinds: Endpoint) -> list[int]:
     return [call.mono_us for call in journal.calls if call.kind in kinds]
 
 
-def test_a_burst_of_offers_with_orders_and_parcels_stays_under_the_limit_and_starves_none(deploy: Deploy) -> None:
+def test_a_burst_of_offers_orders_and_parcels_stays_under_the_limit_and_all_progress(deploy: Deploy) -> None:
     deployment = deploy(
         partitions=4,
         storefronts=("de",),

@@ -92,9 +92,7 @@ def notifications(proxy: TcpProxy) -> list[ForwardedRequest]:
     return [passed for passed in proxy.passed if passed.method == "POST"]
 
 
-def test_a_notification_hastens_a_poll_and_losing_every_one_costs_nothing_but_time(
-    deploy: Deploy, proxy: TcpProxy
-) -> None:
+def test_a_notification_triggers_a_poll_and_lost_ones_only_delay_it(deploy: Deploy, proxy: TcpProxy) -> None:
     deployment = receiving(deploy, proxy)
     connector = started(deployment, proxy)
     subscribe(deployment, "order_new")
@@ -170,9 +168,7 @@ MISLEADING: tuple[Mapping[str, str], ...] = (
 """Queries that are not a valid verification of the callback URL."""
 
 
-def test_forged_replayed_late_and_misleading_messages_bring_nothing_but_a_hastened_poll(
-    deploy: Deploy, proxy: TcpProxy
-) -> None:
+def test_forged_replayed_late_and_misleading_messages_trigger_at_most_a_poll(deploy: Deploy, proxy: TcpProxy) -> None:
     deployment = receiving(deploy, proxy)
     connector = started(deployment, proxy)
     subscribe(deployment, "order_new")

@@ -31,7 +31,7 @@ def confirm(deployment: WatchedDeployment, order: Row, order_units: list[int]) -
     )
 
 
-def test_an_order_with_two_of_three_units_confirmed_is_named_until_the_third_is(deploy: Deploy) -> None:
+def test_an_order_is_listed_as_incomplete_until_its_third_unit_is_confirmed(deploy: Deploy) -> None:
     deployment = deploy(partitions=1, catalogue="eans = 20", shipments={}, orders={"interval": "5s"})
     config, scheduler = str(deployment.config("setup")), deployment.topic("scheduler")
     connector = deployment.connector()

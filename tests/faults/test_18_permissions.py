@@ -408,7 +408,7 @@ def test_whoever_reads_or_redrives_dead_letters_needs_what_is_printed_for_that_a
 
 
 @pytest.mark.kafka
-def test_whoever_creates_the_topics_needs_what_is_printed_for_that_alone(
+def test_creating_the_topics_needs_only_the_printed_permissions(
     deployment: WatchedDeployment, secured: SecuredBroker
 ) -> None:
     creator = Door(secured, deployment, "first", prefix=f"{deployment.prefix}-new")
@@ -429,7 +429,7 @@ def test_whoever_creates_the_topics_needs_what_is_printed_for_that_alone(
 
 
 @pytest.mark.kafka
-def test_kafkas_own_tool_takes_what_is_printed(deployment: WatchedDeployment, secured: SecuredBroker) -> None:
+def test_the_printed_commands_are_accepted_by_kafka_acls(deployment: WatchedDeployment, secured: SecuredBroker) -> None:
     door = Door(secured, deployment, "tool-0")
     lines = [line for line in printed_sets(door.config)["run"] if "--transactional-id" in line or "--group" in line]
 

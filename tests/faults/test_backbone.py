@@ -31,7 +31,7 @@ def delete_up_to(deployment: WatchedDeployment, partition: int, offset: int) -> 
     admin.delete_records([place])[place].result(30)
 
 
-def test_an_offset_out_of_range_stops_its_partition_alone_and_a_reset_heals_it(deploy: Deploy) -> None:
+def test_an_offset_out_of_range_stops_its_partition_only_and_a_reset_repairs_it(deploy: Deploy) -> None:
     deployment = deploy(partitions=2, storefronts=("de",), catalogue="eans = 20", processing=QUICK)
     [lost, kept, *_], _ = deployment.places()
     times = wall_us()
@@ -95,7 +95,7 @@ def written_with(schema: dict[str, Any], schema_id: int, place: OfferPlace, at_u
     )
 
 
-def test_while_the_registry_is_away_known_schemas_flow_and_unknown_ones_wait(deploy: Deploy) -> None:
+def test_while_the_registry_is_down_known_schemas_are_processed_and_unknown_ones_wait(deploy: Deploy) -> None:
     deployment = deploy(partitions=2, storefronts=("de",), catalogue="eans = 20", processing=QUICK)
     [waiting, flowing, *_], _ = deployment.places()
     times = wall_us()

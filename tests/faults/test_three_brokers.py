@@ -143,7 +143,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, say: Callable[[str], None]) -
         yield made
 
 
-def test_a_roll_of_all_brokers_loses_nothing_and_stops_nobody(site: Site) -> None:
+def test_a_rolling_restart_of_all_brokers_loses_nothing_and_stops_no_process(site: Site) -> None:
     for node in site.cluster.nodes:
         site.produce()
         node.stop()

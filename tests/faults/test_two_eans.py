@@ -15,7 +15,7 @@ CATALOGUE = (
 )
 
 
-def test_an_older_event_of_a_second_ean_in_another_process_and_after_a_kill_never_goes_over_a_newer_value(
+def test_an_older_event_of_a_second_ean_never_replaces_a_newer_value(
     deploy: Deploy,
 ) -> None:
     deployment = deploy(partitions=2, storefronts=("de",), catalogue=CATALOGUE)

@@ -86,7 +86,7 @@ def judged(seed: int) -> Counter[str]:
         for number in range(CHUNKS)
     ],
 )
-def test_every_history_keeps_every_invariant(first: int) -> None:
+def test_every_history_keeps_all_invariants(first: int) -> None:
     for seed in range(first, first + CHUNK):
         HAPPENED.update(judged(seed))
 
@@ -186,7 +186,7 @@ def test_without_transactions_rows_repeat_and_every_other_invariant_is_kept() ->
 
 
 @pytest.mark.slow
-def test_all_that_can_happen_has_happened() -> None:
+def test_the_histories_cover_every_kind_of_event() -> None:
     for seed in range(BASE, BASE + CHUNK * CHUNKS):  # the histories above may have run in another test process
         if all(HAPPENED[what] for what in MUST_HAPPEN):
             break
@@ -195,7 +195,7 @@ def test_all_that_can_happen_has_happened() -> None:
     assert [what for what in MUST_HAPPEN if not HAPPENED[what]] == []
 
 
-def test_a_seed_tells_the_same_history_twice() -> None:
+def test_a_seed_reproduces_its_history() -> None:
     first, second = (SeededHistory(7, trace=True).run() for _ in range(2))
 
     assert first.trace == second.trace

@@ -79,9 +79,7 @@ _merge_event = merge.merge_event
         (decide, "is_already_so", _trusts_for_ever, "E"),
     ],
 )
-def test_a_rule_of_looking_again_that_is_taken_out_is_missed(
-    owner: Any, name: str, wrong: Callable[..., Any], goes_red: str
-) -> None:
+def test_a_disabled_recheck_rule_is_noticed(owner: Any, name: str, wrong: Callable[..., Any], goes_red: str) -> None:
     with patch.object(owner, name, wrong):
         for seed in range(SEEDS):
             if goes_red in {violation.invariant for violation in ListingHistory(seed).run().violations}:
@@ -90,5 +88,5 @@ def test_a_rule_of_looking_again_that_is_taken_out_is_missed(
     raise AssertionError(f"{SEEDS} histories do not miss it")
 
 
-def test_a_seed_tells_the_same_history_of_listings_twice() -> None:
+def test_a_seed_reproduces_its_history_of_listings() -> None:
     assert ListingHistory(5).run().seen == ListingHistory(5).run().seen

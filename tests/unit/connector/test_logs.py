@@ -47,14 +47,14 @@ def test_what_libraries_log_takes_the_same_form(out: io.StringIO) -> None:
     assert json.loads(out.getvalue())["event"] == "slow: 3"
 
 
-def test_what_the_runtime_says_has_its_level_and_fields(out: io.StringIO) -> None:
+def test_notices_of_the_runtime_are_logged_with_level_and_fields(out: io.StringIO) -> None:
     logs.write_notice(Notice(event="partition_broken", level="error", fields={"partition": 3}))
 
     line = json.loads(out.getvalue())
     assert (line["event"], line["level"], line["partition"]) == ("partition_broken", "error", 3)
 
 
-def test_the_brokers_client_says_the_same_trouble_once_and_then_how_often(out: io.StringIO) -> None:
+def test_repeated_lines_of_the_kafka_client_are_counted(out: io.StringIO) -> None:
     client = logging.getLogger(logs.CLIENT)
     assert [type(one) for one in client.filters] == [logs.Unrepeated]
     now_s = [0.0]
@@ -75,7 +75,7 @@ def test_the_brokers_client_says_the_same_trouble_once_and_then_how_often(out: i
     ]
 
 
-def test_the_last_words_are_a_line_of_the_log_too(out: io.StringIO) -> None:
+def test_the_final_error_is_a_log_line_too(out: io.StringIO) -> None:
     assert logs.log_final_error(Stopped("topics do not meet the requirements:\n  one\n  two " + CANARY))
 
     [line] = out.getvalue().splitlines()
@@ -84,7 +84,7 @@ def test_the_last_words_are_a_line_of_the_log_too(out: io.StringIO) -> None:
     assert said["reason"] == "topics do not meet the requirements:\n  one\n  two ***"
 
 
-def test_on_a_terminal_the_last_words_are_left_to_whoever_prints_them_for_a_person() -> None:
+def test_on_a_terminal_the_final_error_is_not_logged() -> None:
     stream = io.StringIO()
     logs.configure(level="info", form="console", stream=stream)
 
@@ -92,7 +92,7 @@ def test_on_a_terminal_the_last_words_are_left_to_whoever_prints_them_for_a_pers
     assert stream.getvalue() == ""
 
 
-def test_what_is_raised_where_nobody_hears_is_a_line_too(out: io.StringIO) -> None:
+def test_an_exception_that_no_caller_can_catch_is_logged(out: io.StringIO) -> None:
     class Unlucky:
         def __del__(self) -> None:
             raise RuntimeError(CANARY)
@@ -117,7 +117,7 @@ def test_a_secret_is_cut_out_of_messages_values_and_tracebacks(out: io.StringIO)
     assert "Traceback" in out.getvalue()
 
 
-def test_a_thread_that_crashes_tells_no_secret(out: io.StringIO) -> None:
+def test_a_crashing_thread_logs_no_secret(out: io.StringIO) -> None:
     def crash() -> None:
         raise RuntimeError(CANARY)
 
@@ -129,7 +129,7 @@ def test_a_thread_that_crashes_tells_no_secret(out: io.StringIO) -> None:
     assert CANARY not in out.getvalue()
 
 
-def test_a_process_that_crashes_tells_no_secret() -> None:
+def test_a_crashing_process_logs_no_secret() -> None:
     program = (
         "from connector import logs\n"
         "logs.configure(level='info', form='json')\n"
@@ -152,7 +152,7 @@ def test_a_rotated_secret_is_hidden_beside_the_old_one() -> None:
     assert scrubber.clean("old-secret new-secret") == "*** ***"
 
 
-def test_what_is_too_short_to_be_a_secret_does_not_cut_up_words() -> None:
+def test_texts_too_short_for_a_secret_are_not_masked() -> None:
     scrubber = logs.Scrubber()
     scrubber.learn(["", "a"])
 

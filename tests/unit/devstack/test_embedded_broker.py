@@ -26,7 +26,7 @@ def test_a_topic_has_as_many_partitions_as_were_asked_for(broker: embedded_broke
     assert _partitions(broker.bootstrap_servers, "twelve") == 12
 
 
-def test_where_the_library_is_hidden_a_topic_says_that_it_has_four_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_a_topic_has_four_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_broker, "_library", lambda: None)
 
     with embedded_broker.EmbeddedBroker() as plain:
@@ -51,7 +51,7 @@ def test_what_is_produced_reaches_a_group(broker: embedded_broker.EmbeddedBroker
     assert message.value() == b"word"
 
 
-def test_closing_twice_does_no_harm(broker: embedded_broker.EmbeddedBroker) -> None:
+def test_closing_twice_is_harmless(broker: embedded_broker.EmbeddedBroker) -> None:
     broker.close()
     broker.close()
 

@@ -44,7 +44,7 @@ def test_a_killed_broker_comes_back_on_the_same_port_with_what_it_acknowledged(o
     reader.close()
 
 
-def test_ctrl_c_is_for_whoever_uses_the_broker_and_not_for_it(tmp_path: Path) -> None:
+def test_ctrl_c_does_not_reach_the_broker(tmp_path: Path) -> None:
     process = jvm_stack.JvmProcess("a sleeper", ("sleep", "60"), tmp_path / "log")
 
     process.start(lambda: True)
@@ -54,7 +54,9 @@ def test_ctrl_c_is_for_whoever_uses_the_broker_and_not_for_it(tmp_path: Path) ->
     process.kill()
 
 
-def test_a_machine_without_java_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_machine_without_java_gets_a_message_about_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(jvm_stack.StackUnavailable, match="Java 17 runtime and Maven"):

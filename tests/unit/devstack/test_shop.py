@@ -58,7 +58,7 @@ def test_every_unit_that_does_not_stay_behind_is_in_an_event() -> None:
     assert not set().union(*shop.said.values()) & shop.behind
 
 
-def test_boxes_follow_and_events_are_said_twice_word_for_word() -> None:
+def test_later_parcels_follow_and_events_are_repeated_identically() -> None:
     shop = DemoShop()
 
     leaves = everything(shop, [order(number) for number in range(60)])
@@ -74,7 +74,7 @@ def test_boxes_follow_and_events_are_said_twice_word_for_word() -> None:
     assert len(set(numbers.values())) == len(numbers)
 
 
-def test_every_second_order_is_said_by_offer_and_quantity() -> None:
+def test_every_second_order_is_sent_by_offer_and_quantity() -> None:
     leaves = [one for one in everything(DemoShop(), [order(number) for number in range(1, 9)]) if one.get("items")]
 
     assert leaves
@@ -83,6 +83,6 @@ def test_every_second_order_is_said_by_offer_and_quantity() -> None:
         assert sum(item["quantity"] for item in shipment["items"]) == 3
 
 
-def test_what_it_says_is_what_a_producer_writes() -> None:
+def test_its_events_are_valid_for_a_producer() -> None:
     for shipment in everything(DemoShop(), [order(number) for number in range(30)]):
         assert ProducedShipment.of(shipment).order_id == shipment["order_id"]

@@ -116,7 +116,7 @@ def write(amount: int) -> Any:
     return SimpleNamespace(unit_id=1, field="amount", new=amount)
 
 
-def test_a_run_in_which_all_adds_up_is_good_and_says_each_figure() -> None:
+def test_a_consistent_run_is_good_and_prints_each_figure() -> None:
     summary = summarise(a_good_run())
 
     assert summary.good
@@ -155,7 +155,7 @@ Broken = Callable[[Observed], Observed]
         ("a second over the limit", lambda run: replace(run, worst_second=112)),
     ],
 )
-def test_what_does_not_add_up_is_said_and_is_not_good(why: str, broken: Broken) -> None:
+def test_an_inconsistent_run_is_reported_and_is_not_good(why: str, broken: Broken) -> None:
     summary = summarise(broken(a_good_run()))
 
     assert not summary.good, why
@@ -208,14 +208,14 @@ BrokenOrders = Callable[[OrdersSeen], OrdersSeen]
         ("a unit forgotten that the shop sent", lambda seen: replace(seen, behind=frozenset())),
     ],
 )
-def test_what_does_not_add_up_about_orders_is_said_and_is_not_good(why: str, broken: BrokenOrders) -> None:
+def test_inconsistent_orders_are_reported_and_are_not_good(why: str, broken: BrokenOrders) -> None:
     summary = summarise(replace(a_good_run(), orders=broken(good_orders())))
 
     assert not summary.good, why
     assert any("✗" in line for line in summary.lines)
 
 
-def test_what_became_of_a_unit_otherwise_is_named() -> None:
+def test_other_outcomes_of_a_unit_are_named() -> None:
     refused = {"event_id": "c", "order_unit_id": 21, "status": "REJECTED"}
 
     lines = summarise(replace(a_good_run(), orders=replace(good_orders(), results=[refused]))).lines
@@ -262,7 +262,7 @@ def of_others(offset: int, status: str, **other: Any) -> dict[str, Any]:
     return result(offset, status, ean=EAN, **other)
 
 
-def test_rows_of_others_are_told_as_such_and_are_no_fault() -> None:
+def test_results_of_other_producers_are_listed_separately_and_are_no_fault() -> None:
     run = a_good_run()
     theirs = [of_others(7, "APPLIED"), of_others(8, "NOT_FOUND")]
 
@@ -285,7 +285,7 @@ def test_rows_of_others_are_told_as_such_and_are_no_fault() -> None:
     assert "offers they are about           1" in text
 
 
-def test_what_others_sent_hides_no_fault_of_another_offer() -> None:
+def test_events_of_others_hide_no_fault_of_another_offer() -> None:
     run = a_good_run()
     elsewhere = of_others(7, "APPLIED") | {"ean": "9520000000028"}
 
@@ -296,7 +296,7 @@ def test_what_others_sent_hides_no_fault_of_another_offer() -> None:
     assert not summarise(wrong).good
 
 
-def test_orders_and_parcels_of_others_are_told_as_such_and_are_no_fault() -> None:
+def test_orders_and_parcels_of_others_are_listed_separately_and_are_no_fault() -> None:
     """Others dispatched the unit that the shop left behind, and bought one that nobody dispatched."""
     seen = good_orders()
     sent, bought_unit = {11: "sent", 12: "sent"}, {31: "need_to_be_sent"}

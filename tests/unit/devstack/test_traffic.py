@@ -105,7 +105,7 @@ def test_stock_of_units_with_one_offer_id_is_one_value_and_their_prices_are_not(
     assert held[2000] == {"listing_price": 100, "amount": 7, "handling_time": 1}
 
 
-def test_what_must_not_be_sent_changes_nothing() -> None:
+def test_events_that_must_not_be_sent_change_nothing() -> None:
     one = place(1)
     several = [unit(one), replace(unit(one), unit_id=77, offer_id="other")]
     refused = [

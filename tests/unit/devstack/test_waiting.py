@@ -14,11 +14,11 @@ def test_a_wait_goes_on_as_long_as_something_moves() -> None:
     until("a thousand", lambda: next(asked) >= 1_000, progress=lambda: next(asked), still_s=0.0, every_s=0.0)
 
 
-def test_a_wait_for_what_stands_still_fails_with_where_it_stood() -> None:
+def test_a_wait_without_progress_fails_with_its_last_value() -> None:
     with pytest.raises(StoodStill, match="waited for the moon: nothing moved for 0 s, which stood at: 7 of 8"):
         until("the moon", lambda: False, progress=lambda: "7 of 8", still_s=0.01, every_s=0.001)
 
 
-def test_a_wait_for_what_cannot_be_seen_to_move_fails_too() -> None:
+def test_a_wait_without_a_progress_value_fails_too() -> None:
     with pytest.raises(StoodStill, match=r"waited for the moon: nothing moved for 0 s$"):
         until("the moon", lambda: False, still_s=0.01, every_s=0.001)

@@ -109,7 +109,7 @@ def test_what_may_be_null_says_when_and_is_null_by_default(name: str, version: i
 
 
 @pytest.mark.parametrize(("name", "version"), EVERY)
-def test_every_type_is_one_of_the_house(name: str, version: int) -> None:
+def test_every_type_is_one_of_the_permitted_types(name: str, version: int) -> None:
     for path, found in types_in(schemas.load(name, version), name):
         assert found not in ("float", "double"), path
         if isinstance(found, dict) and "logicalType" in found:

@@ -192,7 +192,7 @@ def test_a_renamed_optional_field_is_released_with_a_warning(copy: Path) -> None
     assert file in json.loads((copy / "released.json").read_text())
 
 
-def test_a_text_that_is_no_schema_is_not_released(copy: Path) -> None:
+def test_an_invalid_schema_is_not_released(copy: Path) -> None:
     (copy / "order_observed.v9.avsc").write_text('{"type": "record"}')
 
     done = run(copy, "release")

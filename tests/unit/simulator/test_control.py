@@ -19,7 +19,7 @@ def control(simulator: Simulator) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_says_when_it_is_ready(control: httpx.Client, simulator: Simulator) -> None:
+def test_the_simulator_reports_when_it_is_ready(control: httpx.Client, simulator: Simulator) -> None:
     assert control.get("health").json() == {"status": "ready", "units": len(simulator.catalogue)}
 
 
@@ -129,19 +129,21 @@ def test_changes_limits_clock_and_rules(control: httpx.Client, caller: SigningCa
         ("PUT", "health", b"", 404),
     ],
 )
-def test_what_it_cannot_do_is_said(control: httpx.Client, method: str, path: str, content: bytes, status: int) -> None:
+def test_unsupported_control_requests_are_refused_with_a_reason(
+    control: httpx.Client, method: str, path: str, content: bytes, status: int
+) -> None:
     assert control.request(method, path, content=content).status_code == status
 
 
 @pytest.mark.parametrize("content", [b"[]", b"5", b"null", b'{"amount": -1}', b'{"ean": "1"}'])
-def test_a_change_that_is_none_is_refused(control: httpx.Client, simulator: Simulator, content: bytes) -> None:
+def test_an_invalid_change_is_refused(control: httpx.Client, simulator: Simulator, content: bytes) -> None:
     assert control.post(f"units/{units(simulator)[0].id}", content=content).status_code == 400
 
 
 @pytest.mark.parametrize(
     ("peer", "status"), [("127.0.0.1", 200), ("127.1.2.3", 200), ("::1", 200), ("192.0.2.7", 403), ("2001:db8::1", 403)]
 )
-def test_only_this_machine_is_answered(simulator: Simulator, peer: str, status: int) -> None:
+def test_control_requests_of_other_machines_are_refused(simulator: Simulator, peer: str, status: int) -> None:
     assert (
         simulator._control.answer(HttpRequest(method="GET", target="/_simulator/health", headers={}), peer).status
         == status

@@ -43,7 +43,9 @@ def struck(match: Match, calls: list[IncomingCall]) -> list[bool]:
         (Match(unit_ids=frozenset({2, 9})), {}, {"unit_ids": (1, 3)}),
     ],
 )
-def test_strikes_the_calls_it_names_and_no_others(match: Match, hit: dict[str, Any], missed: dict[str, Any]) -> None:
+def test_a_fault_hits_the_calls_it_names_and_no_others(
+    match: Match, hit: dict[str, Any], missed: dict[str, Any]
+) -> None:
     assert struck(match, [call(**hit), call(**missed)]) == [True, False]
 
 
@@ -96,7 +98,7 @@ def test_a_fault_of_the_same_name_takes_the_place_of_the_old_one() -> None:
     assert faults.strike(call()).mishap == Respond(status=503)
 
 
-def test_faults_are_taken_back_by_name_or_all_at_once() -> None:
+def test_faults_are_removed_by_name_or_all_at_once() -> None:
     faults = set_up(InjectedFault(name="one", mishap=Reset()), InjectedFault(name="two", mishap=Reset()))
 
     faults.clear("one")

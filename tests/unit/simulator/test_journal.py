@@ -99,7 +99,7 @@ def test_accepted_values_come_in_order_with_equal_ones_and_without_the_marketpla
     assert [one.new for one in journal(writes=writes).history(7)] == [5, 5, 9, 8]
 
 
-def test_creations_and_removals_are_counted_whatever_became_of_them() -> None:
+def test_creations_and_removals_are_counted_whatever_their_outcome() -> None:
     calls = [call(1, 0, kind=Endpoint.CREATE, status=400), call(2, 1, kind=Endpoint.DELETE, status=204)]
 
     assert (journal(calls).created, journal(calls).deleted) == (1, 1)

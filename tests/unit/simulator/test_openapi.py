@@ -61,7 +61,7 @@ LIST = HttpRequest(method="GET", target="/v2/units?storefront=de", headers={})
     ],
     ids=["a unit without fields", "an extra field", "another status", "no type", "unknown type", "no envelope"],
 )
-def test_the_judge_refuses_what_the_document_does_not_allow(answer: HttpResponse) -> None:
+def test_the_checker_refuses_what_the_document_does_not_allow(answer: HttpResponse) -> None:
     with pytest.raises(NotAsDocumented):
         inspect(LIST, answer)
 
@@ -289,7 +289,7 @@ def test_every_parcel_is_answered_as_documented(shared: Simulator, anyone: Signi
 
 
 @pytest.mark.parametrize("orders", [{"unusual": 1.0}, {"malformed": [{"order": 0, "defect": "no_id"}]}])
-def test_only_what_the_scenario_spoils_on_purpose_leaves_the_document(orders: dict[str, Any]) -> None:
+def test_only_deliberate_faults_deviate_from_the_document(orders: dict[str, Any]) -> None:
     simulator = Simulator(
         Scenario.model_validate({"orders": {"at_start": 1, "undocumented": True} | orders}), inspector=inspect
     ).start()

@@ -65,7 +65,7 @@ def test_advances_and_cancels_a_unit_or_a_whole_order(control: httpx.Client, sim
     assert control.post(f"orders/{second['id_order']}/cancel").status_code == 409
 
 
-def test_spoils_a_row_and_heals_it(start: Start) -> None:
+def test_a_row_can_be_made_malformed_and_restored(start: Start) -> None:
     simulator = start()
     (id_order,) = simulator.add_orders(pieces=1)
     unit_id = simulator.orders()[0]["order_units"][0]["id_order_unit"]
@@ -92,7 +92,9 @@ def test_spoils_a_row_and_heals_it(start: Start) -> None:
         ("PUT", "orders", b"", 404),
     ],
 )
-def test_what_it_cannot_do_is_said(control: httpx.Client, method: str, path: str, content: bytes, status: int) -> None:
+def test_unsupported_control_requests_are_refused_with_a_reason(
+    control: httpx.Client, method: str, path: str, content: bytes, status: int
+) -> None:
     assert control.request(method, path, content=content).status_code == status
 
 
@@ -136,7 +138,7 @@ def test_the_summary_counts_what_became_of_order_units(control: httpx.Client, si
     assert control.get("summary").json()["order_units"] == {"created": 4, "status": 1}
 
 
-def test_buyers_are_nowhere_but_in_answers(control: httpx.Client, simulator: Simulator) -> None:
+def test_personal_data_is_only_in_answers(control: httpx.Client, simulator: Simulator) -> None:
     simulator.add_orders(3)
     with caller_of(simulator) as caller:
         assert b"Canary-" in caller.call("GET", "/order-units").content

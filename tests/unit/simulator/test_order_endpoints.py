@@ -269,7 +269,7 @@ def test_a_further_parcel_that_is_not_as_it_should_be_is_refused(caller: Signing
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_mishaps_hit_a_send_and_the_journal_says_whether_it_was_done(
+def test_faults_hit_a_send_and_the_journal_shows_whether_it_was_executed(
     caller: SigningCaller, simulator: Simulator, mishap: Mishap, applied: bool
 ) -> None:
     unit_id = units(simulator)[0]["id_order_unit"]
@@ -313,7 +313,7 @@ def test_a_group_known_by_its_name_has_a_limit_of_its_own(start: Start) -> None:
     assert second == [429, 429, 429, 200]
 
 
-def test_who_polls_is_seen(simulator: Simulator) -> None:
+def test_polls_are_recorded_with_user_agent_and_port(simulator: Simulator) -> None:
     for name in ("process-1", "process-2"):
         with caller_of(simulator) as caller:
             caller.call("GET", "/order-units?limit=5", headers={"User-Agent": name})
@@ -330,7 +330,7 @@ def test_who_polls_is_seen(simulator: Simulator) -> None:
 # ---- returns --------------------------------------------------------------------------------------------------------
 
 
-def test_a_return_goes_its_way_and_its_order_unit_is_returned(caller: SigningCaller, simulator: Simulator) -> None:
+def test_a_return_completes_and_its_order_unit_is_returned(caller: SigningCaller, simulator: Simulator) -> None:
     unit_id = units(simulator)[0]["id_order_unit"]
     send(caller, unit_id)
     assert control(simulator, f"order-units/{unit_id}/return") == 204

@@ -43,7 +43,7 @@ def test_says_where_it_listens_serves_and_leaves_a_journal(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("content", ["[catalogue", "[catalogue]\neans = -1\n"])
-def test_a_scenario_that_cannot_be_used_is_told_and_ends_with_2(
+def test_an_invalid_scenario_is_reported_with_exit_code_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
 ) -> None:
     scenario = tmp_path / "scenario.toml"
@@ -53,11 +53,11 @@ def test_a_scenario_that_cannot_be_used_is_told_and_ends_with_2(
     assert "scenario.toml" in capsys.readouterr().err
 
 
-def test_a_scenario_that_is_not_there_ends_with_2(tmp_path: Path) -> None:
+def test_a_missing_scenario_ends_with_exit_code_2(tmp_path: Path) -> None:
     assert main(["--scenario", str(tmp_path / "none.toml")]) == 2
 
 
-def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     with Simulator(Scenario.model_validate({"catalogue": {"eans": 1}})) as first:
         port = first.url.split(":")[2].split("/")[0]
 

@@ -77,7 +77,7 @@ def test_an_address_that_does_not_prove_itself_is_refused(
     assert caller.call("GET", "/subscriptions").json()["data"] == []
 
 
-def test_an_address_where_nobody_listens_is_refused(caller: SigningCaller) -> None:
+def test_a_callback_url_without_a_server_is_refused(caller: SigningCaller) -> None:
     assert subscribe(caller, "http://127.0.0.1:1/push").status_code == 400
 
 
@@ -112,7 +112,7 @@ def test_a_message_says_what_changed_and_is_signed_by_the_sellers_secret(
     }
 
 
-def test_each_change_is_told_to_those_who_asked_for_it(
+def test_each_change_is_sent_to_its_subscribers(
     caller: SigningCaller, subscriber: CallbackServer, simulator: Simulator
 ) -> None:
     for name in ("order_unit_new", "order_unit_status_changed", "return_new", "return_status_changed"):
@@ -169,7 +169,7 @@ def test_a_message_that_is_accepted_at_last_does_not_come_again(
     assert not any(row.is_last for row in simulator.journal.pushes)
 
 
-def test_nobody_there_counts_as_refused(caller: SigningCaller, simulator: Simulator) -> None:
+def test_a_refused_connection_counts_as_refused(caller: SigningCaller, simulator: Simulator) -> None:
     with CallbackServer() as gone:
         subscribe(caller, gone.url)
 
@@ -201,7 +201,7 @@ def test_another_address_must_prove_itself_too(caller: SigningCaller, subscriber
     assert unchanged.json()["data"] == one | {"fallback_email": "other@example.org"}
 
 
-def test_who_unsubscribes_is_told_no_more(
+def test_after_unsubscribing_no_message_is_sent(
     caller: SigningCaller, subscriber: CallbackServer, simulator: Simulator
 ) -> None:
     gone, kept = (
@@ -242,7 +242,7 @@ def test_a_subscription_can_be_slowed_as_any_other_call(
         ("", {}),
     ],
 )
-def test_what_is_no_subscription_is_refused(caller: SigningCaller, query: str, change: dict[str, Any]) -> None:
+def test_an_invalid_subscription_is_refused(caller: SigningCaller, query: str, change: dict[str, Any]) -> None:
     body = {"callback_url": "http://127.0.0.1:1/", "fallback_email": "a@example.org", "event_name": "order_new"}
 
     assert caller.call("POST", f"/subscriptions?{query}", body | change).status_code == 400

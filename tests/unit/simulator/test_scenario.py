@@ -151,7 +151,7 @@ def test_a_secret_is_never_shown(path: Path) -> None:
     ],
     ids=lambda value: value["kind"] if isinstance(value, dict) else "",
 )
-def test_every_mishap_can_be_written_down(do: dict[str, Any], mishap: Mishap) -> None:
+def test_every_fault_can_be_configured(do: dict[str, Any], mishap: Mishap) -> None:
     assert FaultSection.model_validate({"name": "x", "do": do}).fault() == InjectedFault(name="x", mishap=mishap)
 
 
@@ -183,12 +183,12 @@ def test_every_mishap_can_be_written_down(do: dict[str, Any], mishap: Mishap) ->
         {"key_changes": [{"seller": "nobody", "at_s": 1, "client_key": "a", "secret_key": "b"}]},
     ],
 )
-def test_what_makes_no_sense_is_refused(values: dict[str, Any]) -> None:
+def test_invalid_scenarios_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Scenario.model_validate(values)
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(ValidationError) as raised:
         Scenario.model_validate({"catalogue": {"missing": 2, "linked": -1}, "limits": {"requests_per_second": 0}})
 
@@ -203,7 +203,7 @@ def test_made_up_keys_have_the_lengths_of_real_ones_and_are_each_sellers_own() -
     assert made_up_keys("other")[0] != client_key
 
 
-def test_a_changed_scenario_is_checked_anew() -> None:
+def test_a_changed_scenario_is_validated_again() -> None:
     assert Scenario().with_changes(seed=5).seed == 5
     with pytest.raises(ValidationError):
         Scenario().with_changes(seed="five")

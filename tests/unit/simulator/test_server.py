@@ -190,7 +190,7 @@ def test_the_limit_can_be_changed_while_it_runs(caller: SigningCaller, simulator
 
 
 @pytest.mark.parametrize("retry_after", [None, "2", "-1", "86400000", "soon"])
-def test_a_storm_answers_429_with_and_without_a_wait(
+def test_a_fault_can_answer_429_with_and_without_retry_after(
     caller: SigningCaller, simulator: Simulator, retry_after: str | None
 ) -> None:
     hit(simulator, Respond(status=429, retry_after=retry_after), times=2)
@@ -203,7 +203,7 @@ def test_a_storm_answers_429_with_and_without_a_wait(
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_an_error_of_the_server_leaves_the_unit_alone(caller: SigningCaller, simulator: Simulator, status: int) -> None:
+def test_a_server_error_leaves_the_unit_unchanged(caller: SigningCaller, simulator: Simulator, status: int) -> None:
     hit(simulator, Respond(status=status))
     unit = units(simulator)[0]
 
@@ -249,7 +249,7 @@ def test_other_calls_pass_a_slow_one(simulator: Simulator) -> None:
         held.join()
 
 
-def test_a_dripping_answer_keeps_every_read_short_and_the_call_long(simulator: Simulator) -> None:
+def test_a_slow_response_outlasts_the_timeout_of_each_read(simulator: Simulator) -> None:
     hit(simulator, Drip(interval_s=0.002))
     with caller_of(simulator, timeout_s=0.3) as caller:
         started_s = time.monotonic()
@@ -440,13 +440,13 @@ def test_a_body_in_pieces_is_put_together(caller: SigningCaller, simulator: Simu
     assert answer.status_code == 200
 
 
-def test_a_body_beyond_all_measure_is_refused(simulator: Simulator) -> None:
+def test_an_oversized_body_is_refused(simulator: Simulator) -> None:
     head = b"POST /v2/units/bulk HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n"
 
     assert raw(simulator, head + b" " * 5_000_000).startswith(b"HTTP/1.1 413")
 
 
-def test_a_caller_that_asks_first_is_told_to_go_on(simulator: Simulator) -> None:
+def test_an_expect_header_is_answered_with_continue(simulator: Simulator) -> None:
     host, port = simulator.url.split("/")[2].split(":")
     with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(b"POST /v2/units HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")

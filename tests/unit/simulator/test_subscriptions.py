@@ -51,7 +51,7 @@ def test_only_so_many_leave_at_once_as_are_asked_for() -> None:
     assert [len(subscriptions.due(0, 3)) for _ in range(3)] == [3, 2, 0]
 
 
-def test_another_sellers_and_another_storefronts_events_are_not_told() -> None:
+def test_events_of_other_sellers_and_storefronts_are_not_sent() -> None:
     subscriptions, _ = subscribed(PushTerms())
 
     hear(subscriptions, storefront="at")

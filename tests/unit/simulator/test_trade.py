@@ -153,7 +153,7 @@ def test_an_order_is_of_one_seller_storefront_and_way_of_fulfilment() -> None:
         bench.act(bench.trade.make, unit_ids=[1])
 
 
-def test_a_share_of_units_gets_a_status_that_nobody_knows() -> None:
+def test_a_share_of_units_gets_an_unknown_status() -> None:
     bench = OrderBench(at_start=100, unusual=0.3, unusual_status="in_clarification")
 
     counts = statuses(bench)

@@ -349,7 +349,7 @@ def test_a_refused_item_leaves_the_others_alone(caller: SigningCaller, simulator
 # ---- status, creation, removal --------------------------------------------------------------------------------------
 
 
-def test_tells_why_a_unit_is_not_live(caller: SigningCaller, simulator: Simulator) -> None:
+def test_the_reason_why_a_unit_is_not_live_is_listed(caller: SigningCaller, simulator: Simulator) -> None:
     one, other = units(simulator)[:2]
     caller.patch(one.id, {"amount": 0, "status": "ONHOLD"})
     caller.patch(other.id, {"amount": 1, "status": "AVAILABLE"})
@@ -446,7 +446,7 @@ def test_what_is_not_there_is_not_found(caller: SigningCaller, simulator: Simula
     assert simulator.journal.by_kind[Endpoint.UNKNOWN] == 1
 
 
-def test_what_the_marketplace_does_by_itself_is_told_apart(caller: SigningCaller, simulator: Simulator) -> None:
+def test_changes_by_the_marketplace_itself_are_marked(caller: SigningCaller, simulator: Simulator) -> None:
     unit = units(simulator)[0]
     caller.patch(unit.id, {"amount": 10})
     simulator.change_unit(unit.id, amount=9)

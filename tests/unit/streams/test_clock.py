@@ -36,9 +36,7 @@ def test_after_a_suspension_as_much_more_time_has_passed_as_the_machine_slept(mo
 
 
 @pytest.mark.parametrize("missing", ["no such name", "refused"])
-def test_where_there_is_no_such_clock_the_monotonic_one_has_to_do(
-    monkeypatch: pytest.MonkeyPatch, missing: str
-) -> None:
+def test_without_a_boottime_clock_the_monotonic_one_is_used(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     def refused(_which: int) -> float:
         raise OSError(22, "Invalid argument")
 
@@ -51,7 +49,7 @@ def test_where_there_is_no_such_clock_the_monotonic_one_has_to_do(
     assert clock._uptime() is time.monotonic
 
 
-def test_no_part_measures_its_waits_with_a_clock_of_its_own() -> None:
+def test_every_module_measures_waits_with_the_projects_clock() -> None:
     """A lease is valid only if it is granted and checked by the same clock."""
     assert list(_other_clocks()) == []
 

@@ -30,7 +30,7 @@ def seen(before: Membership, join_state: str, state: str, rxidle_us: int, member
     return observed(before, statistics(join_state, state, rxidle_us), member_id, NOW_S)
 
 
-def test_a_settled_member_is_joined_and_its_coordinator_was_heard_when_it_last_answered() -> None:
+def test_a_settled_member_has_joined_and_its_coordinators_last_answer_is_known() -> None:
     assert seen(Membership(), "steady", "UP", 250_000, "a") == Membership(
         joined_as="a", settled=True, connected=True, heard_at_s=99.75
     )
@@ -45,13 +45,13 @@ def test_a_settled_member_is_joined_and_its_coordinator_was_heard_when_it_last_a
         (("logical", "internal", "learned"), False),
     ],
 )
-def test_a_client_that_knows_no_broker_with_an_address_is_cut_off(sources: tuple[str, ...], *, severed: bool) -> None:
+def test_a_client_without_any_broker_address_is_severed(sources: tuple[str, ...], *, severed: bool) -> None:
     brokers = {f"b{number}": {"source": source} for number, source in enumerate(sources)}
 
     assert is_severed({"brokers": brokers}) is severed
 
 
-def test_a_client_without_any_connection_for_its_patience_is_to_be_replaced_once_and_then_again() -> None:
+def test_a_client_without_a_connection_for_a_session_is_replaced_and_the_time_starts_again() -> None:
     isolation = Isolation(session_s=15.0)
     alone = statistics("init", "TRY_CONNECT", -1)
     alone["brokers"]["127.0.0.1:9092/1"]["state"] = "TRY_CONNECT"
@@ -65,7 +65,7 @@ def test_a_client_without_any_connection_for_its_patience_is_to_be_replaced_once
     ]
 
 
-def test_one_connection_is_enough_and_the_patience_begins_anew_when_it_goes() -> None:
+def test_one_connection_is_enough_and_the_time_starts_again_when_it_is_lost() -> None:
     isolation = Isolation(session_s=15.0)
     alone = statistics("steady", "TRY_CONNECT", -1)
     alone["brokers"]["127.0.0.1:9092/1"]["state"] = "TRY_CONNECT"
@@ -85,7 +85,7 @@ def causes(told: dict[str, Any], seen: Membership, *at_s: float) -> list[Replace
     return [replacement.cause(told, seen, now_s) for now_s in at_s]
 
 
-def test_a_client_that_hears_no_coordinator_for_three_sessions_is_replaced_though_a_broker_is_up() -> None:
+def test_a_client_without_coordinator_contact_for_three_sessions_is_replaced() -> None:
     assert causes(UNCOORDINATED, Membership(), 0.0, 44.0, 45.0, 46.0) == [
         None,
         None,
@@ -94,24 +94,24 @@ def test_a_client_that_hears_no_coordinator_for_three_sessions_is_replaced_thoug
     ]
 
 
-def test_a_coordinator_that_was_heard_lately_costs_no_client() -> None:
+def test_recent_coordinator_contact_keeps_the_client() -> None:
     assert causes(UNCOORDINATED, Membership(heard_at_s=50.0), 0.0, 45.0, 94.0, 95.0)[-2:] == [
         None,
         ReplacementReason.UNCOORDINATED,
     ]
 
 
-def test_a_member_that_is_settled_is_not_replaced_however_long_its_coordinator_is_silent() -> None:
+def test_a_settled_member_is_not_replaced_while_its_coordinator_is_silent() -> None:
     assert not any(causes(UNCOORDINATED, replace(MEMBER, heard_at_s=0.0), 0.0, 1000.0))
 
 
-def test_a_coordinator_that_waits_for_the_others_to_join_gets_the_time_that_they_have() -> None:
+def test_a_connected_coordinator_gets_the_poll_interval_for_others_to_join() -> None:
     joining = Membership(connected=True, heard_at_s=0.0)
 
     assert causes(UNCOORDINATED, joining, 0.0, 45.0, 74.0, 75.0) == [None, None, None, ReplacementReason.UNCOORDINATED]
 
 
-def test_a_cluster_that_goes_on_describing_no_brokers_costs_ever_fewer_clients() -> None:
+def test_clients_are_replaced_less_often_while_the_cluster_lists_no_brokers() -> None:
     nobody = {"brokers": {"GroupCoordinator": {"source": "logical", "state": "UP"}}}
     seconds = [float(second) for second in range(300)]
     found = causes(nobody, Membership(), *seconds)
@@ -120,7 +120,7 @@ def test_a_cluster_that_goes_on_describing_no_brokers_costs_ever_fewer_clients()
     assert replaced == [0.0, 5.0, 15.0, 35.0, 75.0, 135.0, 195.0, 255.0]
 
 
-def test_once_a_client_was_settled_the_waits_between_replacements_begin_anew() -> None:
+def test_the_waits_between_replacements_start_over_once_a_client_was_settled() -> None:
     nobody = {"brokers": {"GroupCoordinator": {"source": "logical", "state": "UP"}}}
     replacement = Replacement(session_s=15.0, poll_interval_s=60.0)
     for second in range(36):
@@ -131,15 +131,15 @@ def test_once_a_client_was_settled_the_waits_between_replacements_begin_anew() -
     assert replacement.cause(nobody, Membership(), 80.0) is ReplacementReason.SEVERED
 
 
-def test_statistics_that_say_nothing_of_brokers_cut_nobody_off() -> None:
+def test_statistics_without_brokers_do_not_mean_severed() -> None:
     assert not is_severed({})
 
 
-def test_an_id_that_the_broker_handed_out_is_no_membership_yet() -> None:
+def test_a_member_id_alone_is_no_membership() -> None:
     assert not seen(Membership(), "wait-join", "UP", 0, "a").joined
 
 
-def test_a_member_that_rebalances_stays_one_and_is_not_settled() -> None:
+def test_a_rebalancing_member_stays_a_member_and_is_not_settled() -> None:
     found = seen(MEMBER, "wait-sync", "UP", 0, "a")
 
     assert found.joined
@@ -147,11 +147,11 @@ def test_a_member_that_rebalances_stays_one_and_is_not_settled() -> None:
 
 
 @pytest.mark.parametrize("member_id", [None, "", "b"])
-def test_a_member_whose_id_is_gone_or_another_is_out(member_id: str | None) -> None:
+def test_a_member_whose_id_is_gone_or_changed_has_left(member_id: str | None) -> None:
     assert not seen(MEMBER, "wait-join", "UP", 0, member_id).joined
 
 
-def test_without_a_connection_the_coordinator_was_heard_as_long_ago_as_before() -> None:
+def test_without_a_connection_the_last_contact_stays_the_same() -> None:
     found = seen(MEMBER, "steady", "TRY_CONNECT", -1, "a")
 
     assert (found.connected, found.heard_at_s) == (False, MEMBER.heard_at_s)
@@ -177,7 +177,7 @@ def test_whatever_the_statistics_lack_is_never_read_as_membership(
 
 
 @pytest.mark.kafka
-def test_of_two_members_and_one_partition_the_one_that_stands_by_is_in_the_group_too(kafka: Stack) -> None:
+def test_a_member_without_partitions_is_in_the_group_too(kafka: Stack) -> None:
     real, topics = KafkaAdapter(kafka), {kafka.create_topic("in"): kafka.create_topic("state")}
     group = kafka.unique("group")
     sources = [real.source(group=group, topics=topics) for _ in range(2)]

@@ -254,9 +254,7 @@ def values(place: Workplace) -> list[bytes | None]:
 # ---- routing --------------------------------------------------------------------------------------------------------
 
 
-def test_what_the_source_reports_reaches_the_engine_in_the_thread_that_runs(
-    place: Workplace, started: Callable[[], Runner]
-) -> None:
+def test_source_events_reach_the_engine_in_the_running_thread(place: Workplace, started: Callable[[], Runner]) -> None:
     place.engine.rules[Assigned] = lambda message: [Intake(resume=frozenset(message.parts))]
     place.broker.append([Output(topic="in", key=b"k", value=b"v", partition=0)])
 
@@ -316,9 +314,7 @@ def test_a_worker_that_is_idle_is_used_again(place: Workplace, started: Callable
     assert busy == {"worker-1"}
 
 
-def test_a_checkpoint_becomes_durable_and_the_engine_hears_of_it(
-    place: Workplace, started: Callable[[], Runner]
-) -> None:
+def test_a_durable_checkpoint_reaches_the_engine(place: Workplace, started: Callable[[], Runner]) -> None:
     place.engine.rules[Assigned] = lambda _: [checkpoint(b"v")]
 
     started()
@@ -328,7 +324,7 @@ def test_a_checkpoint_becomes_durable_and_the_engine_hears_of_it(
     assert place.engine.inputs(Written)[0].marks == {AT: mark(1)}
 
 
-def test_a_checkpoint_that_failed_is_written_again_with_the_group_of_then(
+def test_a_failed_checkpoint_is_written_again_until_it_is_durable(
     place: Workplace, started: Callable[[], Runner]
 ) -> None:
     inner, groups = place.sink, []
@@ -360,7 +356,7 @@ def test_a_checkpoint_that_failed_is_written_again_with_the_group_of_then(
     assert place.engine.inputs(Delayed) == [Delayed(serial=1, reason="no")] * 2
 
 
-def test_marks_that_the_sink_leaves_are_committed_by_the_source_until_they_are_taken(
+def test_marks_that_the_sink_does_not_commit_are_committed_by_the_source(
     place: Workplace, started: Callable[[], Runner]
 ) -> None:
     broken = Broken(at=AT, reason="too large")
@@ -394,7 +390,7 @@ def test_marks_that_the_sink_leaves_are_committed_by_the_source_until_they_are_t
     ]
 
 
-def test_what_died_is_dropped_by_the_sink(place: Workplace, started: Callable[[], Runner]) -> None:
+def test_lost_assignments_are_dropped_by_the_sink(place: Workplace, started: Callable[[], Runner]) -> None:
     place.engine.rules[Assigned] = lambda _: [Drop(parts=frozenset({AT})), checkpoint(b"v")]
 
     started()
@@ -403,7 +399,7 @@ def test_what_died_is_dropped_by_the_sink(place: Workplace, started: Callable[[]
     assert values(place) == []
 
 
-def test_what_does_not_move_is_read_again_by_the_source(
+def test_a_stalled_partition_is_reread_by_the_source(
     place: Workplace, started: Callable[[], Runner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     again: list[frozenset[Assignment]] = []
@@ -416,9 +412,7 @@ def test_what_does_not_move_is_read_again_by_the_source(
     assert again == [frozenset({AT})]
 
 
-def test_what_is_fetched_and_what_is_not_to_be_had_reach_the_engine(
-    place: Workplace, started: Callable[[], Runner]
-) -> None:
+def test_fetched_schemas_and_failed_fetches_reach_the_engine(place: Workplace, started: Callable[[], Runner]) -> None:
     def fetch(need: Any) -> None:
         if need == 2:
             raise RegistryDown("no answer")
@@ -484,7 +478,7 @@ def test_a_checkpoint_whose_sink_hangs_is_written_once_by_another(
 
 
 @pytest.mark.parametrize("landed", [False, True], ids=["nothing landed", "it had landed"])
-def test_what_a_sink_that_was_given_up_says_late_is_not_heard(
+def test_late_messages_of_a_replaced_sink_are_ignored(
     place: Workplace, started: Callable[[], Runner], *, landed: bool
 ) -> None:
     place.settings = HANGS
@@ -503,7 +497,7 @@ def test_what_a_sink_that_was_given_up_says_late_is_not_heard(
     assert values(place) == [b"v", b"w"]
 
 
-def test_a_second_sink_that_hangs_ends_the_run_at_once_and_in_words(place: Workplace) -> None:
+def test_a_second_sink_that_hangs_ends_the_run_with_a_reason(place: Workplace) -> None:
     place.settings = HANGS
     place.sink = hanging = Hanging(inner=place.sink, times=2)
     place.engine.rules[Assigned] = lambda _: [checkpoint(b"v")]
@@ -517,7 +511,7 @@ def test_a_second_sink_that_hangs_ends_the_run_at_once_and_in_words(place: Workp
     wait(lambda: not place.sink_threads())
 
 
-def test_a_drain_is_not_held_up_by_a_sink_that_was_given_up(place: Workplace) -> None:
+def test_a_drain_does_not_wait_for_a_replaced_sink(place: Workplace) -> None:
     place.settings = HANGS
     place.sink = hanging = Hanging(inner=place.sink)
     place.engine.rules[Assigned] = lambda _: [checkpoint(b"v")]

@@ -113,7 +113,7 @@ def said_in(source: str) -> Iterator[str]:
                     yield str(constant.value)
 
 
-def test_every_event_that_the_code_says_is_listed_and_every_listed_one_is_said() -> None:
+def test_every_log_event_is_listed_and_every_listed_one_is_logged() -> None:
     said = {event for path in SOURCES.rglob("*.py") for event in said_in(path.read_text())}
 
     assert said == {event.name for event in EVENTS}
@@ -239,7 +239,7 @@ def test_dead_letters_are_counted_by_input_topic_and_code(lines: list[Notice]) -
     }
 
 
-def test_partitions_that_come_and_go_are_said(telemetry: Telemetry, lines: list[Notice]) -> None:
+def test_assigned_and_revoked_partitions_are_logged(telemetry: Telemetry, lines: list[Notice]) -> None:
     mark = Mark(position=5, read_ahead=1, drained=True, serial=1, state_topic_id="s")
     owned = OwnedPartition(mark=mark, start=5, end=9, state_topic_id="s", partitions=1)
     telemetry.on_input(Assigned(parts={AT: owned}), now())
@@ -254,7 +254,7 @@ def test_partitions_that_come_and_go_are_said(telemetry: Telemetry, lines: list[
     assert lines[0].fields == {"topic": "in", "partition": 3, "lanes": 0, "position": 5, "end": 9, "drained": 1}
 
 
-def test_a_snapshot_becomes_gauges_and_what_is_gone_is_no_longer_shown(telemetry: Telemetry) -> None:
+def test_a_snapshot_becomes_gauges_and_earlier_ones_are_no_longer_exported(telemetry: Telemetry) -> None:
     telemetry.on_snapshot(snapshot())
     seen = samples(telemetry)
     assert seen["stream_partition_lag,partition=3,topic=in"] == 2
@@ -310,7 +310,7 @@ def test_a_page_shows_one_snapshot_and_not_a_mixture_of_two(telemetry: Telemetry
     assert b"stream_outputs_waiting 7.0" in page()
 
 
-def test_what_stands_open_is_counted_by_topic_with_the_oldest_age(telemetry: Telemetry) -> None:
+def test_open_lanes_are_counted_by_topic_with_the_oldest_age(telemetry: Telemetry) -> None:
     one = snapshot().partitions[0]
     two, other = replace(one, partition=4, open=3, oldest_open_age_s=70.0), replace(one, topic="other", open=0)
     telemetry.on_snapshot(replace(snapshot(), partitions=(one, two, replace(other, oldest_open_age_s=0.0))))
@@ -320,9 +320,7 @@ def test_what_stands_open_is_counted_by_topic_with_the_oldest_age(telemetry: Tel
     assert (seen["stream_lanes_open,topic=other"], seen["stream_oldest_open_age_seconds,topic=other"]) == (0, 0.0)
 
 
-def test_progress_is_said_while_a_gate_is_closed_but_not_all_the_time(
-    telemetry: Telemetry, lines: list[Notice]
-) -> None:
+def test_progress_is_logged_at_intervals_while_a_gate_is_closed(telemetry: Telemetry, lines: list[Notice]) -> None:
     telemetry.on_input(Tick(), now(10.0))
     telemetry.on_snapshot(snapshot(gate=("reading up to 10",)))
     telemetry.on_input(Tick(), now(10.2))
@@ -334,7 +332,7 @@ def test_progress_is_said_while_a_gate_is_closed_but_not_all_the_time(
     assert lines[0].fields["gate"] == "reading up to 10"
 
 
-def test_a_drain_and_the_end_are_said(telemetry: Telemetry, lines: list[Notice]) -> None:
+def test_the_drain_and_the_stop_are_logged(telemetry: Telemetry, lines: list[Notice]) -> None:
     telemetry.on_input(Drain(budget_s=5.0), now(10.0))
     telemetry.on_snapshot(snapshot(draining=True))
     telemetry.on_effect(Stop(reason="drained", failed=False), now(11.0))
@@ -349,7 +347,7 @@ def test_a_drain_and_the_end_are_said(telemetry: Telemetry, lines: list[Notice])
     assert lines[1].fields == {"partitions": 1, "calls": 2, "outputs": 6, "wants": 5}
 
 
-def test_a_schema_that_cannot_be_looked_up_is_counted_and_said(telemetry: Telemetry, lines: list[Notice]) -> None:
+def test_a_failed_schema_fetch_is_counted_and_logged(telemetry: Telemetry, lines: list[Notice]) -> None:
     telemetry.on_input(Fetched(need=7), now())
     telemetry.on_input(Fetched(need=7, problem="down"), now())
 
@@ -358,7 +356,7 @@ def test_a_schema_that_cannot_be_looked_up_is_counted_and_said(telemetry: Teleme
 
 
 def test_every_line_has_the_fields_that_the_list_promises(telemetry: Telemetry, lines: list[Notice]) -> None:
-    test_a_drain_and_the_end_are_said(telemetry, lines)
+    test_the_drain_and_the_stop_are_logged(telemetry, lines)
     promised = {event.name: set(event.fields) for event in EVENTS}
 
     for line in lines:

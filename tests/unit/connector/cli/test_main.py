@@ -116,7 +116,7 @@ def test_the_manifest_is_printed_without_any_broker(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["topics", "--check"], ["check"]])
-def test_a_broker_that_is_not_there_is_one_sentence_and_exit_code_1(arguments: list[str]) -> None:
+def test_a_broker_that_is_down_is_one_sentence_and_exit_code_1(arguments: list[str]) -> None:
     done = connector(*arguments, "--config", EXAMPLE, environ={"CONNECTOR__KAFKA__BOOTSTRAP_SERVERS": NOBODY})
 
     assert done.returncode == 1
@@ -125,7 +125,7 @@ def test_a_broker_that_is_not_there_is_one_sentence_and_exit_code_1(arguments: l
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_a_registry_that_is_not_there_is_one_sentence_and_exit_code_1() -> None:
+def test_a_registry_that_is_down_is_one_sentence_and_exit_code_1() -> None:
     done = connector("schemas", "check", "--config", EXAMPLE, environ={"CONNECTOR__REGISTRY__URL": f"http://{NOBODY}"})
 
     assert done.returncode == 1
@@ -142,7 +142,7 @@ def test_a_command_explains_itself(command: str) -> None:
     assert "--config" in done.stdout
 
 
-def test_a_demo_that_lacks_java_says_what_to_install(tmp_path: Path) -> None:
+def test_a_demo_without_java_names_what_to_install(tmp_path: Path) -> None:
     done = connector("demo", "--real-kafka", environ={"PATH": str(tmp_path)})
 
     assert done.returncode == 1

@@ -46,13 +46,13 @@ def http(patient: Patient) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_a_loop_that_turns_is_live_whatever_else_is_wrong(http: httpx.Client, patient: Patient) -> None:
+def test_a_turning_loop_is_live_whatever_else_is_wrong(http: httpx.Client, patient: Patient) -> None:
     patient.reasons = ["the broker does not answer"]
 
     assert http.get("/livez").status_code == 200
 
 
-def test_a_loop_that_stands_is_not_live(http: httpx.Client, patient: Patient) -> None:
+def test_a_loop_that_hangs_is_not_live(http: httpx.Client, patient: Patient) -> None:
     patient.age_s = 5.1
 
     answer = http.get("/livez")
@@ -71,7 +71,7 @@ def test_readiness_names_its_reasons(http: httpx.Client, patient: Patient) -> No
     assert answer.json() == {"ready": False, "reasons": ["offers/3: catching up"], "warnings": []}
 
 
-def test_a_warning_is_said_and_leaves_the_process_ready(http: httpx.Client, patient: Patient) -> None:
+def test_a_warning_is_reported_and_leaves_the_process_ready(http: httpx.Client, patient: Patient) -> None:
     patient.warnings = ["account main is paused: closed by 401"]
 
     answer = http.get("/readyz")
@@ -85,12 +85,12 @@ def test_status_is_json_and_metrics_are_prometheus(http: httpx.Client) -> None:
     assert http.get("/metrics").headers["content-type"].startswith("text/plain; version=0.0.4")
 
 
-def test_nothing_can_be_changed_there(http: httpx.Client) -> None:
+def test_the_health_server_is_read_only(http: httpx.Client) -> None:
     assert http.post("/status").status_code == 405
     assert http.get("/").status_code == 404
 
 
-def test_a_port_that_is_taken_is_said_at_once(patient: Patient) -> None:
+def test_a_port_in_use_is_reported_at_once(patient: Patient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
         HealthServer(patient, host="127.0.0.1", port=taken.getsockname()[1])
 

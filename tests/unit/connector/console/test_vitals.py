@@ -66,11 +66,11 @@ def vitals(
     )
 
 
-def test_all_well_is_ready() -> None:
+def test_a_healthy_process_is_ready() -> None:
     assert vitals().readiness().reasons == ()
 
 
-def test_a_member_without_partitions_stands_by_and_is_ready() -> None:
+def test_a_member_without_partitions_is_ready() -> None:
     assert vitals(STANDS_BY, replace(MEMBER, assigned=0)).readiness().reasons == ()
 
 
@@ -86,7 +86,7 @@ def test_a_member_without_partitions_stands_by_and_is_ready() -> None:
         (replace(MEMBER, assigned=3), "3 of 3 partitions are being restored"),
     ],
 )
-def test_without_partitions_a_process_is_ready_only_as_a_member_that_the_group_hears(
+def test_without_partitions_a_process_is_ready_only_as_a_member_in_contact_with_the_coordinator(
     membership: Membership, says: str
 ) -> None:
     [reason] = vitals(STANDS_BY, membership).readiness().reasons
@@ -99,7 +99,7 @@ def test_without_partitions_a_process_is_ready_only_as_a_member_that_the_group_h
     [replace(MEMBER, heard_at_s=93.1), replace(MEMBER, heard_at_s=85.1, settled=False)],
     ids=["between two heartbeats", "while the group rebalances"],
 )
-def test_a_coordinator_that_is_silent_within_its_bounds_is_no_reason(membership: Membership) -> None:
+def test_a_coordinator_that_is_silent_within_the_timeout_is_no_reason(membership: Membership) -> None:
     assert vitals(membership=membership).readiness().reasons == ()
 
 
@@ -125,7 +125,7 @@ def test_whether_the_process_is_ready_is_a_metric() -> None:
         (replace(WELL, draining=True), "draining"),
     ],
 )
-def test_what_stands_in_the_way_is_said(snapshot: Snapshot, says: str) -> None:
+def test_what_prevents_readiness_is_reported(snapshot: Snapshot, says: str) -> None:
     [reason] = reasons(snapshot)
 
     assert says in reason
@@ -146,13 +146,13 @@ def test_an_open_transaction_of_a_producer_is_a_warning_and_no_reason_to_be_unre
     assert list(reasons(held)) == []
 
 
-def test_a_transaction_that_has_just_begun_is_worth_no_word() -> None:
+def test_a_transaction_that_has_just_begun_causes_no_warning() -> None:
     held = replace(WELL, partitions=(replace(PARTITION, held_back=30, held_back_age_s=2.0),))
 
     assert list(warnings(held)) == []
 
 
-def test_a_loop_that_hangs_is_not_ready_whatever_its_last_snapshot_says() -> None:
+def test_a_loop_that_hangs_is_not_ready_whatever_its_last_snapshot_shows() -> None:
     [reason] = vitals(beat_s=NOW_S - BEAT_S - 0.1).readiness().reasons
 
     assert "the loop has not turned for 10 s" in reason
@@ -184,7 +184,7 @@ def test_the_skew_of_each_accounts_clock_is_a_metric_and_on_the_status_page() ->
     assert said.status()["clock_skew_s"] == skews
 
 
-def test_parcels_that_went_out_under_the_code_for_unknown_carriers_are_counted() -> None:
+def test_parcels_sent_under_the_code_for_unknown_carriers_are_counted() -> None:
     families = {
         family.name: family
         for family in text_string_to_metric_families(vitals(sent_as_other=lambda: {"main": 2}).metrics().decode())
@@ -194,7 +194,7 @@ def test_parcels_that_went_out_under_the_code_for_unknown_carriers_are_counted()
     assert (counted.type, [(s.labels["account"], s.value) for s in counted.samples]) == ("counter", [("main", 2.0)])
 
 
-def test_how_the_polls_of_each_account_go_is_a_metric_and_in_words_on_the_status_page() -> None:
+def test_polls_of_each_account_are_metrics_and_on_the_status_page() -> None:
     well = PollReport(
         account="main",
         cursor_us=1_700_000_000_000_000,

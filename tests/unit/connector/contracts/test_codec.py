@@ -116,7 +116,7 @@ def test_a_record_without_a_value_withdraws_the_offer() -> None:
 
 
 @pytest.mark.parametrize("value", [None, message()[1]])
-def test_the_trace_context_comes_along(value: bytes | None) -> None:
+def test_the_trace_context_is_passed_on(value: bytes | None) -> None:
     headers = (("traceparent", b"00-old"), ("other", b"\xff"), ("tracestate", b"a=b"), ("traceparent", b"00-ab-cd-01"))
 
     event = codecs().decode_changed(record(EAN.encode(), value, headers))
@@ -132,7 +132,7 @@ def test_a_redriven_record_is_known_by_its_header(value: bytes | None) -> None:
     assert [getattr(event, "redriven", None) for event in events] == [False, True]
 
 
-def test_a_trace_context_that_is_no_ascii_is_left_out() -> None:
+def test_a_trace_context_that_is_not_ascii_is_left_out() -> None:
     event = codecs().decode_changed(record(EAN.encode(), None, (("traceparent", b"\xff\xfe"),)))
 
     assert isinstance(event, OfferWithdrawn)
@@ -143,7 +143,7 @@ def test_a_trace_context_that_is_no_ascii_is_left_out() -> None:
     ("key", "code"), [(None, KeyFault.KEY_MISSING), (b"\xff\xfe", KeyFault.KEY_MALFORMED)], ids=["none", "no UTF-8"]
 )
 @pytest.mark.parametrize("value", [None, message()[1]], ids=["tombstone", "change"])
-def test_a_key_that_is_no_text_cannot_be_read(key: bytes | None, value: bytes | None, code: KeyFault) -> None:
+def test_an_invalid_key_cannot_be_read(key: bytes | None, value: bytes | None, code: KeyFault) -> None:
     bad = codecs().decode_changed(record(key, value))
 
     assert isinstance(bad, BadRecord)
@@ -186,13 +186,13 @@ def test_plain_keys_are_their_text() -> None:
     assert codecs().not_found_key("shop-de|NEW||ü") == "shop-de|NEW||ü".encode()
 
 
-def test_a_writers_schema_that_is_not_here_is_asked_for() -> None:
+def test_a_writers_schema_that_is_not_cached_is_requested() -> None:
     key, value = message()
 
     assert codecs(known={}).decode_changed(record(key, value)) == NotYet(need=CHANGED, text="schema 1 is not here yet")
 
 
-def test_a_price_whose_writer_declares_no_decimal_is_not_guessed() -> None:
+def test_a_price_that_is_not_declared_as_decimal_is_not_read() -> None:
     writer = schemas.load("offer_changed", schemas.newest("offer_changed"))
     price = next(field for field in writer["fields"] if field["name"] == "price")
     price["type"][1]["fields"][0]["type"] = "bytes"
@@ -348,7 +348,7 @@ CALLED = MarketplaceCalled(
         ("marketplace_called", CALLED, 14),
     ],
 )
-def test_an_output_is_what_its_schema_says(name: str, event: Any, schema_id: int) -> None:
+def test_an_output_conforms_to_its_schema(name: str, event: Any, schema_id: int) -> None:
     encode = {
         "offer_result": codecs().encode_result,
         "offer_not_found": codecs().encode_not_found,
@@ -418,7 +418,7 @@ def test_a_state_of_an_older_version_is_read() -> None:
     assert state.units == STATE.units
 
 
-def test_a_state_that_is_none_is_said_to_be_malformed() -> None:
+def test_bytes_that_are_no_state_are_malformed() -> None:
     bad = codecs().decode_state(frame(13) + b"\xff")
 
     assert isinstance(bad, BadRecord)

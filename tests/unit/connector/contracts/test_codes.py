@@ -25,7 +25,7 @@ def test_every_code_has_a_sentence_and_an_advice() -> None:
     assert all(words.sentence and words.advice for words in TABLE.values())
 
 
-def test_a_plain_miss_says_the_words_that_people_search_for() -> None:
+def test_not_found_has_the_message_that_people_search_for() -> None:
     assert TABLE[Code.OFFER_NOT_FOUND].sentence == "Cannot find existing offer"
 
 
@@ -49,6 +49,6 @@ def test_every_code_of_the_kaufland_edge_is_in_the_table() -> None:
     assert judged | refused_unsent <= {code.value for code in Code}
 
 
-def test_an_edges_own_word_is_no_code() -> None:
+def test_an_unknown_code_of_the_adapter_is_replaced_by_the_default() -> None:
     assert codes.known("VALUE_OUT_OF_BOUNDS", Code.MARKETPLACE_REFUSED) is Code.VALUE_OUT_OF_BOUNDS
     assert codes.known("thirteen brings bad luck", Code.MARKETPLACE_REFUSED) is Code.MARKETPLACE_REFUSED

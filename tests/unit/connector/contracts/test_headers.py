@@ -19,7 +19,7 @@ def of_result(trace: Trace) -> Headers:
     )
 
 
-def test_a_result_is_a_cloud_event_and_says_who_decided_with_which_configuration() -> None:
+def test_a_result_is_a_cloud_event_with_instance_and_configuration() -> None:
     assert of_result(Trace(traceparent="00-ab", tracestate="a=b")) == (
         ("ce_specversion", b"1.0"),
         ("ce_id", f"r/{AT + 2}".encode()),
@@ -64,7 +64,7 @@ def test_a_whole_second_has_its_fraction_too() -> None:
     )
 
 
-def test_a_parcels_result_is_about_its_order_and_says_who_decided() -> None:
+def test_a_shipment_result_has_its_order_as_subject_and_the_instance() -> None:
     headers = STAMP.of_decision(ShipmentResult, result_id="r", decided_at_us=AT + 2, subject="MB7UWLD")
 
     assert ("ce_id", f"r/{AT + 2}".encode()) in headers

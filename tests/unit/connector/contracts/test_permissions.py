@@ -35,7 +35,7 @@ def test_a_run_may_read_what_it_reads_and_write_what_it_writes() -> None:
     assert (needed["offers"], needed["connector-"]) == (("Read",), ("Write",))
 
 
-def test_without_transactions_no_transactional_id_is_asked_for() -> None:
+def test_without_transactions_no_transactional_id_permission_is_needed() -> None:
     plain = Identity(group="offers", instances="connector-", transactional=False)
 
     permissions = of_run(TOPICS, plain).permissions
@@ -80,7 +80,7 @@ def test_only_who_creates_topics_may_create_them() -> None:
     assert set(rows(of_create(TOPICS).permissions).values()) == {("Create", "Describe")}
 
 
-def test_what_all_instance_ids_begin_with_is_an_id_without_its_number() -> None:
+def test_the_common_prefix_of_instance_ids_is_an_id_without_its_number() -> None:
     assert beginning("connector-12") == "connector-"
     assert beginning("connector") == "connector"
     assert beginning("7") == "7"
@@ -105,7 +105,7 @@ def test_a_principal_with_a_blank_in_its_name_stays_one_word_for_a_shell() -> No
     assert "--allow-principal 'User:CN=connector, O=shop'" in command
 
 
-def test_missing_is_what_the_broker_says_it_denies_and_nothing_that_it_is_silent_about() -> None:
+def test_only_operations_that_the_broker_denies_are_missing() -> None:
     needed = [
         Permission(resource=Resource.TOPIC, name=name, operations=("Read", "Write"))
         for name in ("some", "all", "silent")

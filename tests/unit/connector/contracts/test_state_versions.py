@@ -154,9 +154,7 @@ def test_a_state_needs_a_version_exactly_where_an_older_one_would_lose_something
 @pytest.mark.parametrize("name", [name for name in STATES if schemas.newest(name) > 1])
 @given(data=st.data())
 @settings(max_examples=10)
-def test_the_version_before_reads_what_the_newest_writes_and_is_told_when_it_must_not(
-    name: str, data: st.DataObject
-) -> None:
+def test_the_previous_version_reads_the_newest_unless_it_would_lose_something(name: str, data: st.DataObject) -> None:
     newest = schemas.load(name, schemas.newest(name))
     value = data.draw(some(name, schemas.newest(name)))
 
@@ -181,7 +179,7 @@ def test_a_state_that_cannot_be_read_says_which_and_the_remedy(said: BadRecord |
         state_versions.made("4006381333931", said, lambda state: state)
 
 
-def test_a_state_that_reads_well_and_makes_no_sense_is_unreadable_too() -> None:
+def test_a_readable_state_with_invalid_content_is_unreadable_too() -> None:
     def make(_state: object) -> None:
         raise KeyError("UNKNOWN")
 

@@ -54,7 +54,7 @@ def test_a_missing_topic_of_the_dry_run_is_created_as_one() -> None:
     assert finding.remedy == "connector topics --create --dry-run"
 
 
-def test_state_with_another_number_of_partitions_is_grave_and_has_a_remedy() -> None:
+def test_a_state_topic_with_another_number_of_partitions_is_an_error_with_a_remedy() -> None:
     there = {**as_wanted(), TOPICS.offer_state: TopicDescription(partitions=4, config={"cleanup.policy": "compact"})}
 
     [finding] = found(there)
@@ -100,9 +100,7 @@ def test_a_topic_that_takes_smaller_batches_than_the_producer_makes_is_found() -
 
 
 @pytest.mark.parametrize(("retention_ms", "kept"), [("2592000000", "for 30 days"), ("-1", "for ever")])
-def test_personal_data_that_is_kept_longer_than_it_must_is_found_and_stops_nothing(
-    retention_ms: str, kept: str
-) -> None:
+def test_personal_data_kept_too_long_is_found_and_does_not_prevent_a_start(retention_ms: str, kept: str) -> None:
     topics = named("kaufland", frozenset({Feature.CONTACTS}))
     [contacts] = manifest(topics)
     config = {**contacts.config, "retention.ms": retention_ms}
@@ -122,11 +120,11 @@ def test_personal_data_that_is_kept_for_less_is_no_finding() -> None:
     assert list(findings(topics, {contacts.name: TopicDescription(partitions=8, config=config)}, LIMITS)) == []
 
 
-def test_settings_that_may_not_be_read_are_not_taken_for_wrong() -> None:
+def test_topic_settings_that_may_not_be_read_are_not_reported_as_wrong() -> None:
     assert found({name: TopicDescription(partitions=8) for name in as_wanted()}) == []
 
 
-def test_the_topics_of_a_part_that_is_off_are_not_asked_for() -> None:
+def test_topics_of_a_disabled_feature_are_not_checked() -> None:
     offers = {topic.name for topic in manifest(named("kaufland"))}
     everything = {topic.name for topic in manifest(named("kaufland", ALL_FEATURES))}
     orders = {topic.name for topic in manifest(named("kaufland", frozenset({Feature.OFFERS, Feature.ORDERS})))}
@@ -151,7 +149,7 @@ def test_each_state_follows_the_input_of_its_own_flow() -> None:
     assert [finding.topic for finding in findings(topics, there, LIMITS)] == [topics.shipment_state]
 
 
-def test_a_scheduler_with_several_partitions_is_grave() -> None:
+def test_a_scheduler_topic_with_several_partitions_is_an_error() -> None:
     topics = named("kaufland", frozenset({Feature.ORDERS}))
     there = {topic.name: TopicDescription(partitions=2, config=dict(topic.config)) for topic in manifest(topics)}
 
@@ -162,7 +160,7 @@ def test_a_scheduler_with_several_partitions_is_grave() -> None:
     assert "exactly one" in finding.message
 
 
-def test_of_a_topic_that_may_not_be_described_nothing_is_taken_for_wrong() -> None:
+def test_a_topic_that_may_not_be_described_has_no_other_findings() -> None:
     hidden = TopicDescription(partitions=0, allowed=frozenset())
 
     assert found({**as_wanted(), TOPICS.offer_changes: hidden, TOPICS.offer_results: hidden}) == []

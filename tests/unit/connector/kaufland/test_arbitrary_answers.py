@@ -29,7 +29,7 @@ from tests.unit.connector.kaufland.sold import CANARY, one_return, order, order_
 
 
 @given(body=st.none() | st.binary(max_size=60) | json_values.map(lambda v: json.dumps(v).encode()))
-def test_no_body_is_too_strange_to_be_read_or_refused(body: bytes | None) -> None:
+def test_any_body_is_read_or_refused(body: bytes | None) -> None:
     offer_answers.read_page(body)
     offer_answers.read_unit(body)
     offer_answers.read_bulk(body)
@@ -38,7 +38,7 @@ def test_no_body_is_too_strange_to_be_read_or_refused(body: bytes | None) -> Non
 
 
 @pytest.mark.parametrize("body", [None, b"", b"{", b"null", b"\xff", b"[" * 100_000, b"9" * 5_000])
-def test_what_is_no_json_is_no_answer(body: bytes | None) -> None:
+def test_a_body_that_is_not_json_is_unreadable(body: bytes | None) -> None:
     assert (read_unit(body), read_summary(body), read_order(body), read_page(body), read_returns(body)) == (None,) * 5
 
 
@@ -104,7 +104,7 @@ def set_apart(found: Any) -> list[UnreadableRow]:
 
 
 @given(planting=st.sampled_from(PLACES), value=anything, contacts=st.booleans())
-def test_whatever_stands_in_an_answer_is_read_or_set_apart_without_its_words(
+def test_any_answer_is_read_or_quarantined_without_quoting_it(
     planting: tuple[Any, Place], value: Any, contacts: bool
 ) -> None:
     body = raw(planted(*planting, value))

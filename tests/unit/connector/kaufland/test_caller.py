@@ -184,7 +184,7 @@ def test_a_bulk_holds_up_to_150_units(edge: Edge, count: int) -> None:
         [look_up(), look_up()],
     ],
 )
-def test_a_call_that_breaks_the_rules_of_the_engine_never_leaves_and_stops(edge: Edge, bodies: list[Any]) -> None:
+def test_a_call_against_the_engines_rules_is_not_sent_and_stops_the_process(edge: Edge, bodies: list[Any]) -> None:
     outcome = edge.call(*bodies)
 
     assert outcome.stop is not None
@@ -192,7 +192,7 @@ def test_a_call_that_breaks_the_rules_of_the_engine_never_leaves_and_stops(edge:
     assert edge.server.received == []
 
 
-def test_a_value_that_cannot_be_sent_is_refused_and_spoils_no_other(edge: Edge) -> None:
+def test_a_value_out_of_bounds_is_refused_and_the_others_are_sent(edge: Edge) -> None:
     edge.answers(accepting)
 
     first, second, third = edge.call(update(1, stock=1), update(2, price=0), update(3, stock=3)).replies
@@ -222,7 +222,7 @@ def test_a_storefront_that_is_not_known_is_refused_with_those_that_are(edge: Edg
     assert edge.server.received == []
 
 
-def test_nothing_leaves_when_no_item_may(edge: Edge) -> None:
+def test_no_call_is_sent_if_all_items_are_refused(edge: Edge) -> None:
     outcome = edge.call(update(2, price=0))
 
     assert isinstance(outcome.replies[0], Settled)
@@ -265,7 +265,7 @@ def test_the_answer_carries_the_times_of_the_socket(edge: Edge) -> None:
 # ---- lease, deadline, addresses -------------------------------------------------------------------------------------
 
 
-def test_a_call_whose_lease_is_over_never_leaves(edge: Edge) -> None:
+def test_a_call_after_the_lease_is_never_sent(edge: Edge) -> None:
     outcome = edge.call(update(1), send_by_s=uptime_s() - 0.001)
 
     assert outcome.replies == (NotSent(),)
@@ -317,7 +317,7 @@ def call_that_left(edge: Edge, body: LookUp | Update, deadline_s: float) -> tupl
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 207 X\r\nX:", b"HTTP/1.1 207 X\r\nContent-Length: 99999\r\n\r\n"])
 @pytest.mark.parametrize(("body", "ends"), [(update(1), Lost), (look_up(), Retry)])
-def test_a_dripping_answer_does_not_extend_the_deadline(
+def test_a_slow_response_does_not_extend_the_deadline(
     edge: Edge, head: bytes, body: LookUp | Update, ends: type[Any]
 ) -> None:
     edge.answers(drip(head, 0.02))
@@ -341,7 +341,7 @@ def test_a_server_that_never_answers_does_not_extend_the_deadline(make_edge: Mak
     assert isinstance(outcome.replies[0], Lost)
 
 
-def test_where_nobody_listens_nothing_was_sent(make_edge: MakeEdge) -> None:
+def test_a_refused_connection_means_not_sent(make_edge: MakeEdge) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     edge = make_edge(base_url=f"http://127.0.0.1:{port}/v2")
@@ -570,7 +570,7 @@ def test_the_question_whether_there_is_any_other_offer_lists_nothing_for_the_eve
     ],
     ids=["500", "odd", "400"],
 )
-def test_only_a_refusal_of_the_other_way_is_believed_for_an_hour(
+def test_only_a_refusal_of_the_other_fulfilment_type_is_remembered_for_an_hour(
     make_edge: MakeEdge, refusal: bytes, *, asked_again: bool
 ) -> None:
     clock = LateFaultClock()
@@ -616,7 +616,7 @@ def test_a_seller_without_such_units_pays_one_call_an_hour_for_all_that_is_not_t
     ],
     ids=["400", "404", "403", "500", "odd"],
 )
-def test_an_answer_to_the_other_way_that_is_none_leaves_the_offer_not_found(edge: Edge, refusal: bytes) -> None:
+def test_an_invalid_answer_for_the_other_fulfilment_type_leaves_the_offer_not_found(edge: Edge, refusal: bytes) -> None:
     edge.answers(both_ways([], [], refuses=refusal))
 
     found = [look_until_settled(edge, look_up("NEW")) for _ in range(2)]
@@ -625,7 +625,7 @@ def test_an_answer_to_the_other_way_that_is_none_leaves_the_offer_not_found(edge
 
 
 @pytest.mark.parametrize("refusal", [answer(429), answer(503), answer(401)], ids=["429", "503", "401"])
-def test_the_other_way_waits_while_the_marketplace_answers_nothing(edge: Edge, refusal: bytes) -> None:
+def test_the_other_fulfilment_type_is_looked_up_later_while_the_marketplace_is_down(edge: Edge, refusal: bytes) -> None:
     edge.answers(both_ways([], [], refuses=refusal))
     edge.call(look_up("NEW"))
 
@@ -686,7 +686,7 @@ def test_a_step_of_the_wall_clock_in_mid_run_is_not_noticed(make_edge: MakeEdge)
     assert isinstance(edge.call(update(1)).replies[0], Settled)
 
 
-def test_a_wrong_secret_closes_the_account_and_a_new_file_heals_it(make_edge: MakeEdge, tmp_path: Path) -> None:
+def test_a_wrong_secret_closes_the_account_until_its_file_is_corrected(make_edge: MakeEdge, tmp_path: Path) -> None:
     (tmp_path / "client").write_text(CLIENT_KEY)
     (tmp_path / "secret").write_text("b" * 64)
     edge = make_edge(credentials=Credentials.from_files(tmp_path / "client", tmp_path / "secret"))
@@ -778,7 +778,7 @@ def test_a_look_ups_row_proves_what_was_asked_and_how_much_was_listed(
     assert row.listed == listed
 
 
-def test_what_a_row_cannot_know_of_a_look_up_is_null(edge: Edge) -> None:
+def test_unknown_fields_of_a_look_ups_log_row_are_null(edge: Edge) -> None:
     edge.answers(answer(500, {}))
     edge.call(look_up())
     edge.answers(accepting)
@@ -814,7 +814,7 @@ def test_exact_bodies_are_logged_only_while_the_switch_is_on(make_edge: MakeEdge
 # ---- check ----------------------------------------------------------------------------------------------------------
 
 
-def test_check_tells_the_storefronts_of_an_account_that_is_believed(edge: Edge) -> None:
+def test_check_lists_the_storefronts_of_a_valid_account(edge: Edge) -> None:
     def marketplace(request: Received, _sock: socket.socket) -> bytes:
         assert faults(request) == []
         ping = request.target == "/v2/status/ping"
@@ -840,7 +840,7 @@ def test_check_tells_the_storefronts_of_an_account_that_is_believed(edge: Edge) 
     ],
     ids=["wrong signature", "inactive account", "failing", "no HTTP"],
 )
-def test_check_says_why_an_account_is_not_believed(
+def test_check_reports_why_an_account_is_refused(
     edge: Edge, script: Callable[[], bytes], reachable: bool, says: str
 ) -> None:
     edge.answers(script())
@@ -884,7 +884,7 @@ def any_edge() -> Iterator[tuple[AnsweringServer, KauflandCaller]]:
 
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=st.binary(max_size=200), status=st.integers(100, 999), whole=st.booleans(), write=st.booleans())
-def test_whatever_bytes_come_back_each_item_has_one_reply_and_nothing_stops(
+def test_any_response_gives_one_reply_per_item_and_stops_nothing(
     any_edge: tuple[AnsweringServer, KauflandCaller], raw: bytes, status: int, whole: bool, write: bool
 ) -> None:
     server, caller = any_edge

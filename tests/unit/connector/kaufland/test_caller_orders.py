@@ -161,7 +161,7 @@ def test_every_request_passes_an_independently_written_check(desk: LoggedAdapter
     )
 
 
-def test_what_the_api_can_never_take_is_refused_here_and_nothing_leaves(desk: LoggedAdapter) -> None:
+def test_order_calls_with_invalid_values_are_refused_without_a_request(desk: LoggedAdapter) -> None:
     reply = desk.reply(CallKind.SEND, SendUnit(order_unit_id=11, carrier_code="", tracking_numbers=("T",)))
 
     assert isinstance(reply, Settled)
@@ -228,7 +228,7 @@ def test_a_broken_answer_loses_a_parcel_and_repeats_a_read(desk: LoggedAdapter, 
 
 
 @pytest.mark.parametrize("kind", PERSONAL)
-def test_an_answer_nested_to_the_edge_of_what_can_be_read_raises_nothing(kind: CallKind) -> None:
+def test_a_deeply_nested_answer_does_not_raise(kind: CallKind) -> None:
     prepared = CallPreparation(load_reference(), RealClock()).prepare(order_call(kind), CallOptions(contacts=True))
     assert isinstance(prepared, PreparedCall)
 
@@ -296,7 +296,7 @@ def test_each_attempt_has_a_row_without_storefront_and_items(desk: LoggedAdapter
     assert len(outcome.log) == 1
 
 
-def test_no_query_says_who_bought_for_queries_are_logged() -> None:
+def test_no_query_contains_personal_data() -> None:
     """A query has times, pages and embedded parts only; ids of orders and returns are in the path."""
     names = {name for _, target in LEAVES.values() for name, _ in parse_qsl(urlsplit(target).query)}
 
@@ -329,7 +329,7 @@ SPOILT: list[tuple[CallKind, Any]] = [
 
 
 @pytest.mark.parametrize(("kind", "body"), SPOILT)
-def test_a_buyer_is_in_no_reply_no_row_no_log_line(
+def test_personal_data_is_in_no_reply_row_or_log_line(
     desk: LoggedAdapter, kind: CallKind, body: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk.adapter.log_bodies(60)
@@ -370,7 +370,7 @@ def any_desk() -> Iterator[LoggedAdapter]:
     status=st.integers(100, 999),
     whole=st.booleans(),
 )
-def test_whatever_bytes_come_back_the_item_has_one_reply_and_nothing_stops(
+def test_any_response_to_an_order_call_gives_one_reply_and_stops_nothing(
     any_desk: LoggedAdapter, kind: CallKind, raw: bytes, status: int, whole: bool
 ) -> None:
     def script(_request: Received, sock: socket.socket) -> None:

@@ -211,7 +211,7 @@ def shillings(amount: str) -> Price:
     return Price(amount=Decimal(amount), currency="SHL")
 
 
-def test_an_event_is_found_sent_and_applied_in_the_bazaars_own_words() -> None:
+def test_an_event_is_applied_at_a_second_marketplace() -> None:
     street = Street(EANS[0])
 
     street.event(EANS[0], price=shillings("4.5"), stock=9)
@@ -224,7 +224,7 @@ def test_an_event_is_found_sent_and_applied_in_the_bazaars_own_words() -> None:
     assert street.bazaar.heard == [f"SEEK {EANS[0]}", f"SET rug-{EANS[0]} coins=45 rugs=9"]
 
 
-def test_what_is_true_already_is_not_said_again() -> None:
+def test_an_unchanged_value_is_not_sent_to_a_second_marketplace() -> None:
     street = Street(EANS[0])
 
     street.event(EANS[0], stock=9)
@@ -253,7 +253,7 @@ def test_its_own_bulk_limit_and_bounds_hold() -> None:
     assert codes == ["HANDLING_TIME_OUT_OF_RANGE", "PRICE_ABOVE_CEILING", "STOCK_OUT_OF_RANGE"]
 
 
-def test_what_it_does_not_have_is_not_found_and_nothing_is_made() -> None:
+def test_an_offer_missing_at_a_second_marketplace_is_not_found_and_not_created() -> None:
     street = Street(EANS[0])
 
     street.event(EANS[1], stock=5)
@@ -264,7 +264,7 @@ def test_what_it_does_not_have_is_not_found_and_nothing_is_made() -> None:
     assert list(street.bazaar.stalls) == [EANS[0]]
 
 
-def test_its_refusal_travels_word_for_word_and_spares_the_other_field() -> None:
+def test_a_second_marketplaces_refusal_is_quoted_and_affects_one_field() -> None:
     street = Street(EANS[0])
 
     street.event(EANS[0], price=shillings("1.3"), stock=0)
@@ -277,7 +277,7 @@ def test_its_refusal_travels_word_for_word_and_spares_the_other_field() -> None:
     assert street.bazaar.stalls[EANS[0]] == {"coins": 100, "rugs": 0, "moons": 2}
 
 
-def test_a_closed_gate_is_waited_for_and_costs_no_event() -> None:
+def test_a_closed_second_marketplace_is_waited_for_and_fails_no_event() -> None:
     street = Street(EANS[0])
     street.bazaar.closed = 3
 
@@ -287,7 +287,7 @@ def test_a_closed_gate_is_waited_for_and_costs_no_event() -> None:
     assert [result.status for result in street.results] == ["APPLIED"]
 
 
-def test_an_answer_that_got_lost_is_followed_by_the_newest_value() -> None:
+def test_after_a_lost_answer_the_newest_value_is_sent() -> None:
     street = Street(EANS[0])
     street.event(EANS[0], stock=8)
     street.run()

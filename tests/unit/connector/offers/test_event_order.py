@@ -39,7 +39,7 @@ def dated(shop: OfferHarness, ahead_s: float, **said: Any) -> str:
     ("ahead", "honest", "field"),
     [({"stock": 6}, {"stock": 0}, "stock"), ({"price": "1.00"}, {"price": "10.00"}, "price")],
 )
-def test_an_event_dated_ahead_of_its_record_swallows_no_honest_one(
+def test_an_event_dated_after_its_record_supersedes_no_later_event(
     ahead: dict[str, Any], honest: dict[str, Any], field: str
 ) -> None:
     shop = shop_of()
@@ -54,7 +54,7 @@ def test_an_event_dated_ahead_of_its_record_swallows_no_honest_one(
     assert {str(name): value for name, value in want.body.values.items()} == {field: 0 if field == "stock" else 1000}
 
 
-def test_an_event_dated_ahead_that_waits_is_overtaken_by_an_honest_one() -> None:
+def test_a_waiting_event_dated_after_its_record_is_superseded_by_a_later_event() -> None:
     shop = shop_of()
     first = dated(shop, 240, stock=6)
     shop.pass_s(30)
@@ -87,7 +87,7 @@ def said_of(event: Any) -> dict[str, Any]:
     return {name: getattr(event, name) for name in names}
 
 
-def test_the_result_says_when_the_event_says_it_happened() -> None:
+def test_the_result_has_the_events_own_time() -> None:
     shop = shop_of()
 
     dated(shop, 240, stock=6)
@@ -111,7 +111,7 @@ def test_two_events_within_a_record_timestamps_millisecond_keep_their_order() ->
 # ---- late events end with the code OUT_OF_ORDER ---------------------------------------------------------------------
 
 
-def test_an_event_read_later_that_loses_says_out_of_order_with_the_newer_ones_time_and_an_advice() -> None:
+def test_a_late_event_is_out_of_order_with_the_time_of_the_newer_one_and_advice() -> None:
     shop = shop_of()
     shop.event(stock=9, at=50, sequence=4)
     shop.accept()
@@ -127,7 +127,7 @@ def test_an_event_read_later_that_loses_says_out_of_order_with_the_newer_ones_ti
     assert "offers.order_by_source" in shop.last.problem.advice
 
 
-def test_an_event_that_loses_to_one_still_waiting_says_out_of_order() -> None:
+def test_an_event_that_loses_to_one_still_waiting_is_out_of_order() -> None:
     shop = shop_of()
     shop.event(stock=9, at=50)
 
@@ -136,7 +136,7 @@ def test_an_event_that_loses_to_one_still_waiting_says_out_of_order() -> None:
     assert (shop.last.status, shop.last.code) == (Status.SUPERSEDED, Code.OUT_OF_ORDER)
 
 
-def test_a_location_read_late_says_out_of_order() -> None:
+def test_a_late_location_is_out_of_order() -> None:
     shop = OfferHarness(flow_of(policy=OfferPolicy(locations=Locations.SUM))).known(unit(7))
     shop.event(stock=9, at=50, location="A")
     shop.accept()
@@ -146,7 +146,7 @@ def test_a_location_read_late_says_out_of_order() -> None:
     assert (shop.last.status, shop.last.code) == (Status.SUPERSEDED, Code.OUT_OF_ORDER)
 
 
-def test_an_event_that_gives_way_to_a_later_one_says_nothing_of_order() -> None:
+def test_an_event_superseded_by_a_later_one_is_not_out_of_order() -> None:
     shop = shop_of()
     older = shop.event(stock=5, at=40)
 
@@ -156,7 +156,7 @@ def test_an_event_that_gives_way_to_a_later_one_says_nothing_of_order() -> None:
     assert [(r.status, r.code, r.problem) for r in shop.of(older)] == [(Status.SUPERSEDED, None, None)]
 
 
-def test_that_a_stock_came_late_hides_no_other_problem() -> None:
+def test_a_late_stock_does_not_hide_another_problem() -> None:
     shop = shop_of()
     shop.event(stock=9, at=50)
     shop.accept()
@@ -169,7 +169,7 @@ def test_that_a_stock_came_late_hides_no_other_problem() -> None:
     assert "not above zero" in shop.last.problem.message
 
 
-def test_late_events_are_counted_by_source_and_only_so_many_sources_are_told_apart() -> None:
+def test_late_events_are_counted_by_source_for_a_bounded_number_of_sources() -> None:
     shop = shop_of()
     shop.event(stock=9, at=200)
     shop.accept()
@@ -185,7 +185,7 @@ def test_late_events_are_counted_by_source_and_only_so_many_sources_are_told_apa
 
 
 @pytest.mark.parametrize("said", [{"at": 30}, {"at": 20, "record_time_us": START_US + 40 * SECOND}])
-def test_an_event_that_a_tombstone_dated_ahead_shuts_out_says_out_of_order_with_both_times_and_is_counted(
+def test_an_event_older_than_a_tombstone_is_out_of_order_with_both_times_and_counted(
     said: dict[str, Any],
 ) -> None:
     shop = shop_of()
@@ -217,7 +217,7 @@ def test_an_event_that_was_written_before_a_tombstone_and_is_read_again_is_not_o
 # ---- facts that an earlier version ordered by occurred_at alone -----------------------------------------------------
 
 
-def test_an_event_that_an_earlier_version_accepted_by_its_own_word_is_no_newer_than_itself() -> None:
+def test_an_event_accepted_by_its_own_time_in_an_earlier_version_is_not_newer_than_itself() -> None:
     shop = shop_of()
     event = shop.make(stock=6, at=200, record_time_us=START_US + 200 * SECOND)  # as the earlier version ordered it
     shop.event(**said_of(event))
@@ -228,7 +228,7 @@ def test_an_event_that_an_earlier_version_accepted_by_its_own_word_is_no_newer_t
     assert (shop.last.status, shop.last.code) == (Status.UNCHANGED, None)
 
 
-def test_a_stock_of_a_location_that_an_earlier_version_ordered_by_its_own_word_is_no_newer_than_itself() -> None:
+def test_a_location_ordered_by_its_own_time_in_an_earlier_version_is_not_newer_than_itself() -> None:
     shop = OfferHarness(flow_of(policy=OfferPolicy(locations=Locations.SUM))).known(unit(7))
     event = shop.make(stock=6, at=200, record_time_us=START_US + 200 * SECOND, location="A")
     shop.event(**said_of(event), location="A")
@@ -263,7 +263,7 @@ def test_an_occurred_at_in_another_unit_is_rejected_with_that_advice(occurred_at
     assert "microseconds" in shop.last.problem.advice
 
 
-def test_a_record_whose_timestamp_is_no_moment_is_rejected_with_that_advice() -> None:
+def test_a_record_with_an_invalid_timestamp_is_rejected_with_that_advice() -> None:
     shop = shop_of()
 
     shop.event(stock=0, occurred_at_us=START_US, record_time_us=-1000)
@@ -285,7 +285,7 @@ def known_by(policy: OfferPolicy, *units: Any) -> OfferHarness:
     return shop
 
 
-def test_by_sequence_the_higher_sequence_wins_whatever_the_times_say() -> None:
+def test_by_sequence_the_higher_sequence_wins_whatever_the_times() -> None:
     shop = known_by(BY_SEQUENCE)
     shop.event(stock=9, at=50, sequence=8)
     shop.accept()
@@ -298,7 +298,7 @@ def test_by_sequence_the_higher_sequence_wins_whatever_the_times_say() -> None:
     assert shop.last.status is Status.APPLIED
 
 
-def test_by_the_log_what_is_read_later_wins_whatever_it_says() -> None:
+def test_by_log_the_later_record_wins_whatever_its_time() -> None:
     shop = shop_of(BY_LOG)
     shop.event(stock=9, at=50, sequence=8)
     shop.accept()
@@ -309,7 +309,7 @@ def test_by_the_log_what_is_read_later_wins_whatever_it_says() -> None:
     assert shop.statuses == ["APPLIED", "APPLIED"]
 
 
-def test_by_the_log_an_event_after_a_tombstone_manages_again_whatever_it_says() -> None:
+def test_by_log_an_event_after_a_tombstone_is_managed_again_whatever_its_time() -> None:
     shop = shop_of(BY_LOG)
     shop.tombstone(at=50)
 
@@ -319,7 +319,7 @@ def test_by_the_log_an_event_after_a_tombstone_manages_again_whatever_it_says() 
     assert shop.last.status is Status.APPLIED
 
 
-def test_by_the_log_a_replay_writes_nothing() -> None:
+def test_by_log_a_replay_writes_nothing() -> None:
     shop = shop_of(BY_LOG)
     said = [shop.make(stock=stock, at=at) for stock, at in ((5, 30.0), (6, 10.0))]
     for one in said:
@@ -358,7 +358,7 @@ def test_the_order_of_a_source_holds_for_what_was_accepted_before_it_was_set() -
     assert (reconfigured.last.status, reconfigured.last.code) == (Status.SUPERSEDED, Code.OUT_OF_ORDER)
 
 
-def test_an_event_without_a_sequence_in_a_source_that_counts_is_rejected() -> None:
+def test_an_event_without_a_sequence_in_a_source_ordered_by_sequence_is_rejected() -> None:
     shop = OfferHarness(flow_of(policy=BY_SEQUENCE))
 
     shop.event(stock=0, source="erp")
@@ -370,7 +370,7 @@ def test_an_event_without_a_sequence_in_a_source_that_counts_is_rejected() -> No
 
 
 @pytest.mark.parametrize("is_accepted", [True, False])
-def test_a_late_event_of_a_source_that_counts_never_wins_over_another_sources_event_between(is_accepted: bool) -> None:
+def test_a_late_event_by_sequence_never_wins_over_another_sources_event_in_between(is_accepted: bool) -> None:
     shop = known_by(BY_SEQUENCE)
     shop.event(stock=8, source="a", sequence=10)
     if is_accepted:
@@ -412,7 +412,7 @@ def test_events_that_one_look_up_shows_to_mean_one_offer_leave_the_newest_of_the
     assert [r.status for r in shop.of(zero)] == [Status.APPLIED]
 
 
-def test_a_late_location_of_a_source_that_counts_never_replaces_another_sources_between() -> None:
+def test_a_late_location_by_sequence_never_replaces_another_sources_in_between() -> None:
     shop = known_by(OfferPolicy(order=EventOrder.SEQUENCE, locations=Locations.SUM))
     shop.event(stock=8, source="a", sequence=10, location="A")
     shop.accept()
@@ -425,7 +425,7 @@ def test_a_late_location_of_a_source_that_counts_never_replaces_another_sources_
     assert shop.wants == ()
 
 
-def test_sources_by_time_alone_leave_no_marks() -> None:
+def test_sources_ordered_by_time_only_leave_no_watermarks() -> None:
     shop = shop_of()
     shop.event(stock=8, sequence=3)
     shop.accept()
@@ -433,7 +433,7 @@ def test_sources_by_time_alone_leave_no_marks() -> None:
     assert shop.lane.marks == ()
 
 
-def test_only_so_many_sources_of_an_ean_are_remembered_the_last_ones() -> None:
+def test_a_bounded_number_of_sources_of_an_ean_is_remembered() -> None:
     shop = known_by(BY_SEQUENCE)
 
     for number in range(MARKS + 5):
@@ -467,7 +467,7 @@ def winner_of(said: Sequence[tuple[str, int, int, Any, str]]) -> int:
 
 
 @given(st.lists(_said, min_size=1, max_size=8), st.integers(0, 8))
-def test_whatever_sources_of_all_orders_send_the_newest_of_them_stands_at_the_end_and_a_replay_writes_nothing(
+def test_sources_of_all_orders_end_with_the_newest_value_and_a_replay_writes_nothing(
     said: list[tuple[str, int, int, Any, str]], looked_after: int
 ) -> None:
     shop = OfferHarness(flow_of(policy=ANY_ORDER))

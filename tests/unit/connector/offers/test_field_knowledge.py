@@ -163,7 +163,7 @@ def test_zero_after_a_tombstoned_five_is_written_too() -> None:
     assert shop.want("update:de").body.values == {Field.STOCK: 0}
 
 
-def test_linked_units_share_doubt() -> None:
+def test_linked_units_are_uncertain_together() -> None:
     shop = OfferHarness(flow_of(DE, AT)).known(unit(7, offer_id="a", stock=0))
     shop.event(stock=5)
     shop.found(unit(8, "at", offer_id="a", stock=0), storefront="at")
@@ -198,7 +198,7 @@ def test_giving_up_makes_the_field_uncertain() -> None:
     assert shop.want("update:de").body.values == {Field.STOCK: 3}
 
 
-def test_what_was_given_up_may_have_been_accepted_and_nothing_older_follows_it() -> None:
+def test_no_older_value_follows_a_write_that_was_given_up() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5, at=10)
     shop.give_up("update:de")
@@ -209,7 +209,7 @@ def test_what_was_given_up_may_have_been_accepted_and_nothing_older_follows_it()
     assert not shop.wants
 
 
-def test_nothing_older_follows_a_lost_write_whose_successor_was_refused() -> None:
+def test_no_older_value_follows_a_lost_write_whose_successor_was_refused() -> None:
     shop = OfferHarness(flow_of()).known(unit(7, stock=3))
     shop.event(stock=5, at=10)
     shop.lose()
@@ -222,7 +222,7 @@ def test_nothing_older_follows_a_lost_write_whose_successor_was_refused() -> Non
     assert not [want for want in shop.wants if want.kind == "update:de"]
 
 
-def test_nothing_older_follows_what_stood_undone_and_was_overtaken_by_a_refused_one() -> None:
+def test_no_older_value_follows_an_undone_one_superseded_by_a_refused_one() -> None:
     shop = OfferHarness(flow_of()).known(unit(7, stock=3))
     shop.event(stock=5, at=10)  # a previous owner may have sent it
     shop.event(stock=20, at=20)
@@ -234,7 +234,7 @@ def test_nothing_older_follows_what_stood_undone_and_was_overtaken_by_a_refused_
     assert not shop.wants
 
 
-def test_a_lost_write_that_is_refused_the_next_time_lets_nothing_older_pass() -> None:
+def test_a_lost_write_refused_the_next_time_is_followed_by_no_older_value() -> None:
     shop = OfferHarness(flow_of()).known(unit(7, stock=3))
     shop.event(stock=20, at=20)
     shop.lose()
@@ -245,7 +245,7 @@ def test_a_lost_write_that_is_refused_the_next_time_lets_nothing_older_pass() ->
     assert shop.statuses == ["REJECTED", "SUPERSEDED"]
 
 
-def test_what_stood_undone_when_it_was_switched_off_leaves_doubt() -> None:
+def test_a_field_switched_off_while_undone_is_uncertain() -> None:
     shop = OfferHarness(flow_of()).known(unit(7, stock=0))
     shop.event(stock=5)
     shop.now_us += SECOND
@@ -259,7 +259,7 @@ def test_what_stood_undone_when_it_was_switched_off_leaves_doubt() -> None:
     assert shop.want("update:de").body.values == {Field.STOCK: 0}
 
 
-def test_a_lost_write_goes_again_with_the_newest_value_and_is_read_back_once() -> None:
+def test_a_lost_write_is_repeated_with_the_newest_value_and_read_back_once() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5)
     shop.lose()
@@ -280,7 +280,7 @@ def test_a_lost_write_goes_again_with_the_newest_value_and_is_read_back_once() -
     assert shop.statuses == ["SUPERSEDED", "APPLIED"]
 
 
-def test_a_read_back_before_the_rewrite_settles_what_was_lost() -> None:
+def test_a_read_back_before_the_next_write_settles_a_lost_write() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5)
     shop.lose()
@@ -293,7 +293,7 @@ def test_a_read_back_before_the_rewrite_settles_what_was_lost() -> None:
     assert shop.statuses == ["UNCHANGED"]
 
 
-def test_a_look_up_sent_before_the_doubt_does_not_settle_it() -> None:
+def test_a_look_up_sent_before_the_field_became_uncertain_does_not_settle_it() -> None:
     shop = OfferHarness(flow_of(), reload=False).known(unit(7))
     shop.event(stock=0)
     shop.accept()
@@ -334,7 +334,7 @@ def test_a_look_up_under_way_while_a_write_was_answered_does_not_undo_it() -> No
     assert shop.lane.units[0].facts[Field.STOCK].basis is Basis.ACCEPTED
 
 
-def test_accepted_and_shown_otherwise_is_rejected_and_remembered_as_observed() -> None:
+def test_a_value_accepted_and_shown_differently_is_rejected_and_remembered_as_observed() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
     event = shop.event(stock=5, price="11.00", at=10)
 
@@ -354,7 +354,7 @@ def test_accepted_and_shown_otherwise_is_rejected_and_remembered_as_observed() -
     assert shop.of(event)[0].sent is not None
 
 
-def test_accepted_without_effect_is_tried_again_when_read_again_and_lets_nothing_older_pass() -> None:
+def test_a_write_without_effect_is_tried_again_in_a_replay_and_followed_by_no_older_value() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5, at=10)
     shop.accept(shows={Field.STOCK: 4})
@@ -393,7 +393,7 @@ def test_the_units_status_goes_into_the_result() -> None:
 @pytest.mark.parametrize(
     ("pct", "stock", "sent"), [(0, 7, 7), (10, 1, 0), (10, 10, 9), (10, 19, 17), (50, 1, 0), (100, 50, 0), (33, 0, 0)]
 )
-def test_the_buffer_is_kept_back_rounded_down_and_shown(pct: int, stock: int, sent: int) -> None:
+def test_the_stock_buffer_is_rounded_down_and_shown(pct: int, stock: int, sent: int) -> None:
     shop = OfferHarness(
         flow_of(policy=OfferPolicy(stock_rules={"shop-de": StockRules(rule=StockRule(buffer_pct=pct))}))
     )
@@ -421,7 +421,7 @@ def test_a_stock_change_carries_the_last_accepted_price_only_when_asked() -> Non
         assert [f.field for f in shop.last.fields] == ["stock"]
 
 
-def test_a_price_that_only_rode_along_never_ends_the_stock() -> None:
+def test_a_price_sent_along_with_a_stock_never_ends_the_stock() -> None:
     shop = OfferHarness(flow_of(policy=OfferPolicy(stock_sends_price=frozenset({"main"})))).known(unit(7))
     shop.event(price="12.00")
     shop.accept()
@@ -515,7 +515,7 @@ def test_a_read_back_beside_an_offer_that_the_marketplace_fulfils_settles_the_do
     assert (fact.value, fact.certain) == (0, True)
 
 
-def test_what_an_earlier_call_of_a_look_up_showed_does_not_undo_what_was_accepted_since() -> None:
+def test_an_earlier_page_of_a_look_up_does_not_undo_values_accepted_since() -> None:
     shop = OfferHarness(flow_of())
     shop.event(stock=9)
     shop.found(unit(7))

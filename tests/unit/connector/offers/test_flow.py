@@ -48,7 +48,7 @@ AVRO = OfferCodecs(
 # ---- reading --------------------------------------------------------------------------------------------------------
 
 
-def test_the_lane_is_the_records_key_whatever_it_says() -> None:
+def test_the_lane_is_the_records_key_whatever_the_event_contains() -> None:
     flow = flow_of(codecs=AVRO)
 
     for key in (EAN.encode(), b"0" + EAN.encode(), b"sku-1"):
@@ -58,7 +58,7 @@ def test_the_lane_is_the_records_key_whatever_it_says() -> None:
 
 
 @pytest.mark.parametrize(("key", "value"), [(None, None), (b"\xff", None), (b"4006381333931", b"not avro")])
-def test_what_cannot_be_read_is_bad_not_rejected(key: bytes | None, value: bytes | None) -> None:
+def test_an_unreadable_record_is_a_dead_letter_and_not_rejected(key: bytes | None, value: bytes | None) -> None:
     flow = flow_of(codecs=AVRO)
 
     read = flow.read(Record(at=here(), offset=1, key=key, value=value, time_us=START_US), Now(mono_s=0, wall_us=0))
@@ -67,17 +67,17 @@ def test_what_cannot_be_read_is_bad_not_rejected(key: bytes | None, value: bytes
     assert read.code in Code.__members__
 
 
-def test_an_offer_lane_lives_on_its_events_alone() -> None:
+def test_an_offer_lane_is_never_standing() -> None:
     assert list(flow_of().standing(0)) == []
 
 
-def test_a_state_that_cannot_be_read_is_loud() -> None:
+def test_an_unreadable_state_raises_an_error() -> None:
     with pytest.raises(ValueError, match="connector state forget"):
         flow_of(codecs=AVRO).load(EAN, b"\x00\x00\x00\x00\x03rubbish")
 
 
 @pytest.mark.parametrize("limit", [0, 151])
-def test_a_call_limit_the_marketplace_does_not_take_is_refused_when_built(limit: int) -> None:
+def test_a_call_limit_above_the_marketplaces_is_refused(limit: int) -> None:
     with pytest.raises(ValueError, match="update_limit"):
         OfferFlow(
             policy=OfferPolicy(), routing=flow_of()._terms.routing, reference=REFERENCE, codecs=PlainCodecs(),
@@ -91,7 +91,7 @@ def test_updates_share_calls_and_look_ups_do_not() -> None:
 
 
 @pytest.mark.parametrize("cause", [Woken(), Restored(), Draining(), Told(lane=EAN, message="x")])
-def test_a_cause_that_changes_nothing_says_the_same_wants_again(cause: Any) -> None:
+def test_a_cause_that_changes_nothing_returns_the_same_wants(cause: Any) -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5)
     wants, lane = shop.wants, shop.lane
@@ -117,7 +117,7 @@ def test_a_cause_that_changes_nothing_says_the_same_wants_again(cause: Any) -> N
         ({"stock": 0, "price": "11.00", "handling_time_days": 5}, 0),
     ],
 )
-def test_wants_are_ranked_by_harm(said: Mapping[str, Any], rank: int) -> None:
+def test_wants_have_priorities_by_urgency(said: Mapping[str, Any], rank: int) -> None:
     shop = OfferHarness(flow_of()).known(unit(7, stock=3, price=1000, days=2))
 
     shop.event(**said)
@@ -128,7 +128,7 @@ def test_wants_are_ranked_by_harm(said: Mapping[str, Any], rank: int) -> None:
 @pytest.mark.parametrize(
     ("said", "rank"), [({"stock": 0}, 0), ({"stock": 9}, 1), ({"price": "1.00"}, 3), ({"handling_time_days": 1}, 5)]
 )
-def test_a_look_up_has_the_rank_of_what_waits_for_it(said: Mapping[str, Any], rank: int) -> None:
+def test_a_look_up_has_the_priority_of_what_waits_for_it(said: Mapping[str, Any], rank: int) -> None:
     shop = OfferHarness(flow_of())
 
     shop.event(**said)
@@ -136,7 +136,7 @@ def test_a_look_up_has_the_rank_of_what_waits_for_it(said: Mapping[str, Any], ra
     assert [(want.kind, want.priority) for want in shop.wants] == [("lookup:de", rank)]
 
 
-def test_a_recheck_is_work_of_the_background_and_a_replay_waits_behind_live_work() -> None:
+def test_a_recheck_is_background_work_and_a_replay_comes_after_live_events() -> None:
     shop = OfferHarness(flow_of(policy=OfferPolicy(recheck_s=100)))
     shop.event(stock=9)
     shop.found()
@@ -226,7 +226,7 @@ def test_a_result_carries_the_trace_of_its_event() -> None:
     assert ("traceparent", b"00-abc-def-01") in shop.outputs[-1].headers
 
 
-def test_a_result_says_what_was_asked_known_and_sent() -> None:
+def test_a_result_shows_requested_known_and_sent_values() -> None:
     shop = OfferHarness(flow_of()).known(unit(7, price=1000))
 
     shop.event(price="12.50")
@@ -265,7 +265,7 @@ def test_a_lane_without_undone_work_and_without_a_fact_is_a_tombstone() -> None:
     assert flow.load(EAN, None) == OfferLane(ean=EAN)
 
 
-def test_what_was_sent_and_refused_survives_the_lanes_sleep() -> None:
+def test_sent_and_refused_values_are_kept_while_the_lane_sleeps() -> None:
     shop = OfferHarness(flow_of(codecs=_Mixed()), reload=True).known(unit(7))
     shop.event(stock=0, price="11.00")
     error = FieldError(field=Field.PRICE, name="listing_price", message="too low")
@@ -432,7 +432,7 @@ def _sources(lane: OfferLane) -> Iterator[str]:
 
 @settings(max_examples=60, deadline=None)
 @given(_lanes)
-def test_a_lane_comes_back_from_its_bytes_as_it_was(lane: OfferLane) -> None:
+def test_a_lane_survives_storing_and_loading(lane: OfferLane) -> None:
     flow = flow_of(DE, AT, CZ, codecs=AVRO)
 
     stored = flow.store(lane)
@@ -443,7 +443,7 @@ def test_a_lane_comes_back_from_its_bytes_as_it_was(lane: OfferLane) -> None:
     assert stored.undone == state_mapping.is_undone(lane)
 
 
-def test_a_lane_that_only_knows_is_not_undone() -> None:
+def test_a_lane_with_facts_only_is_not_undone() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
     assert not shop.flow.store(shop.lane).undone
 

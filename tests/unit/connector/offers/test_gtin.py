@@ -28,13 +28,13 @@ def test_every_form_has_one_normal_form(text: str, normal: str) -> None:
     ["", "4006381333932", "400638133393", " 4006381333931", "4006381333931 ", "40063813339a1", "٤٠٠٦٣٨١٣٣٣٩٣١",
      "0000000000000", "00000000", "123456789", "4006381333931000"],
 )  # fmt: skip
-def test_what_is_no_gtin_is_refused(text: str) -> None:
+def test_an_invalid_gtin_is_refused(text: str) -> None:
     with pytest.raises(GtinError):
         normal_form(text)
 
 
 @given(st.text("0123456789", min_size=12, max_size=12))
-def test_one_wrong_digit_is_always_seen(body: str) -> None:
+def test_one_wrong_digit_is_always_detected(body: str) -> None:
     right = body + check_digit(body)
 
     for place, digit in enumerate(right):
@@ -44,7 +44,7 @@ def test_one_wrong_digit_is_always_seen(body: str) -> None:
 
 
 @given(st.text(max_size=20))
-def test_any_text_ends_in_a_form_or_a_reason(text: str) -> None:
+def test_any_text_gives_a_normal_form_or_a_reason(text: str) -> None:
     reason = ""
     try:
         form = normal_form(text)

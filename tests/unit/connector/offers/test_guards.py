@@ -32,7 +32,7 @@ from tests.harness.offer_harness import AT, CZ, DE, EAN, OTHER_EAN, SECOND, STAR
         ({"record_time_us": START_US + 301 * SECOND}, Code.EVENT_TIME_IN_FUTURE),
     ],
 )
-def test_an_event_that_must_not_be_sent_is_rejected_in_words(said: dict[str, Any], code: Code) -> None:
+def test_an_event_that_must_not_be_sent_is_rejected_with_a_message(said: dict[str, Any], code: Code) -> None:
     shop = OfferHarness(flow_of(), ean=said.get("key", EAN))
 
     shop.event(**{"stock": 4, **said})
@@ -53,7 +53,7 @@ def test_an_event_within_the_limit_of_the_future_is_taken() -> None:
     assert shop.kinds == ["lookup:de"]
 
 
-def test_a_future_event_shuts_out_no_later_one() -> None:
+def test_a_future_event_supersedes_no_later_one() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
 
     shop.event(stock=9, occurred_at_us=START_US + 10_000 * SECOND)
@@ -76,7 +76,7 @@ def test_a_future_event_shuts_out_no_later_one() -> None:
         ({"handling_time_days": 100}, Code.HANDLING_TIME_OUT_OF_RANGE),
     ],
 )
-def test_a_field_that_must_not_be_sent_never_takes_a_stock_zero_with_it(said: dict[str, Any], code: Code) -> None:
+def test_a_rejected_field_never_holds_back_a_stock_of_zero(said: dict[str, Any], code: Code) -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
 
     shop.event(stock=0, **said)
@@ -90,7 +90,7 @@ def test_a_field_that_must_not_be_sent_never_takes_a_stock_zero_with_it(said: di
 
 
 @pytest.mark.parametrize("stock", [-1, 100_000])
-def test_a_stock_that_is_rejected_by_configuration_lets_the_price_go(stock: int) -> None:
+def test_a_stock_rejected_by_configuration_does_not_hold_back_the_price(stock: int) -> None:
     policy = OfferPolicy(negative_stock=NegativeStock.REJECT, max_stock=99_999, stock_above_max=StockAboveMax.REJECT)
     shop = OfferHarness(flow_of(policy=policy)).known(unit(7))
 
@@ -111,7 +111,7 @@ def test_a_price_is_exact_in_minor_units(price: str, minor: int) -> None:
 
 
 @pytest.mark.parametrize(("target", "currency"), [(DE, "EUR"), (AT, "EUR"), (CZ, "CZK")])
-def test_each_storefront_takes_its_own_currency_alone(target: Any, currency: str) -> None:
+def test_each_storefront_accepts_its_own_currency_only(target: Any, currency: str) -> None:
     for got in ("EUR", "CZK", "PLN"):
         shop = OfferHarness(flow_of(target))
 
@@ -124,7 +124,7 @@ def test_each_storefront_takes_its_own_currency_alone(target: Any, currency: str
             assert got in shop.last.problem.message
 
 
-def test_a_refused_value_overtakes_nothing() -> None:
+def test_a_rejected_value_supersedes_nothing() -> None:
     shop = OfferHarness(flow_of())
     older = shop.event(price="10.00")
 
@@ -146,7 +146,7 @@ def test_condition_and_target_default_only_when_configured() -> None:
     assert (shop.last.status, shop.last.condition, shop.last.target_id) == (Status.APPLIED, "NEW", "shop-de")
 
 
-def test_a_wrongly_keyed_record_stays_in_its_own_lane_and_leaves_no_fact() -> None:
+def test_a_record_with_a_wrong_key_stays_in_its_own_lane_and_leaves_no_fact() -> None:
     shop = OfferHarness(flow_of(), ean=OTHER_EAN)
 
     event = shop.make(stock=1, ean=EAN)
@@ -158,7 +158,7 @@ def test_a_wrongly_keyed_record_stays_in_its_own_lane_and_leaves_no_fact() -> No
     assert not shop.flow.store(shop.lane).undone
 
 
-def test_a_refused_record_that_is_read_again_is_known_even_where_nothing_else_is() -> None:
+def test_a_rejected_record_that_is_read_again_is_recognized() -> None:
     shop = OfferHarness(flow_of(), ean=OTHER_EAN)
     event = shop.make(stock=1, ean=EAN)
 
@@ -173,6 +173,6 @@ def test_a_refused_record_that_is_read_again_is_known_even_where_nothing_else_is
     "nonsense",
     [{"max_stock": -1}, {"recheck_s": 0.0}, {"link_wait_s": -1.0}, {"trust_s": {}}],
 )
-def test_a_policy_that_makes_no_sense_is_refused_when_built(nonsense: dict[str, Any]) -> None:
+def test_an_invalid_policy_is_refused(nonsense: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must"):
         OfferPolicy(**nonsense)

@@ -56,7 +56,7 @@ def test_a_unit_of_another_ean_is_never_written() -> None:
     assert "update:de" not in shop.kinds
 
 
-def test_a_unit_whose_product_names_our_ean_in_another_form_is_ours() -> None:
+def test_a_unit_whose_product_has_the_ean_in_another_form_matches() -> None:
     shop = OfferHarness(flow_of())
 
     shop.event(stock=9)
@@ -143,7 +143,7 @@ def test_a_conflict_names_both() -> None:
     assert "unit 1" in shop.last.problem.message
 
 
-def test_an_ambiguous_offer_names_its_candidates_and_its_row_goes_when_one_is_left() -> None:
+def test_an_ambiguous_offer_names_its_candidates_and_is_cleared_when_one_is_left() -> None:
     shop = OfferHarness(flow_of(policy=OfferPolicy(recheck_s=100)))
 
     shop.event(stock=9)
@@ -166,7 +166,7 @@ def test_an_ambiguous_offer_names_its_candidates_and_its_row_goes_when_one_is_le
 # ---- not found, and not yet -----------------------------------------------------------------------------------------
 
 
-def test_a_miss_is_looked_up_again_after_the_grace_before_it_is_said() -> None:
+def test_a_miss_is_looked_up_again_after_the_grace_period_before_it_is_reported() -> None:
     shop = OfferHarness(flow_of())
 
     shop.event(stock=9)
@@ -184,7 +184,7 @@ def test_a_miss_is_looked_up_again_after_the_grace_before_it_is_said() -> None:
     assert shop.statuses == ["APPLIED"]
 
 
-def test_not_found_says_the_exact_words() -> None:
+def test_not_found_has_the_exact_message() -> None:
     shop = OfferHarness(flow_of())
 
     shop.event(stock=9)
@@ -200,7 +200,7 @@ def test_not_found_says_the_exact_words() -> None:
     assert [(p.field, p.value) for p in row.pending] == [("stock", Decimal(9))]
 
 
-def test_a_miss_may_hint_at_what_is_there_instead_and_decides_nothing_by_it() -> None:
+def test_a_miss_may_hint_at_existing_units_without_using_them() -> None:
     shop = OfferHarness(flow_of())
 
     shop.event(stock=9)
@@ -213,7 +213,7 @@ def test_a_miss_may_hint_at_what_is_there_instead_and_decides_nothing_by_it() ->
     assert not shop.wants
 
 
-def test_a_miss_is_believed_for_a_while() -> None:
+def test_a_miss_is_remembered_for_a_while() -> None:
     shop = OfferHarness(flow_of(policy=OfferPolicy(recheck_s=1000)))
     shop.event(stock=9)
     missed(shop)
@@ -227,7 +227,7 @@ def test_a_miss_is_believed_for_a_while() -> None:
     assert row.times_seen == 2
 
 
-def test_what_stands_undone_is_rechecked_on_a_schedule_and_closed_with_the_same_id() -> None:
+def test_an_undone_event_is_rechecked_on_a_schedule_and_ends_with_the_same_result_id() -> None:
     shop = OfferHarness(flow_of(policy=OfferPolicy(recheck_s=1000)))
     announced = shop.event(stock=9)
     missed(shop)
@@ -244,7 +244,7 @@ def test_what_stands_undone_is_rechecked_on_a_schedule_and_closed_with_the_same_
     assert shop.wake_at_us is None
 
 
-def test_an_announced_event_that_is_overtaken_is_closed_too() -> None:
+def test_an_announced_event_that_is_superseded_ends_too() -> None:
     shop = OfferHarness(flow_of())
     older = shop.event(stock=9)
     missed(shop)
@@ -275,7 +275,7 @@ def test_a_just_listed_offer_is_found_by_the_next_stock_of_zero() -> None:
     assert shop.not_found[f"shop-de|NEW||{EAN}"] is None
 
 
-def test_what_is_not_found_is_checked_after_1_2_5_15_and_60_minutes_and_then_as_configured() -> None:
+def test_a_missing_offer_is_rechecked_after_1_2_5_15_and_60_minutes_and_then_as_configured() -> None:
     shop = OfferHarness(flow_of())
     shop.event(stock=9)
     missed(shop)
@@ -292,7 +292,7 @@ def test_what_is_not_found_is_checked_after_1_2_5_15_and_60_minutes_and_then_as_
     assert shop.statuses == ["NOT_FOUND"], "nothing is said twice"
 
 
-def test_checks_that_come_late_are_no_more_of_them() -> None:
+def test_late_rechecks_do_not_add_further_ones() -> None:
     shop = OfferHarness(flow_of())
     shop.event(stock=9)
     missed(shop)
@@ -306,7 +306,9 @@ def test_checks_that_come_late_are_no_more_of_them() -> None:
 
 
 @pytest.mark.parametrize(("after_s", "looks"), [(30, False), (61, True)])
-def test_a_new_event_looks_again_when_the_last_look_is_older_than_a_minute(after_s: float, looks: bool) -> None:
+def test_a_new_event_is_looked_up_again_when_the_last_look_up_is_older_than_a_minute(
+    after_s: float, looks: bool
+) -> None:
     shop = OfferHarness(flow_of(policy=OfferPolicy(recheck_s=30 * 24 * 3600)))
     shop.event(stock=9)
     missed(shop)
@@ -322,7 +324,7 @@ def test_a_new_event_looks_again_when_the_last_look_is_older_than_a_minute(after
     assert ("NOT_FOUND" in shop.statuses[1:]) is not looks
 
 
-def test_a_thousand_stocks_of_zero_for_an_offer_that_is_not_there_make_few_calls_and_all_are_answered() -> None:
+def test_a_thousand_stocks_of_zero_for_a_missing_offer_make_few_calls_and_all_get_results() -> None:
     shop = OfferHarness(flow_of(), reload=False)
     shop.event(stock=9)
     missed(shop)
@@ -343,7 +345,7 @@ def test_a_thousand_stocks_of_zero_for_an_offer_that_is_not_there_make_few_calls
     assert {entry.announced for entry in shop.lane.entries} == {"NOT_FOUND"}
 
 
-def test_a_stock_of_zero_does_not_wait_for_the_grace() -> None:
+def test_a_stock_of_zero_does_not_wait_for_the_grace_period() -> None:
     shop = OfferHarness(flow_of())
     shop.event(stock=9)
     shop.found()
@@ -360,9 +362,7 @@ def test_a_stock_of_zero_does_not_wait_for_the_grace() -> None:
 @pytest.mark.parametrize(
     ("said", "there", "then"), [({}, (A, B), 1), ({"unit_id": 3}, (A, USED), 3)], ids=["ambiguous", "conflict"]
 )
-def test_an_offer_that_was_not_clear_is_looked_up_again_too(
-    said: dict[str, Any], there: tuple[Unit, ...], then: int
-) -> None:
+def test_an_ambiguous_offer_is_looked_up_again_too(said: dict[str, Any], there: tuple[Unit, ...], then: int) -> None:
     shop = OfferHarness(flow_of())
     shop.event(stock=9, **said)
     shop.found(*there)
@@ -378,7 +378,7 @@ def test_an_offer_that_was_not_clear_is_looked_up_again_too(
     assert shop.want("update:de").body.unit_id == then
 
 
-def test_who_fulfils_a_unit_is_looked_up_again_before_its_stock_is_refused() -> None:
+def test_the_fulfilment_of_a_unit_is_looked_up_again_before_its_stock_is_rejected() -> None:
     shop = OfferHarness(flow_of())
     shop.event(stock=9)
     shop.found(unit(7, by_marketplace=True))
@@ -417,7 +417,7 @@ def test_a_unit_that_the_marketplace_goes_on_fulfilling_is_looked_up_once_for_an
     assert not shop.wants
 
 
-def test_an_event_for_which_nobody_can_say_who_fulfils_ends_all_the_same() -> None:
+def test_an_event_ends_although_the_fulfilment_of_its_unit_stays_unknown() -> None:
     shop = OfferHarness(flow_of())
     shop.event(stock=9)
     shop.found(unit(7, by_marketplace=True))
@@ -429,7 +429,7 @@ def test_an_event_for_which_nobody_can_say_who_fulfils_ends_all_the_same() -> No
     assert shop.statuses == ["REJECTED", "REJECTED"]
 
 
-def test_a_miss_of_an_older_state_is_believed_by_no_new_event() -> None:
+def test_a_miss_stored_by_an_older_version_is_not_used_for_new_events() -> None:
     shop = OfferHarness(flow_of(), reload=False)
     shop.event(stock=9)
     missed(shop)
@@ -443,7 +443,7 @@ def test_a_miss_of_an_older_state_is_believed_by_no_new_event() -> None:
 # ---- read again -----------------------------------------------------------------------------------------------------
 
 
-def test_a_replay_of_what_stands_not_found_says_what_was_found_then() -> None:
+def test_a_replay_of_a_missing_offer_repeats_what_was_found_before() -> None:
     shop = OfferHarness(flow_of())
     announced = shop.event(stock=9)
     missed(shop)
@@ -463,7 +463,7 @@ def test_a_replay_of_what_stands_not_found_says_what_was_found_then() -> None:
     assert not shop.wants
 
 
-def test_a_replay_that_finds_the_offer_goes_on_and_clears_its_row() -> None:
+def test_a_replay_that_finds_the_offer_continues_and_clears_the_not_found_row() -> None:
     shop = OfferHarness(flow_of())
     announced = shop.event(stock=9)
     missed(shop)
@@ -491,7 +491,7 @@ def test_after_a_replay_the_schedule_goes_on_and_its_end_is_a_recheck() -> None:
     assert [row.origin for row in shop.of(announced)] == ["LIVE", "REPLAY", "RECHECK"]
 
 
-def test_a_replay_whose_look_up_fails_has_failed_and_what_was_announced_stands() -> None:
+def test_a_replay_whose_look_up_fails_ends_as_failed_and_leaves_the_announced_event() -> None:
     shop = OfferHarness(flow_of())
     announced = shop.event(stock=9)
     missed(shop)
@@ -550,7 +550,7 @@ def test_what_was_announced_and_not_yet_durable_is_announced_once_when_it_is_rea
 
 
 @pytest.mark.parametrize(("said", "there"), [({}, (A, B)), ({"unit_id": 3}, (A, USED))])
-def test_a_replay_of_what_was_not_clear_has_its_row(said: dict[str, Any], there: tuple[Unit, ...]) -> None:
+def test_a_replay_of_an_ambiguous_offer_has_its_result(said: dict[str, Any], there: tuple[Unit, ...]) -> None:
     shop = OfferHarness(flow_of())
     first = shop.event(stock=9, **said)
     shop.found(*there)
@@ -583,7 +583,7 @@ def test_the_row_of_an_ambiguous_offer_counts_every_event_and_promises_no_check(
     assert row.times_seen == 4, "without a look-up as well"
 
 
-def test_a_recheck_that_fails_is_only_later() -> None:
+def test_a_failed_recheck_is_only_delayed() -> None:
     shop = OfferHarness(flow_of(policy=OfferPolicy(recheck_s=1000)))
     shop.event(stock=9)
     missed(shop)
@@ -597,7 +597,7 @@ def test_a_recheck_that_fails_is_only_later() -> None:
     assert shop.kinds == ["lookup:de"]
 
 
-def test_a_check_that_fails_is_made_again_by_the_step_that_it_is_at() -> None:
+def test_a_failed_recheck_is_repeated_at_the_same_step_of_the_schedule() -> None:
     shop = OfferHarness(flow_of())
     shop.event(stock=9)
     missed(shop)
@@ -609,7 +609,7 @@ def test_a_check_that_fails_is_made_again_by_the_step_that_it_is_at() -> None:
     assert shop.kinds == ["lookup:de"]
 
 
-def test_a_new_miss_long_after_an_old_one_gets_its_own_grace() -> None:
+def test_a_new_miss_long_after_an_old_one_gets_its_own_grace_period() -> None:
     shop = OfferHarness(flow_of(DE, AT)).known(unit(7), targets=("de",))
     shop.event(stock=9)
     shop.found(storefront="at")
@@ -623,7 +623,7 @@ def test_a_new_miss_long_after_an_old_one_gets_its_own_grace() -> None:
     assert not shop.wants
 
 
-def test_a_look_up_for_another_condition_does_not_cut_the_grace_short() -> None:
+def test_a_look_up_for_another_condition_does_not_shorten_the_grace_period() -> None:
     shop = OfferHarness(flow_of())
     shop.event(stock=9)
     shop.found()
@@ -639,7 +639,7 @@ def test_a_look_up_for_another_condition_does_not_cut_the_grace_short() -> None:
     assert shop.statuses == ["APPLIED", "NOT_FOUND"]
 
 
-def test_a_miss_that_nothing_waited_for_starts_its_grace_anew() -> None:
+def test_a_miss_without_waiting_events_starts_its_grace_period_again() -> None:
     shop = OfferHarness(flow_of())
     shop.event(stock=9)
     shop.found()
@@ -669,7 +669,7 @@ def test_an_event_whose_own_look_up_gives_up_has_failed() -> None:
 
 
 @pytest.mark.parametrize("code", ["X", "MARKETPLACE_REFUSED"])
-def test_a_refused_look_up_fails_in_the_marketplaces_words(code: str) -> None:
+def test_a_refused_look_up_fails_with_the_marketplaces_message(code: str) -> None:
     shop = OfferHarness(flow_of())
     shop.event(stock=9)
 
@@ -685,7 +685,7 @@ def test_a_refused_look_up_fails_in_the_marketplaces_words(code: str) -> None:
     assert shop.last.problem.http_status == 400
 
 
-def test_a_storefront_that_the_account_does_not_have_is_said_by_its_own_code() -> None:
+def test_a_storefront_that_the_account_does_not_have_has_its_own_code() -> None:
     shop = OfferHarness(flow_of())
     shop.event(stock=9)
 
@@ -698,7 +698,7 @@ def test_a_storefront_that_the_account_does_not_have_is_said_by_its_own_code() -
 
 
 @pytest.mark.parametrize("code", [Code.STOREFRONT_NOT_CONFIGURED, Code.STOREFRONT_UNKNOWN, Code.VALUE_OUT_OF_BOUNDS])
-def test_a_change_that_the_edge_refuses_is_rejected_by_the_edges_code(code: Code) -> None:
+def test_an_update_refused_by_the_adapter_is_rejected_with_its_code(code: Code) -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=9)
 
@@ -723,7 +723,7 @@ def test_a_lost_look_up_is_wanted_again() -> None:
 # ---- a unit that is gone --------------------------------------------------------------------------------------------
 
 
-def test_a_unit_that_is_gone_is_proved_again_and_written_under_its_new_number() -> None:
+def test_a_unit_that_is_gone_is_looked_up_again_and_written_under_its_new_id() -> None:
     shop = OfferHarness(flow_of()).known(unit(7, offer_id="a"))
 
     shop.event(stock=9)
@@ -750,7 +750,7 @@ def test_a_unit_made_again_keeps_the_order_that_its_offer_id_had() -> None:
     assert shop.statuses == ["APPLIED", "APPLIED", "SUPERSEDED"]
 
 
-def test_a_unit_is_proved_again_once_not_for_ever() -> None:
+def test_a_unit_that_is_gone_is_looked_up_again_only_once() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
 
     shop.event(stock=9)
@@ -761,7 +761,7 @@ def test_a_unit_is_proved_again_once_not_for_ever() -> None:
     assert (shop.last.status, shop.last.code) == (Status.FAILED, Code.UNIT_GONE)
 
 
-def test_a_unit_that_is_gone_for_good_is_not_found_after_the_grace() -> None:
+def test_a_unit_that_stays_gone_is_not_found_after_the_grace_period() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
 
     shop.event(stock=9)
@@ -774,7 +774,7 @@ def test_a_unit_that_is_gone_for_good_is_not_found_after_the_grace() -> None:
 # ---- changes by others ----------------------------------------------------------------------------------------------
 
 
-def test_stock_that_the_marketplace_counts_itself_is_refused_and_the_price_goes() -> None:
+def test_the_stock_of_a_unit_fulfilled_by_the_marketplace_is_rejected_and_its_price_sent() -> None:
     shop = OfferHarness(flow_of())
 
     shop.event(stock=9, price="11.00")

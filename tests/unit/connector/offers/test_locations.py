@@ -62,7 +62,7 @@ def seen_of_another(shop: OfferHarness, stock: int) -> None:
 # ---- the total ------------------------------------------------------------------------------------------------------
 
 
-def test_without_a_configuration_the_stock_of_a_location_is_refused_and_the_rest_flows() -> None:
+def test_without_configuration_the_stock_of_a_location_is_rejected_and_other_fields_are_sent() -> None:
     shop = shop_of(OfferPolicy())
 
     shop.event(stock=4, location="Berlin", price="12.00")
@@ -108,7 +108,7 @@ def test_the_buffer_applies_to_the_total() -> None:
 
 
 @pytest.mark.parametrize("other", [{"condition": "USED_GOOD"}, {"offer_id": "b"}, {"unit_id": 8}])
-def test_only_events_that_name_the_offer_alike_are_added_up(other: dict[str, Any]) -> None:
+def test_only_events_with_the_same_selectors_are_summed(other: dict[str, Any]) -> None:
     shop = shop_of()
     shop.event(stock=4, location="Berlin", **other)
 
@@ -154,7 +154,7 @@ def test_a_late_event_changes_the_total_although_another_has_written_since() -> 
     assert wanted(shop) == 7
 
 
-def test_nothing_older_overtakes_a_total_however_it_names_the_offer() -> None:
+def test_no_older_event_supersedes_a_total_whatever_its_selectors() -> None:
     shop = shop_of()
     shop.event(stock=4, location="Berlin", at=5)
     shop.event(stock=3, location="Bremen", at=1)
@@ -175,7 +175,7 @@ def test_a_total_that_waits_is_superseded_by_the_one_that_completes_it() -> None
     assert [(r.result_id, r.fields[0].superseded_by) for r in shop.of(first)] == [(first, second)]
 
 
-def test_the_way_back_to_the_known_total_is_written_when_another_may_have_left() -> None:
+def test_the_known_total_is_written_again_when_another_may_have_been_sent() -> None:
     shop = shop_of()
     shop.event(stock=4, location="Berlin")
     shop.accept()
@@ -186,7 +186,7 @@ def test_the_way_back_to_the_known_total_is_written_when_another_may_have_left()
     assert wanted(shop) == 4
 
 
-def test_a_total_beyond_the_range_is_refused_and_what_it_counts_is_remembered() -> None:
+def test_a_total_out_of_range_is_rejected_and_its_parts_are_remembered() -> None:
     shop = shop_of(TOP)
     shop.event(stock=99_999, location="Berlin")
     shop.accept()
@@ -256,7 +256,7 @@ def test_where_locations_are_refused_plain_stocks_are_not_remembered() -> None:
     assert shop.lane.locations == ()
 
 
-def test_switched_off_while_a_location_waits_its_own_stock_is_never_taken_for_the_total() -> None:
+def test_a_waiting_location_is_never_sent_as_the_total_after_the_switch() -> None:
     shop = shop_of()
     shop.event(stock=4, location="Berlin", at=1)
     shop.event(stock=5, location="Bremen", at=2)
@@ -269,7 +269,7 @@ def test_switched_off_while_a_location_waits_its_own_stock_is_never_taken_for_th
     assert wanted(shop) == 3
 
 
-def test_a_stock_that_waits_when_locations_are_switched_on_is_overtaken_by_no_older_location() -> None:
+def test_a_waiting_stock_is_not_superseded_by_an_older_location_after_the_switch() -> None:
     shop = shop_of(OfferPolicy())
     newest = shop.event(stock=7, at=3)
     reconfigured(shop, SUM)
@@ -297,7 +297,7 @@ def test_a_stock_of_no_location_replaces_what_is_known_even_while_locations_are_
 # ---- tombstones -----------------------------------------------------------------------------------------------------
 
 
-def test_what_a_location_held_before_a_tombstone_counts_no_more() -> None:
+def test_stocks_of_locations_before_a_tombstone_no_longer_count() -> None:
     shop = shop_of()
     shop.pass_s(10)
     shop.event(stock=4, location="Berlin", at=1)
@@ -321,7 +321,7 @@ def test_an_event_older_than_the_tombstone_counts_no_location() -> None:
     assert wanted(shop) == 5
 
 
-def test_a_total_that_has_left_when_a_late_tombstone_comes_is_followed_by_the_rest() -> None:
+def test_a_late_tombstone_after_a_sent_total_is_followed_by_the_remaining_total() -> None:
     shop = shop_of()
     shop.pass_s(10)
     shop.event(stock=4, location="Berlin", at=1)
@@ -340,7 +340,7 @@ def test_a_total_that_has_left_when_a_late_tombstone_comes_is_followed_by_the_re
 # ---- read again -----------------------------------------------------------------------------------------------------
 
 
-def test_read_again_the_same_total_is_unchanged_and_nothing_is_written() -> None:
+def test_a_replayed_total_is_unchanged_and_nothing_is_written() -> None:
     shop = shop_of()
     read = [shop.make(stock=n, location=where, at=at) for n, where, at in ((4, "Berlin", 5), (3, "Bremen", 1))]
     for event in read:
@@ -355,7 +355,7 @@ def test_read_again_the_same_total_is_unchanged_and_nothing_is_written() -> None
     assert shop.lane.locations == held
 
 
-def test_read_again_what_another_has_written_is_left_alone() -> None:
+def test_a_replay_leaves_values_written_by_others() -> None:
     shop = shop_of()
     read = [shop.make(stock=n, location=where, at=at) for n, where, at in ((4, "Berlin", 5), (3, "Bremen", 1))]
     for event in read:
@@ -368,7 +368,7 @@ def test_read_again_what_another_has_written_is_left_alone() -> None:
         assert (shop.last.status, shop.wants) == (Status.UNCHANGED, ())
 
 
-def test_what_was_refused_counts_when_it_is_read_again_after_the_switch() -> None:
+def test_a_rejected_location_counts_when_it_is_replayed_after_the_switch() -> None:
     shop = shop_of(OfferPolicy())
     refused = [shop.make(stock=n, location="Berlin", at=at) for n, at in ((4, 1), (6, 2))]
     for event in refused:
@@ -386,7 +386,7 @@ def test_what_was_refused_counts_when_it_is_read_again_after_the_switch() -> Non
     assert shop.last.status is Status.APPLIED
 
 
-def test_a_way_back_among_events_that_are_read_again_is_written_too() -> None:
+def test_a_return_to_an_earlier_total_in_a_replay_is_written_too() -> None:
     shop = shop_of(OfferPolicy())
     refused = [shop.make(stock=n, location="Berlin", at=at) for n, at in ((4, 1), (0, 2))]
     for event in refused:
@@ -401,7 +401,7 @@ def test_a_way_back_among_events_that_are_read_again_is_written_too() -> None:
     assert wanted(shop) == 5
 
 
-def test_what_an_event_read_again_counts_is_remembered_even_if_it_ends_at_once() -> None:
+def test_the_location_of_a_replayed_event_is_remembered_even_if_it_ends_at_once() -> None:
     shop = shop_of(OfferPolicy())
     refused = shop.make(stock=1, location="Berlin", at=1)
     shop.hear(Arrived(lane=EAN, event=refused))
@@ -557,9 +557,7 @@ class LocationHistory:
 
 @settings(max_examples=examples(300), deadline=None)
 @given(stocks(), STEPS)
-def test_any_history_ends_in_the_total_of_the_newest_stocks_and_sends_no_other(
-    said: list[dict[str, Any]], steps: list[str]
-) -> None:
+def test_any_history_ends_with_the_total_of_the_newest_stocks(said: list[dict[str, Any]], steps: list[str]) -> None:
     shop = shop_of()
     history = LocationHistory([shop.make(**{**one, "at": float(one["at"])}) for one in said], shop)
 

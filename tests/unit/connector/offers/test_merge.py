@@ -31,7 +31,7 @@ def test_newest_wins_field_by_field() -> None:
     assert [r.status for r in shop.of(second)] == [Status.APPLIED]
 
 
-def test_a_fully_overtaken_event_ends_in_the_turn_that_stores_its_successor() -> None:
+def test_a_fully_superseded_event_ends_in_the_turn_that_stores_its_successor() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
     older = shop.event(stock=5, at=10)
 
@@ -116,7 +116,7 @@ def test_merging_resets_neither_age_nor_budget() -> None:
     assert shop.want("update:de").since_us == since_us
 
 
-def test_an_age_ends_with_the_event_that_is_done() -> None:
+def test_the_age_of_a_want_ends_with_the_event_that_is_done() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5)
     shop.accept()
@@ -130,7 +130,7 @@ def test_an_age_ends_with_the_event_that_is_done() -> None:
 # ---- the order guard ------------------------------------------------------------------------------------------------
 
 
-def test_an_older_value_never_leaves() -> None:
+def test_an_older_value_is_never_sent() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
     newest = shop.event(stock=5, at=100)
     shop.accept()
@@ -178,7 +178,7 @@ def test_a_replay_of_everything_writes_nothing() -> None:
     assert [r.status for r in replayed] == ["SUPERSEDED", "SUPERSEDED", "SUPERSEDED", "UNCHANGED"]
 
 
-def test_what_had_failed_is_tried_again_when_it_is_read_again() -> None:
+def test_a_failed_event_is_tried_again_in_a_replay() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
     event = shop.event(stock=5, at=10)
     shop.give_up("update:de")
@@ -190,7 +190,7 @@ def test_what_had_failed_is_tried_again_when_it_is_read_again() -> None:
     assert [(r.status, r.origin) for r in shop.of(event)] == [("FAILED", "LIVE"), ("APPLIED", "REPLAY")]
 
 
-def test_a_record_that_stands_undone_is_absorbed() -> None:
+def test_a_repeated_record_of_an_undone_event_is_absorbed() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
     event = shop.event(stock=5, at=10)
 
@@ -257,7 +257,7 @@ def test_linked_stock_is_written_once_and_the_newest_over_all_storefronts_wins()
     assert shop.statuses == ["SUPERSEDED", "APPLIED", "UNCHANGED", "SUPERSEDED"]
 
 
-def test_a_linked_stock_is_not_what_an_overtaken_answer_shows_beside_its_price() -> None:
+def test_the_stock_shown_in_an_outdated_answer_is_not_taken_for_a_linked_unit() -> None:
     """The price was sent and executed first, but the answer to the stock, which was sent later, came first."""
     shop = OfferHarness(flow_of(DE, AT)).known(DE_A)
     shop.event(stock=9)
@@ -311,7 +311,7 @@ def test_a_failing_look_up_of_links_stops_blocking() -> None:
     assert not shop.results
 
 
-def test_a_slow_look_up_of_links_stops_blocking_and_is_joined_when_it_is_learned() -> None:
+def test_a_slow_look_up_of_links_stops_blocking_and_links_are_used_once_known() -> None:
     shop = OfferHarness(flow_of(DE, AT)).known(DE_A)
     shop.event(stock=0)
     assert shop.kinds == ["lookup:at"]
@@ -387,7 +387,7 @@ def test_a_tombstone_ends_what_is_undone_and_sends_nothing() -> None:
     assert not shop.lane.managed
 
 
-def test_a_tombstone_keeps_the_accepted_orders_and_the_next_event_manages_again() -> None:
+def test_a_tombstone_keeps_accepted_positions_and_the_next_event_is_managed_again() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5, at=100)
     shop.accept()
@@ -440,7 +440,7 @@ def test_a_tombstone_under_a_key_that_is_no_ean_is_rejected() -> None:
 # ---- switches -------------------------------------------------------------------------------------------------------
 
 
-def test_prices_off_suppresses_the_price_alone() -> None:
+def test_a_disabled_price_sync_suppresses_the_price_only() -> None:
     shop = OfferHarness(flow_of(_but(price_sync=False)))
 
     shop.event(price="11.00", stock=5)
@@ -456,7 +456,7 @@ def test_prices_off_suppresses_the_price_alone() -> None:
     }
 
 
-def test_prices_off_alone_is_suppressed_in_words() -> None:
+def test_an_event_with_a_disabled_price_only_is_suppressed_with_a_message() -> None:
     shop = OfferHarness(flow_of(_but(price_sync=False)))
 
     shop.event(price="11.00")
@@ -469,7 +469,7 @@ def test_prices_off_alone_is_suppressed_in_words() -> None:
 @pytest.mark.parametrize(
     ("switch", "code"), [({"enabled": False}, "TARGET_DISABLED"), ({"allow_eans": frozenset()}, "EAN_NOT_ALLOWED")]
 )
-def test_a_target_that_is_off_suppresses_all(switch: dict[str, object], code: str) -> None:
+def test_a_disabled_target_suppresses_all_fields(switch: dict[str, object], code: str) -> None:
     shop = OfferHarness(flow_of(_but(**switch)))
 
     shop.event(price="11.00", stock=5)
@@ -478,7 +478,7 @@ def test_a_target_that_is_off_suppresses_all(switch: dict[str, object], code: st
     assert not shop.wants
 
 
-def test_what_stood_undone_when_its_target_was_switched_off_is_suppressed() -> None:
+def test_an_undone_event_is_suppressed_when_its_target_is_disabled() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5)
 
@@ -518,7 +518,7 @@ def refused(*fields: Field, message: str = "no") -> Refused:
     )
 
 
-def test_the_named_field_ends_and_the_others_go_again_at_once_without_it() -> None:
+def test_a_refused_field_ends_and_the_others_are_sent_again_without_it() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=0, price="11.00", handling_time_days=5)
 
@@ -534,7 +534,7 @@ def test_the_named_field_ends_and_the_others_go_again_at_once_without_it() -> No
     assert shop.last.sent.call_ids == ("c2", "c3")
 
 
-def test_when_no_field_is_named_stock_goes_first_and_alone() -> None:
+def test_after_a_refusal_without_a_field_stock_is_sent_first_and_alone() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=0, price="11.00", handling_time_days=5)
 

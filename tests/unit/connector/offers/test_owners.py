@@ -42,7 +42,7 @@ def led_to(shop: OfferHarness, claims: Claims, eans: Sequence[str] = BOTH, **sai
     return identifier
 
 
-def test_two_eans_of_one_unit_the_second_is_an_alias_in_another_process_and_after_a_restart() -> None:
+def test_of_two_eans_of_a_unit_the_second_is_an_alias_in_every_process() -> None:
     log = ClaimsLog()
     first = shop_of(EAN)
     led_to(first, claims_of(log), stock=9, at=50)
@@ -86,7 +86,7 @@ def test_a_unit_whose_product_names_one_ean_is_not_claimed() -> None:
     assert shop.kinds == ["update:de"]
 
 
-def test_what_an_ean_wrote_before_shuts_out_older_events_of_its_successor_where_no_value_is_shown() -> None:
+def test_values_written_by_the_previous_owner_supersede_older_events_where_no_value_is_shown() -> None:
     log = ClaimsLog()
     first, second = shop_of(EAN), shop_of(OTHER_EAN)
     led_to(first, claims_of(log), stock=0, at=50)
@@ -103,7 +103,7 @@ def test_what_an_ean_wrote_before_shuts_out_older_events_of_its_successor_where_
 
 
 @pytest.mark.parametrize("order", EventOrder)
-def test_what_an_ean_wrote_before_shuts_out_what_is_older_by_time_however_the_source_is_ordered(
+def test_values_written_by_the_previous_owner_supersede_older_events_by_time_whatever_the_order(
     order: EventOrder,
 ) -> None:
     log, policy = ClaimsLog(), OfferPolicy(order=order)
@@ -122,7 +122,7 @@ def test_what_an_ean_wrote_before_shuts_out_what_is_older_by_time_however_the_so
     assert second.last.status is Status.APPLIED
 
 
-def test_by_the_log_events_whose_time_is_no_moment_follow_what_another_ean_wrote() -> None:
+def test_by_log_events_without_a_valid_time_follow_the_previous_owners_values() -> None:
     log, policy = ClaimsLog(), OfferPolicy(order=EventOrder.LOG)
     first, second = shop_of(EAN, policy=policy), shop_of(OTHER_EAN, policy=policy)
     led_to(first, claims_of(log), stock=0, at=50)
@@ -146,7 +146,7 @@ def test_a_dry_run_claims_nothing() -> None:
     assert (shop.last.status, shop.wants) == (Status.DRY_RUN, ())
 
 
-def test_an_alias_is_told_so_without_asking_for_a_minute_then_it_is_asked_again() -> None:
+def test_an_alias_is_remembered_for_a_minute_and_then_checked_again() -> None:
     log = ClaimsLog()
     led_to(shop_of(EAN), claims_of(log), stock=9)
     alias = shop_of(OTHER_EAN)
@@ -257,7 +257,7 @@ def test_an_ean_that_is_managed_again_claims_anew_after_its_release() -> None:
     assert shop.last.status is Status.APPLIED
 
 
-def test_what_an_ean_wrote_before_it_let_go_is_remembered_when_it_claims_again() -> None:
+def test_values_written_before_a_release_are_remembered_after_the_next_claim() -> None:
     log = ClaimsLog()
     shop = shop_of(EAN)
     led_to(shop, claims_of(log), stock=9, at=50)
@@ -320,7 +320,7 @@ def test_an_ean_that_sees_a_new_offer_id_first_does_not_write_beside_the_owner_o
     assert owner.accept().body.values == {Field.STOCK: 4}
 
 
-def test_an_owner_that_is_shown_another_offer_id_lets_go_and_claims_anew_behind_who_came_before() -> None:
+def test_an_owner_whose_offer_id_changes_releases_its_claim_and_claims_again() -> None:
     log = ClaimsLog()
     owner, other = shop_of(OTHER_EAN), shop_of(EAN)
     led_to(owner, claims_of(log), stock=5, at=10)
@@ -448,14 +448,14 @@ def test_of_two_claims_between_which_nobody_read_the_first_owns_for_both() -> No
     assert {owner(asked(claims_of(log), want(ean)).replies[0]) for ean in BOTH} == {EAN}
 
 
-def test_a_record_that_cannot_be_read_lets_nobody_in_before_it() -> None:
+def test_an_unreadable_record_counts_as_a_claim() -> None:
     log = ClaimsLog()
     TopicView(log).write([(b"main/unit/7/" + OTHER_EAN.encode(), b"nonsense")], 1)
 
     assert owner(asked(claims_of(log), want(EAN)).replies[0]) == OTHER_EAN
 
 
-def test_a_broker_that_is_away_is_asked_again_and_costs_no_attempt() -> None:
+def test_a_claim_is_retried_without_an_attempt_while_the_broker_is_down() -> None:
     log = ClaimsLog(away=True)
 
     [reply] = asked(claims_of(log), want(EAN)).replies

@@ -22,7 +22,7 @@ def test_a_price_may_be_given_in_several_ways(price: Any) -> None:
     assert event.price == Price(amount=Decimal("19.99"), currency="EUR")
 
 
-def test_what_is_not_given_is_not_carried() -> None:
+def test_omitted_fields_are_not_in_the_event() -> None:
     event = codecs().decode_changed(record(*KIT.message(change())))
 
     assert isinstance(event, OfferChanged)
@@ -43,7 +43,7 @@ def test_what_is_missing_and_what_is_unknown_is_named() -> None:
 
 
 @pytest.mark.parametrize("price", ["19.99", "EUR", "x EUR", "1 2 3", (1,)])
-def test_what_is_no_price_is_refused_with_an_example(price: Any) -> None:
+def test_an_invalid_price_is_refused_with_an_example(price: Any) -> None:
     with pytest.raises(ValueError, match=r"is no price; an example: 19\.99 EUR"):
         KIT.message(change(price=price))
 

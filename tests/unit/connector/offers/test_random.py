@@ -360,7 +360,9 @@ def check_end_state(history: OfferHistory, expected: model.Expected) -> None:
 
 @settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records(), st.data())
-def test_with_lost_answers_and_crashes_the_end_is_the_models(said: list[InputRecord], data: st.DataObject) -> None:
+def test_with_lost_answers_and_crashes_the_final_state_is_that_of_the_model(
+    said: list[InputRecord], data: st.DataObject
+) -> None:
     history = play(said, data, GENTLE)
     expected = model.expect(UNITS, PLACES, said)
 
@@ -370,9 +372,7 @@ def test_with_lost_answers_and_crashes_the_end_is_the_models(said: list[InputRec
 
 @settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records(), st.data())
-def test_whatever_the_marketplace_refuses_every_event_ends_once_and_order_holds(
-    said: list[InputRecord], data: st.DataObject
-) -> None:
+def test_with_random_refusals_every_event_ends_once_and_in_order(said: list[InputRecord], data: st.DataObject) -> None:
     history = play(said, data, OUTCOMES)
 
     check_results(history, model.expect(UNITS, PLACES, said))
@@ -380,7 +380,7 @@ def test_whatever_the_marketplace_refuses_every_event_ends_once_and_order_holds(
 
 @settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records(), st.data())
-def test_reading_everything_again_writes_nothing_and_says_the_same_ids(
+def test_replaying_everything_writes_nothing_and_repeats_the_result_ids(
     said: list[InputRecord], data: st.DataObject
 ) -> None:
     said = [one for one in said if one.values is not None]

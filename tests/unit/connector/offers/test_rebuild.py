@@ -119,7 +119,7 @@ def essence_of(history: OfferHistory) -> dict[str, Any] | None:
 
 @settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records(), st.data())
-def test_a_rebuild_makes_the_state_that_was_however_the_events_had_come(
+def test_a_rebuild_restores_the_same_state_whatever_the_timing_of_events(
     said: list[InputRecord], data: st.DataObject
 ) -> None:
     history = played(with_everything_after_a_tombstone(said), data)

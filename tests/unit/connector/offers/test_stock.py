@@ -47,7 +47,7 @@ def keeping(**numbers: int) -> OfferPolicy:
 # ---- below zero -----------------------------------------------------------------------------------------------------
 
 
-def test_stock_below_zero_is_sent_as_none_and_the_result_says_clamped_with_both_numbers() -> None:
+def test_stock_below_zero_is_sent_as_zero_and_clamped_with_both_numbers() -> None:
     shop = shop_of(OfferPolicy(), stock=6)
 
     shop.event(stock=-3)
@@ -61,7 +61,7 @@ def test_stock_below_zero_is_sent_as_none_and_the_result_says_clamped_with_both_
     assert shop.last.problem.message == "Stock -3 is below zero; it counts as 0"
 
 
-def test_stock_below_zero_where_none_is_left_is_unchanged_and_says_clamped() -> None:
+def test_stock_below_zero_of_an_empty_offer_is_unchanged_and_clamped() -> None:
     shop = shop_of(OfferPolicy(), stock=0)
 
     shop.event(stock=-3)
@@ -71,7 +71,7 @@ def test_stock_below_zero_where_none_is_left_is_unchanged_and_says_clamped() -> 
     assert shop.last.problem is not None
 
 
-def test_stock_below_zero_leaves_as_early_as_stock_zero() -> None:
+def test_stock_below_zero_is_as_urgent_as_stock_zero() -> None:
     shop = OfferHarness(flow_of())
 
     shop.event(stock=-3)
@@ -79,7 +79,7 @@ def test_stock_below_zero_leaves_as_early_as_stock_zero() -> None:
     assert [want.priority for want in shop.wants] == [0]
 
 
-def test_a_refused_price_beside_a_clamped_stock_is_what_the_result_tells() -> None:
+def test_a_refused_price_takes_precedence_over_a_clamped_stock_in_the_result() -> None:
     shop = shop_of(OfferPolicy())
 
     shop.event(stock=-1, price="0")
@@ -127,7 +127,7 @@ def test_without_a_maximum_any_stock_that_the_api_can_take_is_sent() -> None:
     assert wanted(shop) == 2_000_000
 
 
-def test_a_stock_above_the_maximum_is_capped_and_says_so_with_both_numbers() -> None:
+def test_a_stock_above_the_maximum_is_capped_with_both_numbers() -> None:
     shop = shop_of(OfferPolicy(max_stock=500))
 
     shop.event(stock=9_999_999)
@@ -149,7 +149,7 @@ def test_a_stock_above_the_maximum_is_rejected_where_that_is_configured() -> Non
     assert wanted(shop) == 500
 
 
-def test_the_total_of_all_locations_is_capped_too_and_says_that_it_is_the_total() -> None:
+def test_the_total_of_all_locations_is_capped_too() -> None:
     shop = shop_of(replace(SUM, max_stock=500), stock=99)
     shop.event(stock=300, location="A")
     shop.accept()
@@ -175,7 +175,7 @@ def test_the_last_pieces_are_never_offered(stock: int, sent: int) -> None:
     assert wanted(shop) == sent
 
 
-def test_never_more_than_so_many_pieces_are_shown_and_nothing_is_clamped() -> None:
+def test_show_at_most_limits_the_stock_without_clamping() -> None:
     shop = shop_of(keeping(show_at_most=5))
 
     shop.event(stock=80)
@@ -193,7 +193,7 @@ def test_equal_offers_after_the_rules_are_not_sent_again() -> None:
     assert shop.statuses == ["UNCHANGED", "UNCHANGED"]
 
 
-def test_percent_come_before_pieces_and_pieces_before_the_most_that_is_shown() -> None:
+def test_stock_rules_apply_percent_then_pieces_then_the_maximum_shown() -> None:
     shop = OfferHarness(flow_of(policy=keeping(buffer_pct=10, keep=2, show_at_most=15)))
     shop.event(stock=99)
     shop.found(unit(7, stock=99))
@@ -262,7 +262,7 @@ def entry(target_id: str, attributes: dict[str, str]) -> LedgerEntry:
         StockRule, buffer_pct=st.integers(0, 100), keep=st.integers(0, 50), show_at_most=st.none() | st.integers(0, 99)
     ),
 )
-def test_never_more_is_offered_than_there_is_and_never_less_than_none(
+def test_the_offered_stock_is_between_zero_and_the_stock(
     stock: int, pieces: int | None, top: int | None, rule: StockRule
 ) -> None:
     policy = OfferPolicy(max_stock=top, stock_rules={"shop-de": StockRules(rule=rule)})

@@ -109,7 +109,7 @@ def test_a_storefront_without_the_unit_is_named_and_the_one_that_has_it_is_untou
     assert not [kind for kind in shop.kinds if kind.startswith("update")]
 
 
-def test_one_target_that_is_off_leaves_the_others_running() -> None:
+def test_a_disabled_target_does_not_affect_the_others() -> None:
     off = Target(id="shop-de", account="main", storefront="de", currency="EUR", enabled=False)
     shop = OfferHarness(flow_of(off, AT))
 

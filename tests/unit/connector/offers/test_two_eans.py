@@ -242,7 +242,7 @@ def check(seed: int) -> None:
 
 
 @pytest.mark.parametrize("hundred", range(2 if UNIT else 10))
-def test_two_eans_of_one_unit_over_two_processes_and_restarts_never_go_back_in_time(hundred: int) -> None:
+def test_two_eans_of_one_unit_never_write_an_older_value_over_a_newer_one(hundred: int) -> None:
     for seed in range(100 * hundred, 100 * hundred + 100):
         check(seed)
 
@@ -277,7 +277,7 @@ MUTANTS: dict[str, tuple[Any, str, Callable[..., Any], int]] = {
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_the_histories_see_what_they_are_there_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_histories_cover_what_they_test(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     where, what, mutant, seed = MUTANTS[name]
     monkeypatch.setattr(where, what, mutant)
 

@@ -74,7 +74,7 @@ def say(driver: EngineDriver, at: Any, *numbers: int, **said: Any) -> None:
 FLOW = flow_of(DE, codecs=Arriving(), policy=OfferPolicy())
 
 
-def test_offers_that_are_not_there_take_no_call_that_another_waits_for() -> None:
+def test_missing_offers_take_no_call_that_another_offer_waits_for() -> None:
     driver = EngineDriver(flow=FLOW, paces={"main": Pace(per_second=PER_SECOND, reserve=0)})
     at = driver.opened(topic=TOPICS.offer_changes)
     say(driver, at, *range(LISTED), stock=7)

@@ -106,7 +106,7 @@ def raising(error: Exception) -> Callable[[], Any]:
     return ask
 
 
-def test_when_all_is_well_nothing_fails_and_every_subject_is_named(parts: CheckInputs) -> None:
+def test_a_healthy_setup_has_no_failures_and_every_subject_is_listed(parts: CheckInputs) -> None:
     rows = check(parts)
 
     assert bad(rows) == []
@@ -115,7 +115,7 @@ def test_when_all_is_well_nothing_fails_and_every_subject_is_named(parts: CheckI
         assert subject in subjects
 
 
-def test_a_broker_that_is_down_hides_nothing_else(parts: CheckInputs) -> None:
+def test_a_broker_that_is_down_does_not_hide_other_results(parts: CheckInputs) -> None:
     rows = check(
         replace(parts, broker=StubBrokerQueries(down="no broker answers"), subjects=raising(RegistryDown("no answer")))
     )
@@ -124,19 +124,19 @@ def test_a_broker_that_is_down_hides_nothing_else(parts: CheckInputs) -> None:
     assert any(row.subject == "account main" and row.verdict is CheckStatus.GOOD for row in rows)
 
 
-def test_a_broker_that_cannot_be_used_comes_with_the_remedy_of_its_own_sentence(parts: CheckInputs) -> None:
+def test_a_broker_error_is_reported_with_its_own_remedy(parts: CheckInputs) -> None:
     [row] = bad(check(replace(parts, broker=StubBrokerQueries(down="wrong password. Remedy: sasl.*"))))
 
     assert (row.reason, row.remedy) == ("wrong password.", "sasl.*")
 
 
-def test_credentials_that_the_registry_refuses_come_with_what_to_mend(parts: CheckInputs) -> None:
+def test_credentials_refused_by_the_registry_are_reported_with_a_remedy(parts: CheckInputs) -> None:
     [row] = bad(check(replace(parts, subjects=raising(RegistryDenied("refused (401). Remedy: user and password")))))
 
     assert (row.reason, row.remedy) == ("refused (401).", "user and password")
 
 
-def test_schemas_that_are_not_registered_come_with_the_command(parts: CheckInputs) -> None:
+def test_unregistered_schemas_are_reported_with_the_command(parts: CheckInputs) -> None:
     [row] = bad(check(replace(parts, subjects=raising(SchemaUnknown("kaufland.offer-results.v1-value")))))
 
     assert row.remedy == "connector schemas register"
@@ -163,7 +163,7 @@ def row_of(parts: CheckInputs, subject: str) -> CheckRow:
     return row
 
 
-def test_what_is_off_is_said_with_how_to_turn_it_on(parts: CheckInputs) -> None:
+def test_disabled_features_are_reported_with_how_to_enable_them(parts: CheckInputs) -> None:
     for part in ("shipments", "orders"):
         row = row_of(parts, part)
         assert row.verdict is CheckStatus.GOOD
@@ -172,7 +172,7 @@ def test_what_is_off_is_said_with_how_to_turn_it_on(parts: CheckInputs) -> None:
     assert not any(row.subject == "push" for row in check(parts))
 
 
-def test_what_is_on_names_its_accounts_and_whether_personal_data_comes_with_it(parts: CheckInputs) -> None:
+def test_enabled_features_list_their_accounts_and_whether_personal_data_is_read(parts: CheckInputs) -> None:
     shipped = row_of(configured(parts, shipments=ShipmentSettings(enabled=True, unknown_carrier="reject")), "shipments")
     plain = row_of(configured(parts, orders=OrderSettings(enabled=True)), "orders")
     more = row_of(configured(parts, orders=OrderSettings(enabled=True, contacts=True, returns=True)), "orders")
@@ -194,7 +194,7 @@ def test_an_account_is_named_with_an_interval_of_its_own(parts: CheckInputs) -> 
     assert row.reason.startswith("enabled: accounts main every 60s, slow every 1h;")
 
 
-def test_a_part_that_no_account_has_is_noted(parts: CheckInputs) -> None:
+def test_a_feature_that_no_account_uses_is_noted(parts: CheckInputs) -> None:
     account = AccountSettings(client_key_file=Path("c"), secret_key_file=Path("s"), orders=False)
 
     row = row_of(configured(parts, orders=OrderSettings(enabled=True), accounts={"main": account}), "orders")
@@ -213,7 +213,7 @@ def test_a_part_that_no_account_has_is_noted(parts: CheckInputs) -> None:
         (Health(reachable=True, authenticated=False, message="wrong key (HTTP 401)"), "Settings > API Access"),
     ],
 )
-def test_an_account_that_cannot_be_used_says_why_and_what_to_do(parts: CheckInputs, health: Health, says: str) -> None:
+def test_an_unusable_account_is_reported_with_reason_and_remedy(parts: CheckInputs, health: Health, says: str) -> None:
     [row] = bad(check(replace(parts, marketplace=lambda account: health)))
 
     assert row.reason == health.message
@@ -227,7 +227,7 @@ def test_a_storefront_that_the_account_does_not_have_fails(parts: CheckInputs) -
     assert row.remedy == "the account sells on: at"
 
 
-def test_a_target_that_means_another_place_than_was_accepted_fails(parts: CheckInputs) -> None:
+def test_a_target_that_differs_from_the_accepted_routing_fails(parts: CheckInputs) -> None:
     [row] = bad(check(replace(parts, moved=lambda: ["target shop-de: accepted as x; configured as y"])))
 
     assert row.subject == "routing"
@@ -258,7 +258,7 @@ def test_the_report_says_how_many_failed(parts: CheckInputs) -> None:
     assert "1 of " in out.getvalue()
 
 
-def test_a_topic_that_may_not_be_described_is_told_as_denied_and_not_as_missing(parts: CheckInputs) -> None:
+def test_a_topic_that_may_not_be_described_is_reported_as_denied_and_not_as_missing(parts: CheckInputs) -> None:
     broker = StubBrokerQueries()
     broker.there[TOPICS.offer_results] = TopicDescription(partitions=0, allowed=frozenset())
 
@@ -285,7 +285,7 @@ def test_a_routing_topic_that_may_not_be_read_is_no_reason_to_accept_another_rou
 
 
 @pytest.mark.parametrize("error", [NotPermitted("denied"), SourceFailed("no answer in time")])
-def test_a_routing_that_cannot_be_read_is_not_mended_by_accepting_another(parts: CheckInputs, error: Exception) -> None:
+def test_an_unreadable_routing_is_not_repaired_by_accepting_another(parts: CheckInputs, error: Exception) -> None:
     [row] = bad(check(replace(parts, moved=raising(error))))
 
     assert (row.subject, row.reason) == ("routing", str(error))

@@ -107,7 +107,7 @@ def with_stock(**change: Any) -> OfferState:
         replace(STATE, units=(LINKED, UNIT)),
     ],
 )
-def test_how_and_when_it_came_about_is_not_seen(later: OfferState) -> None:
+def test_the_digest_ignores_how_and_when_the_state_was_made(later: OfferState) -> None:
     assert of(later) == of(STATE)
 
 
@@ -131,7 +131,7 @@ def test_how_and_when_it_came_about_is_not_seen(later: OfferState) -> None:
         replace(STATE, locations=(BERLIN,)),
     ],
 )
-def test_what_the_input_made_is_seen(other: OfferState) -> None:
+def test_the_digest_covers_what_the_input_determines(other: OfferState) -> None:
     assert of(other) != of(STATE)
 
 
@@ -139,7 +139,7 @@ def test_what_the_input_made_is_seen(other: OfferState) -> None:
     "change",
     [{"stock": 5}, {"location": None}, {"occurred_at_us": 2}, {"sequence": 1}, {"input_offset": 8}, {"unit_id": 1}],
 )
-def test_the_stock_of_each_location_is_seen_in_whatever_order_they_stand(change: dict[str, Any]) -> None:
+def test_the_digest_covers_stocks_of_locations_in_any_order(change: dict[str, Any]) -> None:
     assert of(replace(STATE, locations=(BERLIN, BREMEN))) == of(replace(STATE, locations=(BREMEN, BERLIN)))
     assert of(replace(STATE, locations=(replace(BERLIN, **change),))) != of(replace(STATE, locations=(BERLIN,)))
 

@@ -41,7 +41,7 @@ def test_where_the_record_is_and_the_events_that_are_lost_are_named() -> None:
     assert "accepted values" in said
 
 
-def test_of_a_record_that_cannot_be_read_it_says_that_all_may_be_lost_and_why_it_cannot_say_more() -> None:
+def test_for_an_unreadable_record_it_warns_that_everything_may_be_lost() -> None:
     said = shown(BadRecord(code="X", text="the body does not follow schema 6"))
 
     assert "the body does not follow schema 6" in said
@@ -49,7 +49,7 @@ def test_of_a_record_that_cannot_be_read_it_says_that_all_may_be_lost_and_why_it
     assert "an older event that is read again would overwrite a newer value" in said
 
 
-def test_of_an_order_and_of_an_account_it_says_what_is_read_again() -> None:
+def test_for_orders_and_accounts_it_says_what_is_read_again() -> None:
     shipments = ShipmentState(order_id="M1", input_partition=0, last_offset=0, updated_at_us=0)
     poll = SchedulerState(account="main", poll=PollState(orders=ListState()), updated_at_us=0)
 
@@ -57,7 +57,7 @@ def test_of_an_order_and_of_an_account_it_says_what_is_read_again() -> None:
     assert "lookback_days" in shown(poll)
 
 
-def test_a_key_that_stands_nowhere_or_in_several_topics_is_told() -> None:
+def test_a_key_in_no_topic_or_in_several_is_reported() -> None:
     one, other = kept(None), kept(None, topic="t.shipment-state")
 
     with pytest.raises(Stopped, match="'4006381333931' has no state: the state topics have no record"):
@@ -86,14 +86,14 @@ def test_a_key_that_stands_as_it_was_given_is_meant_as_it_was_given() -> None:
 
 
 @pytest.mark.parametrize("key", ["é", "\\x", "a\\", "\\ud800"])
-def test_what_no_message_prints_is_looked_for_as_it_is(key: str) -> None:
+def test_a_key_that_is_no_printed_form_is_used_as_it_is(key: str) -> None:
     stands = replace(kept(None), key=key)
 
     assert forget.found(lambda asked: [stands] if asked == key else [], key) == [stands]
     assert forget.unescaped(key) == key
 
 
-def test_the_claim_on_an_offer_is_told_to_stay() -> None:
+def test_forgetting_reports_that_the_claim_stays() -> None:
     [unit, *_] = STATE.units
     owned = replace(STATE, units=(replace(unit, owner=STATE.ean),))
 

@@ -64,7 +64,7 @@ def test_orders_with_open_units_are_listed_oldest_first_and_name_the_units() -> 
     assert lines[-1] == "2 orders with units still to be sent."
 
 
-def test_a_narrow_terminal_cuts_no_id() -> None:
+def test_a_narrow_terminal_truncates_no_id() -> None:
     waiting = [314_000_000_001_138, 314_000_000_001_139]
 
     lines = printed(show_open, [order("MBRNKS8", HOUR_US, unit(1), waiting=waiting)], NOW_US, width=80)

@@ -62,7 +62,7 @@ def printed(on: Console) -> str:
     return on.file.getvalue()
 
 
-def test_a_disabled_subscription_that_leads_here_is_listed_as_trouble_and_another_s_is_not() -> None:
+def test_only_our_disabled_subscriptions_are_listed_as_problems() -> None:
     out = console()
 
     assert push.show(out, StubSubscriptionClient([one(1), one(2, "return_new", ELSEWHERE, active=False)]), URLS)
@@ -72,7 +72,7 @@ def test_a_disabled_subscription_that_leads_here_is_listed_as_trouble_and_anothe
     assert "Remedy: connector push repair" in printed(out)
 
 
-def test_what_is_not_there_is_subscribed_and_what_is_there_is_left_as_it_is() -> None:
+def test_missing_subscriptions_are_created_and_existing_ones_left_alone() -> None:
     desk = StubSubscriptionClient([one(1)])
 
     assert push.subscribe(console(), desk, URLS, wanted("order_new", "return_new"), "a@example.com")
@@ -81,7 +81,7 @@ def test_what_is_not_there_is_subscribed_and_what_is_there_is_left_as_it_is() ->
     assert desk.there == [one(1), one(2, "return_new")]
 
 
-def test_subscribing_says_what_to_do_where_another_or_a_disabled_one_is_there() -> None:
+def test_subscribing_reports_a_remedy_for_other_or_disabled_subscriptions() -> None:
     desk, out = StubSubscriptionClient([one(1, url=ELSEWHERE), one(2, "return_new", active=False)]), console()
 
     assert not push.subscribe(out, desk, URLS, wanted("order_new", "return_new"), "a@example.com")
@@ -91,7 +91,7 @@ def test_subscribing_says_what_to_do_where_another_or_a_disabled_one_is_there() 
     assert [sub.url for sub in desk.there] == [ELSEWHERE, URLS["main"]]
 
 
-def test_a_repair_turns_on_what_leads_here_and_touches_nothing_else() -> None:
+def test_a_repair_enables_our_subscriptions_only() -> None:
     desk = StubSubscriptionClient([one(1, active=False), one(2, "return_new", ELSEWHERE, active=False)])
 
     assert push.repair(console(), desk, URLS)
@@ -99,7 +99,7 @@ def test_a_repair_turns_on_what_leads_here_and_touches_nothing_else() -> None:
     assert desk.there == [one(1), one(2, "return_new", ELSEWHERE, active=False)]
 
 
-def test_a_repair_moves_what_leads_elsewhere_only_when_told_to() -> None:
+def test_a_repair_changes_other_urls_only_with_move() -> None:
     desk = StubSubscriptionClient([one(1, url=ELSEWHERE, active=False)])
 
     assert push.repair(console(), desk, URLS, move=True)
@@ -107,7 +107,7 @@ def test_a_repair_moves_what_leads_elsewhere_only_when_told_to() -> None:
     assert desk.there == [one(1)]
 
 
-def test_a_refusal_is_told_in_the_marketplaces_words_and_the_others_go_on() -> None:
+def test_a_refusal_is_reported_with_the_marketplaces_message_and_the_others_continue() -> None:
     desk, out = (
         StubSubscriptionClient(
             [one(1, active=False), one(2, "return_new", active=False)], refuses="the address [is] unverified"
@@ -120,7 +120,7 @@ def test_a_refusal_is_told_in_the_marketplaces_words_and_the_others_go_on() -> N
     assert printed(out).count("the address [is] unverified") == 2
 
 
-def test_a_repair_with_nothing_to_mend_says_so() -> None:
+def test_a_repair_with_nothing_to_do_reports_that() -> None:
     out = console()
 
     assert push.repair(out, StubSubscriptionClient([one(1)]), URLS)

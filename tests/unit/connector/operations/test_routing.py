@@ -32,7 +32,7 @@ def routing(**storefronts: str) -> Routing:
     return Routing.of(Target(id=t, account="main", storefront=at, currency="EUR") for t, at in storefronts.items())
 
 
-def test_the_first_start_writes_down_what_each_id_means_and_a_second_writes_nothing() -> None:
+def test_the_first_start_stores_the_routing_and_a_second_writes_nothing() -> None:
     table = InMemoryRoutingStore()
 
     hold(table, "group", routing(shop="de"))
@@ -42,7 +42,7 @@ def test_the_first_start_writes_down_what_each_id_means_and_a_second_writes_noth
     assert table.written == 1
 
 
-def test_a_changed_mapping_stops_the_start_with_both_and_the_remedy() -> None:
+def test_a_changed_routing_stops_the_start_with_both_meanings_and_the_remedy() -> None:
     table = InMemoryRoutingStore()
     hold(table, "group", routing(shop="de"))
 
@@ -54,7 +54,7 @@ def test_a_changed_mapping_stops_the_start_with_both_and_the_remedy() -> None:
     assert table.written == 1
 
 
-def test_a_new_id_needs_nobodys_word() -> None:
+def test_a_new_target_id_needs_no_acceptance() -> None:
     table = InMemoryRoutingStore()
     hold(table, "group", routing(shop="de"))
 
@@ -84,7 +84,7 @@ def test_groups_do_not_share_what_they_accepted() -> None:
     assert differences(table, "one", routing(shop="at"))
 
 
-def test_a_record_that_nobody_of_ours_wrote_stops_and_can_be_accepted_over() -> None:
+def test_a_foreign_routing_record_stops_the_start_and_can_be_replaced() -> None:
     table = InMemoryRoutingStore({"group": b"?"})
 
     with pytest.raises(Stopped, match="cannot be read"):

@@ -73,7 +73,7 @@ def test_registering_again_changes_nothing(registry: RegistryClient) -> None:
     assert registry.versions(RESULTS) == (1,)
 
 
-def test_what_stands_under_the_input_is_left_to_its_producers(registry: RegistryClient) -> None:
+def test_schemas_of_the_input_are_left_to_its_producers(registry: RegistryClient) -> None:
     theirs = json.dumps({**schemas.load("offer_changed", 1), "doc": "ours, in our own words"})
     registry.set_level(INPUT, Level.NONE)
     registry.register(INPUT, theirs)
@@ -84,7 +84,7 @@ def test_what_stands_under_the_input_is_left_to_its_producers(registry: Registry
     assert (registry.versions(INPUT), registry.level(INPUT)) == ((1,), Level.NONE)
 
 
-def test_a_refused_schema_is_said_and_the_others_are_registered(registry: RegistryClient, console: Console) -> None:
+def test_a_refused_schema_is_reported_and_the_others_are_registered(registry: RegistryClient, console: Console) -> None:
     registry.register(RESULTS, '"string"')
 
     assert not register(console, registry, TOPICS)
@@ -187,7 +187,7 @@ def test_an_input_without_a_subject_is_no_fault(registry: RegistryClient) -> Non
     assert "the schema that they name" in reason
 
 
-def test_a_registry_that_is_down_is_said_to_be_down() -> None:
+def test_a_registry_that_is_down_is_reported() -> None:
     with EmbeddedRegistry() as server:
         url = server.url
 

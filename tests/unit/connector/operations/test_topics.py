@@ -71,7 +71,7 @@ def test_checking_creates_nothing() -> None:
     assert broker.created == []
 
 
-def test_nothing_is_created_where_it_cannot_be_seen_what_is_there() -> None:
+def test_no_topic_is_created_if_existing_ones_cannot_be_described() -> None:
     broker = StubTopicAdmin({TOPICS.offer_state: TopicDescription(partitions=0, allowed=frozenset())})
     out = console()
 
@@ -93,7 +93,7 @@ def test_what_is_created_has_as_many_partitions_as_an_input_that_is_there() -> N
 
 
 @pytest.mark.kafka
-def test_a_real_broker_gets_the_manifest_and_then_has_nothing_to_complain_about(kafka: Stack) -> None:
+def test_topics_created_on_a_real_broker_have_no_findings(kafka: Stack) -> None:
     topics = named(kafka.unique("manifest"))
     broker = ClusterAdmin({"bootstrap.servers": kafka.bootstrap_servers})
 
@@ -107,7 +107,7 @@ def test_a_real_broker_gets_the_manifest_and_then_has_nothing_to_complain_about(
 
 
 @pytest.mark.kafka
-def test_a_real_broker_that_refuses_says_why(kafka: Stack) -> None:
+def test_a_refusal_of_a_real_broker_is_reported_with_its_reason(kafka: Stack) -> None:
     broker = ClusterAdmin({"bootstrap.servers": kafka.bootstrap_servers})
 
     refused = broker.create([TopicToCreate(name="not a name", partitions=1, config={}, replication=1)])

@@ -69,7 +69,7 @@ def with_command(symbol: str) -> bytes:
         (b"main", with_command("UNKNOWN"), "COMMAND_UNKNOWN"),
     ],
 )
-def test_what_is_no_command_becomes_a_dead_letter(key: bytes | None, value: bytes | None, code: str) -> None:
+def test_a_record_that_is_no_command_becomes_a_dead_letter(key: bytes | None, value: bytes | None, code: str) -> None:
     bad = flow_of().read(record(key, value), NOW)
 
     assert isinstance(bad, BadRecord)
@@ -95,12 +95,12 @@ def test_every_state_that_can_be_stored_is_loaded_as_it_was(value: dict[str, Any
     assert state.account == value["account"]
 
 
-def test_a_state_that_is_none_is_refused() -> None:
+def test_bytes_that_are_no_lane_state_are_refused() -> None:
     with pytest.raises(ValueError, match="connector state forget main"):
         flow_of().load("main", b"no state")
 
 
-def test_a_part_that_is_off_needs_no_schema_and_writes_nothing() -> None:
+def test_a_disabled_dataset_needs_no_schema_and_writes_nothing() -> None:
     few = ("order_observed", "scheduler_state", "scheduler_command")
     lean = OrderCodecs(SchemaIds(values={name: IDS.values[name] for name in few}), TEXTS.get)
 
@@ -108,7 +108,7 @@ def test_a_part_that_is_off_needs_no_schema_and_writes_nothing() -> None:
         lean.encode_contact(OrderContact(account="main", order_id="M1", observed_at_us=1))
 
 
-def test_a_key_says_whose_a_lane_is() -> None:
+def test_the_key_of_a_lane_is_parsed_into_its_parts() -> None:
     assert parse_key("main") == LaneKey(account="main")
     assert parse_key(order_key("main", "MB7UWLD")) == LaneKey(account="main", order_id="MB7UWLD")
     assert parse_key(return_key("main", 7)) == LaneKey(account="main", return_id=7)

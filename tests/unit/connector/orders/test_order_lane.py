@@ -56,7 +56,7 @@ def test_what_is_written_is_always_the_whole_order() -> None:
     assert harness.outputs[0].key == b"M1"
 
 
-def test_rows_as_they_were_read_are_no_news() -> None:
+def test_rows_that_were_already_read_change_nothing() -> None:
     harness = written(unit(1), unit(2))
 
     harness.tell("M1", listed(unit(1), unit(2)))
@@ -98,7 +98,7 @@ def test_a_fee_that_the_list_shows_late_is_written() -> None:
     assert harness.orders[-1]["units"][0]["eco_fee"] == Decimal("0.19")
 
 
-def test_what_could_not_be_read_of_an_order_is_said_in_it() -> None:
+def test_unreadable_fields_of_an_order_are_noted_in_it() -> None:
     harness = OrderHarness()
     harness.tell("M1", listed(unit(1)))
 
@@ -107,7 +107,7 @@ def test_what_could_not_be_read_of_an_order_is_said_in_it() -> None:
     assert harness.orders[-1]["notes"] == ["order unit 1: vat: decimal_type"]
 
 
-def test_a_row_older_than_what_was_read_is_no_news() -> None:
+def test_a_row_older_than_the_last_read_changes_nothing() -> None:
     harness = written(unit(1, status="sent", at_us=LATER_US))
 
     harness.tell("M1", listed(unit(1, status="open")))
@@ -151,7 +151,7 @@ def test_an_answer_older_than_the_last_one_is_not_written_and_read_again() -> No
     assert [order["status"] for order in harness.orders] == ["SENT", "PARTLY_SENT"]
 
 
-def test_the_order_is_believed_in_the_end_when_the_list_goes_on_to_differ() -> None:
+def test_an_order_that_stays_older_than_the_list_is_written_after_some_reads() -> None:
     harness = OrderHarness()
     harness.tell("M1", listed(unit(1), unit(2)))
 
@@ -195,7 +195,7 @@ def test_a_read_that_was_given_up_stays_undone_and_is_tried_ever_more_slowly() -
     assert harness.order_state().trouble is None
 
 
-def test_news_end_a_wait() -> None:
+def test_a_new_row_ends_a_wait() -> None:
     harness = OrderHarness()
     harness.tell("M1", listed(unit()))
     harness.reply(GaveUp(reason="503 eight times"), LANE)
@@ -267,7 +267,7 @@ def test_a_row_that_cannot_be_read_makes_its_order_read_once() -> None:
     assert harness.wanting() == []
 
 
-def test_what_the_contract_cannot_carry_is_quarantined() -> None:
+def test_an_order_that_the_schema_cannot_hold_is_quarantined() -> None:
     harness = OrderHarness()
     harness.tell("M1", listed(unit()))
 
@@ -350,7 +350,7 @@ def test_a_complete_order_is_forgotten_when_the_list_has_not_shown_it_for_a_whil
     assert harness.stored == {}
 
 
-def test_what_the_list_goes_on_to_show_is_not_forgotten_and_seldom_stored() -> None:
+def test_an_order_that_is_still_listed_is_kept_and_rarely_stored() -> None:
     harness = written(unit(status="sent"))
     stored = []
 
@@ -378,7 +378,7 @@ def test_an_order_that_was_forgotten_is_written_anew() -> None:
 CONTACT = Contact(buyer={"email": "canary@example.org"}, billing={"city": "Canaryville"}, shipping={})
 
 
-def test_who_bought_is_nowhere_by_default() -> None:
+def test_contacts_are_not_written_by_default() -> None:
     harness = OrderHarness()
     harness.tell("M1", listed(unit()))
 
@@ -388,7 +388,7 @@ def test_who_bought_is_nowhere_by_default() -> None:
     assert b"anary" not in b"".join([*(o.value or b"" for o in harness.outputs), harness.stored[LANE].value or b""])
 
 
-def test_who_bought_goes_into_its_own_topic_when_that_is_on_and_nowhere_else() -> None:
+def test_contacts_are_written_to_their_own_topic_only() -> None:
     harness = OrderHarness(flow=flow_of(contacts=True))
     harness.tell("M1", listed(unit()))
 
@@ -441,7 +441,7 @@ def test_the_number_of_a_sales_order_never_changes() -> None:
     assert command_id("main", "MB7UWLD") == "b43c25b3-7b8e-5259-a2e3-77167781fe6a"
 
 
-def test_a_lane_of_an_account_that_is_polled_no_more_rests() -> None:
+def test_a_lane_of_an_account_that_is_no_longer_polled_does_nothing() -> None:
     harness = OrderHarness()
     harness.tell("M1", listed(unit()))
 

@@ -77,7 +77,7 @@ def test_every_order_of_the_simulator_comes_in_and_every_change_of_it() -> None:
         assert harness.letters == []
 
 
-def test_an_order_that_breaks_the_apis_word_is_quarantined_and_comes_in_once_it_is_mended() -> None:
+def test_an_invalid_order_is_quarantined_and_read_once_it_is_valid() -> None:
     broken = [{"order": 4, "defect": "no_status"}]
     with Simulator(scenario(at_start=12, undocumented=True, malformed=broken)) as simulator:
         stall = Stall(simulator, contacts=True)

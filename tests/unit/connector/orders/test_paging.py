@@ -69,7 +69,7 @@ def last_states_are_right(harness: OrderHarness) -> None:
 
 @settings(max_examples=examples(150), deadline=None)
 @given(MOVES, st.integers(1, 12), st.integers(0, 30), st.integers(0, 3))
-def test_every_change_before_the_end_of_a_poll_is_delivered_whatever_moves_and_crashes(
+def test_every_change_before_the_end_of_a_poll_is_delivered_despite_moving_rows_and_crashes(
     moves: list[Move], page_size: int, orders: int, overlap_s: int
 ) -> None:
     harness = OrderHarness(flow=flow_of(overlap_s=overlap_s), market=ScriptedOrders(page_size=page_size))
@@ -101,7 +101,7 @@ def test_every_change_before_the_end_of_a_poll_is_delivered_whatever_moves_and_c
 
 @settings(max_examples=examples(15), deadline=None)
 @given(st.integers(0, 10_000), st.integers(90, 110))
-def test_page_edges_of_a_hundred_rows_hold(seed: int, orders: int) -> None:
+def test_pages_of_a_hundred_rows_lose_and_repeat_nothing(seed: int, orders: int) -> None:
     harness = OrderHarness()
     for number in range(orders):
         harness.market.create(f"M{number}", units=1 + (number + seed) % 5)

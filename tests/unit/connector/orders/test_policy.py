@@ -45,7 +45,7 @@ def test_the_bounds_of_the_interval_are_within_it(interval_s: float) -> None:
     assert OrderPolicy(accounts=MAIN, interval_s=interval_s).interval_s == interval_s
 
 
-def test_what_is_over_is_remembered_for_longer_than_polls_show_it() -> None:
+def test_completed_orders_are_remembered_longer_than_polls_list_them() -> None:
     for policy in (
         OrderPolicy(accounts=MAIN),
         OrderPolicy(accounts=MAIN, interval_s=86_400),

@@ -28,7 +28,7 @@ def opened(**switches: Any) -> OrderHarness:
 # ---- when -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_accounts_live_in_the_first_partition_alone() -> None:
+def test_account_lanes_are_in_the_first_partition_only() -> None:
     flow = flow_of(OrderPolicy(accounts=frozenset({"b", "a"})))
 
     assert list(flow.standing(0)) == ["a", "b"]
@@ -44,7 +44,7 @@ def test_the_first_poll_looks_back_as_far_as_is_configured() -> None:
     assert (want.body.offset, want.kind, want.priority, want.since_us) == (0, "order-page", RANK, harness.now_us)
 
 
-def test_polls_follow_each_other_by_the_interval_give_or_take_a_tenth_and_each_account_at_its_own_beat() -> None:
+def test_polls_follow_the_interval_with_a_jitter_of_a_tenth_per_account() -> None:
     def beat(account: str) -> list[float]:
         harness = OrderHarness(flow=flow_of(OrderPolicy(accounts=frozenset({account}), interval_s=100))).open()
         waits = []
@@ -84,7 +84,7 @@ def test_a_poll_is_as_old_as_the_moment_it_became_due() -> None:
     assert harness.want().since_us == due_us
 
 
-def test_a_shorter_interval_holds_at_once() -> None:
+def test_a_shorter_interval_takes_effect_at_once() -> None:
     harness = opened(interval_s=86_400)
     harness.reply(EMPTY)
 
@@ -93,7 +93,7 @@ def test_a_shorter_interval_holds_at_once() -> None:
     assert shorter.wakes["main"] - shorter.now_us <= 66 * SECOND
 
 
-def test_a_poll_can_be_asked_for() -> None:
+def test_a_poll_can_be_requested() -> None:
     harness = opened()
     harness.reply(EMPTY)
     assert harness.wanting() == []
@@ -103,7 +103,7 @@ def test_a_poll_can_be_asked_for() -> None:
     assert harness.wanting() == ["main"]
 
 
-def test_a_command_that_is_read_again_asks_for_nothing() -> None:
+def test_a_command_that_is_read_again_has_no_effect() -> None:
     harness = opened()
     harness.ask(offset=4)
     harness.answer_all()
@@ -113,7 +113,7 @@ def test_a_command_that_is_read_again_asks_for_nothing() -> None:
     assert harness.wanting() == []
 
 
-def test_a_poll_that_is_asked_for_while_one_is_under_way_follows_it_at_once() -> None:
+def test_a_poll_requested_during_another_follows_it_at_once() -> None:
     harness = opened()
 
     harness.ask()
@@ -124,7 +124,7 @@ def test_a_poll_that_is_asked_for_while_one_is_under_way_follows_it_at_once() ->
     assert harness.wanting() == []
 
 
-def test_a_command_may_ask_for_older_changes_and_never_for_fewer() -> None:
+def test_a_command_can_request_older_changes_but_never_fewer() -> None:
     harness = opened(overlap_s=300)
     harness.reply(page(unit(at_us=START_US)))
     harness.answer("main/M1")
@@ -138,7 +138,7 @@ def test_a_command_may_ask_for_older_changes_and_never_for_fewer() -> None:
     assert harness.poll_state().orders.cursor_us == START_US
 
 
-def test_what_a_command_asked_for_is_kept_until_a_list_has_shown_it() -> None:
+def test_a_requested_start_is_kept_until_a_list_has_covered_it() -> None:
     harness = opened()
     harness.reply(page(unit(at_us=START_US)))
     harness.answer("main/M1")
@@ -167,7 +167,7 @@ def test_the_next_page_begins_a_few_rows_before_the_end_of_the_last() -> None:
     assert harness.want().since_us == harness.poll_state().orders.listing.since_us + 1  # type: ignore[union-attr]
 
 
-def test_pages_of_a_handful_of_rows_come_to_their_end_too() -> None:
+def test_lists_of_very_small_pages_end_too() -> None:
     harness = OrderHarness()
     harness.market.page_size = 3
     for number in range(40):
@@ -196,7 +196,7 @@ def test_a_list_also_ends_with_a_page_that_shows_its_end(last: Settled) -> None:
     assert harness.poll_state().polled_at_us == harness.now_us
 
 
-def test_each_order_is_told_its_rows_in_the_turn_that_takes_the_page() -> None:
+def test_each_order_lane_gets_its_rows_in_the_turn_of_the_page() -> None:
     harness = opened()
 
     harness.reply(page(unit(1, "M1"), unit(2, "M2"), unit(3, "M1"), is_last=False))
@@ -244,7 +244,7 @@ def test_the_cursor_of_a_first_list_without_orders_is_where_it_began() -> None:
     assert harness.poll_state().orders.cursor_us == began_us
 
 
-def test_a_change_from_far_in_the_future_shuts_nothing_out() -> None:
+def test_a_change_dated_far_in_the_future_hides_no_other() -> None:
     harness = opened()
 
     harness.reply(page(unit(1, at_us=START_US + 400 * DAY), unit(2, at_us=START_US)))
@@ -299,7 +299,7 @@ def test_a_page_that_was_given_up_is_asked_for_again_ever_more_slowly_where_the_
     assert harness.flow.polls()["main"].problem is None
 
 
-def test_a_poll_that_is_asked_for_ends_the_wait() -> None:
+def test_a_requested_poll_ends_the_wait() -> None:
     harness = opened()
     harness.reply(GaveUp(reason="503 eight times"))
     assert harness.wanting() == []
@@ -366,7 +366,7 @@ def test_a_row_that_names_its_order_makes_that_one_undone_and_the_cursor_moves_o
 # ---- reports --------------------------------------------------------------------------------------------------------
 
 
-def test_polls_tell_how_they_go() -> None:
+def test_polls_report_their_progress() -> None:
     harness = opened()
     before = harness.flow.polls()
 
@@ -378,7 +378,7 @@ def test_polls_tell_how_they_go() -> None:
     assert before["main"].polled_at_us is None, "a reader's mapping never changes"
 
 
-def test_a_new_owner_tells_what_its_predecessor_knew() -> None:
+def test_a_new_owner_reports_what_its_predecessor_knew() -> None:
     harness = opened()
     harness.reply(page(unit(at_us=START_US)))
 

@@ -80,11 +80,11 @@ def test_a_cancelled_unit_more_changes_only_what_was_nothing_else(statuses: list
     assert status_of([*statuses, UnitStatus.CANCELLED]) is status_of(statuses)
 
 
-def test_every_status_of_a_unit_has_its_own_word_in_the_contract() -> None:
+def test_every_status_of_a_unit_has_a_symbol_in_the_schema() -> None:
     assert [status.value for status in OrderUnitStatus] == [status.value for status in UnitStatus]
 
 
-def test_a_status_that_is_not_known_passes_through_beside_its_own_word() -> None:
+def test_an_unknown_status_is_passed_on_as_text() -> None:
     (only,) = fact(unit(status="teleported")).units
 
     assert (only.status, only.status_raw) == (OrderUnitStatus.UNKNOWN, "teleported")
@@ -137,17 +137,17 @@ def test_amounts_are_major_units_and_tax_is_per_cent() -> None:
         ({"order_unit_id": 1 << 63}, "64 bits"),
     ],
 )
-def test_what_the_contract_cannot_carry_is_said_and_never_rounded(wrong: dict[str, Any], fault: str) -> None:
+def test_a_value_that_the_schema_cannot_hold_is_reported_and_never_rounded(wrong: dict[str, Any], fault: str) -> None:
     with pytest.raises(CannotSay, match=fault):
         fact(replace(unit(), **wrong))
 
 
-def test_an_order_without_units_says_nothing() -> None:
+def test_an_order_without_units_gives_no_fact() -> None:
     with pytest.raises(CannotSay, match="no units"):
         fact()
 
 
-def test_what_was_taken_off_and_paid_besides_is_carried_in_major_units() -> None:
+def test_discounts_and_fees_are_in_major_units() -> None:
     of = fact(
         unit(
             discounts=(Discount(usage_type="voucher", amount=500),),

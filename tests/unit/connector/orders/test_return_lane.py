@@ -68,7 +68,7 @@ def test_where_the_units_have_different_reasons_the_return_has_none() -> None:
     assert harness.said(TOPICS.returns)[0]["reason"] is None
 
 
-def test_a_row_as_it_was_read_is_no_news_and_another_one_is() -> None:
+def test_a_return_row_that_was_read_changes_nothing_and_a_different_one_does() -> None:
     harness = desk_with()
     harness.reply(Settled(answer=FOUND), LANE)
 
@@ -91,7 +91,7 @@ def test_a_return_that_reads_as_it_was_written_is_not_written_again() -> None:
     assert len(harness.said(TOPICS.returns)) == 1
 
 
-def test_an_answer_older_than_the_list_is_asked_for_again_and_believed_in_the_end() -> None:
+def test_an_answer_older_than_the_list_is_repeated_and_finally_used() -> None:
     newer = replace(ROW, changed_us=START_US + SECOND)
     harness = desk_with(newer)
 

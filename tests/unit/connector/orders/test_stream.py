@@ -162,7 +162,7 @@ def group() -> Iterator[PollingGroup]:
         group.stop(name)
 
 
-def test_orders_flow_through_the_engine_and_another_process_takes_over_without_a_repeat(group: PollingGroup) -> None:
+def test_another_process_takes_over_the_orders_without_a_repeat(group: PollingGroup) -> None:
     for number in range(120):
         group.market.create(f"M{number}", units=1 + number % 2)
     first = group.start("first")

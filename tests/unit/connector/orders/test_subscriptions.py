@@ -54,7 +54,7 @@ def watched() -> WatchedAccount:
     return account
 
 
-def test_a_disabled_subscription_is_noticed_at_the_next_reading_and_said_once() -> None:
+def test_a_disabled_subscription_is_logged_once_at_the_next_read() -> None:
     account = watched()
     account.shown(one())
     account.later()
@@ -68,7 +68,7 @@ def test_a_disabled_subscription_is_noticed_at_the_next_reading_and_said_once() 
     assert account.report.read_at_us == account.now_us
 
 
-def test_a_repaired_subscription_is_said_as_well() -> None:
+def test_a_repaired_subscription_is_logged_too() -> None:
     account = watched()
     account.shown(one(active=False))
     account.later()
@@ -110,7 +110,7 @@ def test_subscriptions_of_other_addresses_are_ignored_and_a_missing_one_is_repor
     assert account.report.none_there
 
 
-def test_a_reading_that_fails_says_why_and_forgets_nothing() -> None:
+def test_a_failed_read_is_reported_and_forgets_nothing() -> None:
     for reply in (
         GaveUp(reason="503 eight times"),
         Settled(answer=Refused(code="FORBIDDEN", http_status=403, type=None, message="503 eight times")),
@@ -134,7 +134,7 @@ def test_a_lost_answer_is_asked_for_again() -> None:
     assert [want.kind for want in account.wants] == [CallKind.SUBSCRIPTIONS]
 
 
-def test_who_takes_over_reads_at_once() -> None:
+def test_a_new_owner_reads_subscriptions_at_once() -> None:
     account = watched()
     account.shown(one())
 

@@ -20,27 +20,27 @@ def routing(**targets: AcceptedTarget) -> Routing:
     )
 
 
-def test_another_meaning_is_said_with_both() -> None:
+def test_a_changed_meaning_is_reported_with_both_meanings() -> None:
     assert list(moved({"shop": DE}, routing(shop=AT))) == [
         "target shop: accepted as account main, storefront de; configured as account main, storefront at"
     ]
 
 
-def test_two_ids_that_changed_places_are_both_said() -> None:
+def test_two_swapped_target_ids_are_both_reported() -> None:
     assert len(list(moved({"a": DE, "b": AT}, routing(a=AT, b=DE)))) == 2
 
 
-def test_the_same_a_new_and_a_vanished_id_are_no_other_meaning() -> None:
+def test_unchanged_new_and_removed_ids_are_no_change_of_meaning() -> None:
     assert not list(moved({"shop": DE, "gone": AT}, routing(shop=DE, new=AT)))
 
 
-def test_switching_a_target_off_is_no_other_meaning() -> None:
+def test_disabling_a_target_is_no_change_of_meaning() -> None:
     off = Routing.of([Target(id="shop", account="main", storefront="de", currency="EUR", enabled=False)])
 
     assert places(off) == {"shop": DE}
 
 
-def test_an_id_that_went_is_remembered_so_that_it_cannot_come_back_as_another() -> None:
+def test_a_removed_id_is_remembered_so_that_it_keeps_its_meaning() -> None:
     after = agreed({"shop": DE}, routing(new=AT))
 
     assert list(moved(after, routing(shop=AT)))
@@ -52,6 +52,6 @@ def test_a_table_is_read_back_as_it_was(table: dict[str, AcceptedTarget]) -> Non
 
 
 @pytest.mark.parametrize("value", [b"", b"{", b"[]", b"null", b'{"targets": []}', b'{"targets": {"a": {}}}', b"\xff"])
-def test_what_nobody_of_ours_wrote_is_refused(value: bytes) -> None:
+def test_a_foreign_routing_record_is_refused(value: bytes) -> None:
     with pytest.raises(ValueError, match="not a routing table"):
         decode(value)

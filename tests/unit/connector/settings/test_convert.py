@@ -14,9 +14,7 @@ SETTINGS = model.Settings(
 
 
 @pytest.mark.parametrize(("workers", "urgent"), [(64, 4), (8, 2), (3, 0), (1, 0)])
-def test_no_more_calls_are_under_way_than_there_are_workers_and_few_of_them_are_kept_back(
-    workers: int, urgent: int
-) -> None:
+def test_calls_in_flight_are_bounded_by_workers_with_a_small_reserve(workers: int, urgent: int) -> None:
     policy = convert.policy(model.ProcessingSettings(workers=workers))
 
     assert (policy.max_calls, policy.urgent_calls) == (workers, urgent)
@@ -41,7 +39,7 @@ def test_an_account_may_be_polled_at_an_interval_of_its_own_or_not_at_all() -> N
     assert (policy.interval_s, dict(policy.intervals_s)) == (60, {"often": 10})
 
 
-def test_an_account_whose_shipments_are_off_stays_known() -> None:
+def test_an_account_with_disabled_shipments_stays_known() -> None:
     accounts = {"main": model.AccountSettings(), "quiet": model.AccountSettings(shipments=False)}
     policy = convert.shipment_policy(SETTINGS.model_copy(update={"accounts": accounts}))
 

@@ -190,7 +190,7 @@ def test_rules_of_stock_are_read_for_each_target_and_attribute(folder: Path) -> 
     assert shown["targets.shop-de.stock_rules.0.keep"] == "9"
 
 
-def test_rules_of_stock_that_leave_nothing_to_sell_are_said(folder: Path) -> None:
+def test_stock_rules_that_leave_nothing_to_sell_are_reported(folder: Path) -> None:
     text = MINIMAL + (
         "keep = 50\n"
         '[[targets.shop-de.stock_rules]]\nwhen = { brand = "Acme" }\nshow_at_most = 0\n'
@@ -247,7 +247,7 @@ def test_a_problem_in_an_account_does_not_make_its_targets_look_wrong(folder: Pa
     assert found[0].startswith("accounts.main.stock_sends_price: 'x'")
 
 
-def test_what_hangs_together_is_checked_beside_a_problem_in_the_same_table(folder: Path) -> None:
+def test_rules_over_several_settings_are_checked_despite_other_problems(folder: Path) -> None:
     account = 'base_url = "https://example.com"\nrequests_per_secnd = 5\nrequests_per_second = 200\n'
     text = (
         MINIMAL.replace("[targets.shop-de]", f"{account}[targets.shop-de]")
@@ -286,13 +286,13 @@ def test_what_hangs_together_is_checked_beside_a_problem_in_the_same_table(folde
         (('secret_key_file = "secret_key"', "secret_key_file = 7"), "accounts.main.secret_key_file"),
     ],
 )
-def test_what_cannot_be_read_is_held_against_nothing_else(folder: Path, change: tuple[str, str], setting: str) -> None:
+def test_an_invalid_value_causes_no_further_problems(folder: Path, change: tuple[str, str], setting: str) -> None:
     (only,) = problems(folder, MINIMAL.replace(*change))
 
     assert only.startswith(f"{setting}: ")
 
 
-def test_a_file_that_cannot_be_read_is_the_only_thing_said(folder: Path) -> None:
+def test_an_unreadable_file_is_the_only_problem_reported(folder: Path) -> None:
     (folder / "broken.toml").write_text("[kafka\n")
 
     for name, says in {"gone.toml": "cannot be read: No such file", "broken.toml": "is not TOML: "}.items():
@@ -427,7 +427,7 @@ def test_relative_paths_are_meant_from_the_folder_of_the_file(folder: Path) -> N
     assert read(folder).settings.accounts["main"].secret_key_file == folder / "secret_key"
 
 
-def test_settings_without_effect_are_said(folder: Path) -> None:
+def test_settings_without_effect_are_reported(folder: Path) -> None:
     text = (
         MINIMAL.replace("[targets", '[offers]\nmode = "single"\nbulk_size = 10\n[targets')
         + "enabled = false\nprice_sync = false\n"
@@ -587,7 +587,7 @@ def test_settings_are_shown_as_a_person_would_write_them(folder: Path) -> None:
 
 
 @given(st.one_of(st.text(), st.floats(max_value=-0.001), st.booleans(), st.none(), st.binary()))
-def test_whatever_is_no_duration_is_a_value_error_and_no_other(text: object) -> None:
+def test_any_invalid_duration_raises_a_value_error(text: object) -> None:
     with contextlib.suppress(ValueError):
         assert seconds(text) >= 0
 
@@ -601,7 +601,7 @@ def test_no_file_content_crashes_the_reader(text: str) -> None:
             load(file, {}, NOW, FACTS)
 
 
-def test_what_is_set_of_a_part_that_is_off_is_said_to_have_no_effect(folder: Path) -> None:
+def test_settings_of_a_disabled_feature_are_reported_as_without_effect(folder: Path) -> None:
     text = MINIMAL + '[orders]\ninterval = "30s"\n[push]\nenabled = true\npublic_url = "https://push.example"\n'
 
     off = read(folder, text).ignored
@@ -614,7 +614,7 @@ def test_what_is_set_of_a_part_that_is_off_is_said_to_have_no_effect(folder: Pat
     assert on == ("orders.default_customer_number: no effect while orders.create_sales_orders = false",)
 
 
-def test_sources_that_are_ordered_by_name_are_said_with_what_that_asks_of_them(folder: Path) -> None:
+def test_sources_with_their_own_order_are_reported_with_its_requirements(folder: Path) -> None:
     text = MINIMAL + '[offers]\norder_by_source = { erp = "sequence", wms = "event_time", " pim" = "log" }\n'
 
     loaded = read(folder, text)
@@ -627,7 +627,7 @@ def test_sources_that_are_ordered_by_name_are_said_with_what_that_asks_of_them(f
     assert not [line for line in read(folder).warnings if "order" in line]
 
 
-def test_push_needs_to_know_its_own_address(folder: Path) -> None:
+def test_push_requires_a_public_url(folder: Path) -> None:
     [problem] = problems(folder, MINIMAL + "[push]\nenabled = true\n")
 
     assert problem.startswith("push.public_url: is missing")

@@ -39,7 +39,7 @@ def _turn(harness: ShipmentHarness, event: object) -> ShipmentHarness:
     return harness
 
 
-def test_another_lane_reads_the_carriers_when_the_first_does_not_come_back() -> None:
+def test_another_lane_reads_the_carriers_when_the_first_gets_no_answer() -> None:
     flow = flow_of()
     first, second = ShipmentHarness(flow=flow), ShipmentHarness(flow=flow)
     second.lane = flow.load("ANOTHER", None)
@@ -53,7 +53,7 @@ def test_another_lane_reads_the_carriers_when_the_first_does_not_come_back() -> 
     assert second.kinds == ["carriers"]
 
 
-def test_carriers_that_cannot_be_read_fail_what_needs_them() -> None:
+def test_events_that_need_unreadable_carriers_fail() -> None:
     harness = ShipmentHarness()
     harness.event(1)
     harness.order(unit(1))
@@ -64,7 +64,7 @@ def test_carriers_that_cannot_be_read_fail_what_needs_them() -> None:
     assert harness.said == [(1, "FAILED", "GAVE_UP"), (1, "FAILED", "CARRIERS_REFUSED")]
 
 
-def test_the_table_is_read_again_after_a_day_and_the_old_one_holds_when_it_cannot_be() -> None:
+def test_the_table_is_read_again_after_a_day_and_kept_if_that_fails() -> None:
     harness = ShipmentHarness()
     harness.confirmed(1)
     harness.pass_s(86_400)
@@ -88,7 +88,7 @@ def test_an_unknown_name_renews_a_table_older_than_an_hour() -> None:
     assert harness.want(CallKind.PARCEL).body.carrier_code == "Swift Snail"
 
 
-def test_an_unknown_carrier_goes_as_other_where_that_is_allowed_and_the_result_says_so() -> None:
+def test_an_unknown_carrier_is_sent_as_other_if_configured_and_the_result_shows_it() -> None:
     harness = ShipmentHarness(flow=flow_of(policy(unknown_carrier="Other")))
     event = harness.ready(1, of=("Swift Snail:T1",))
 
@@ -100,7 +100,7 @@ def test_an_unknown_carrier_goes_as_other_where_that_is_allowed_and_the_result_s
     assert (harness.last["carrier_requested"], harness.last["carrier_code"]) == ("Swift Snail", "Other")
 
 
-def test_a_parcel_that_is_added_with_an_unknown_carrier_says_so_too() -> None:
+def test_a_parcel_added_with_an_unknown_carrier_is_reported_too() -> None:
     harness = ShipmentHarness(flow=flow_of(policy(unknown_carrier="Other")))
     harness.confirmed(1)
 
@@ -133,7 +133,7 @@ def test_an_unknown_carrier_is_refused_by_default() -> None:
 UNTRACKED = (Parcel(carrier="Other Hauler", no_tracking=True),)
 
 
-def test_a_parcel_that_has_no_tracking_number_confirms_its_unit_where_its_carrier_allows_it() -> None:
+def test_a_parcel_without_a_tracking_number_confirms_its_unit_if_its_carrier_allows_it() -> None:
     harness = ShipmentHarness()
 
     event = harness.event(1, parcels=UNTRACKED)

@@ -52,7 +52,7 @@ def test_case_and_white_space_do_not_matter(data: st.DataObject, table: set[str]
 
 
 @given(TABLES, NAMES)
-def test_what_nobody_knows_is_unknown_however_similar(table: set[str], name: str) -> None:
+def test_a_name_that_is_only_similar_is_unknown(table: set[str], name: str) -> None:
     assume(loosened(name) not in {loosened(code) for code in table})
 
     assert CarrierNames(table, {}).match(name) is None
@@ -69,7 +69,7 @@ def test_an_alias_means_its_code_where_the_table_knows_none_of_that_name(
 
 
 @pytest.mark.parametrize("name", ["dpd", "DP D"])
-def test_a_name_that_means_two_codes_means_none_but_when_it_is_exact(name: str) -> None:
+def test_an_ambiguous_name_matches_only_exactly(name: str) -> None:
     names = CarrierNames(["DPD", "Dpd"], {})
 
     assert names.match(name) is None
@@ -80,7 +80,7 @@ def test_the_table_comes_before_an_alias() -> None:
     assert CarrierNames(["DHL", "GLS"], {"dhl": "GLS"}).match("dhl") == "DHL"
 
 
-def test_an_alias_that_leads_nowhere_is_unknown() -> None:
+def test_an_alias_for_a_missing_code_is_unknown() -> None:
     assert CarrierNames(["DHL"], {"post": "Deutsche Post"}).match("post") is None
 
 
@@ -106,7 +106,7 @@ def known(**changes: object) -> CarrierTables:
         ("snail", HOUR, Unmatched.NOT_YET),
     ],
 )
-def test_a_table_is_believed_for_a_day_and_for_an_hour_about_what_is_not_in_it(
+def test_a_table_is_used_for_a_day_and_for_an_hour_for_unknown_names(
     name: str, later_us: int, code: str | Unmatched
 ) -> None:
     assert known(unknown_carrier="Other").code("main", name, START_US + later_us) == code
@@ -124,7 +124,7 @@ def test_an_unknown_name_is_refused_by_rule_or_where_the_fallback_is_unknown_too
     assert carriers.shown("main", "snail") is None
 
 
-def test_a_table_that_cannot_be_renewed_holds_for_another_while() -> None:
+def test_a_table_that_cannot_be_renewed_is_kept_for_as_long_again() -> None:
     carriers = known()
 
     assert carriers.keep("main", START_US + 30 * HOUR)

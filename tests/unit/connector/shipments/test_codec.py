@@ -89,7 +89,7 @@ def test_a_shipment_is_read_with_the_position_of_its_record() -> None:
     )
 
 
-def test_what_the_producer_kit_writes_is_read_as_it_was_said() -> None:
+def test_events_of_the_producer_kit_are_read_back() -> None:
     key, value = ShipmentKit(DISPATCHED).message(
         {
             "event_id": "e-1",
@@ -128,7 +128,7 @@ def test_a_shipment_of_the_first_version_is_read_as_it_was_meant() -> None:
         (b"X", message(VALUE)[:-3], DecodeErrorCode.MALFORMED_VALUE),
     ],
 )
-def test_what_cannot_be_read_says_why(key: bytes | None, value: bytes | None, code: str) -> None:
+def test_an_unreadable_shipment_has_a_reason(key: bytes | None, value: bytes | None, code: str) -> None:
     found = codecs().decode_dispatched(record(key, value))
 
     assert isinstance(found, BadRecord)
@@ -155,7 +155,7 @@ def test_keys_may_be_avro() -> None:
 
 @settings(max_examples=30)
 @given(st.one_of(st.binary(max_size=60), values(schemas.load("shipment_dispatched", 2)).map(message)))
-def test_no_bytes_make_it_raise(value: bytes) -> None:
+def test_arbitrary_bytes_never_raise(value: bytes) -> None:
     assert isinstance(codecs().decode_dispatched(record(b"X", value)), ShipmentDispatched | BadRecord | NotYet)
 
 
@@ -247,7 +247,7 @@ STATES = st.builds(
 
 @settings(max_examples=60)
 @given(STATES)
-def test_a_state_comes_back_as_it_was(state: ShipmentState) -> None:
+def test_a_state_survives_encoding_and_decoding(state: ShipmentState) -> None:
     ours = codecs()
 
     assert ours.decode_state(ours.encode_state(state)) == state

@@ -97,7 +97,7 @@ def test_an_order_is_confirmed_unit_by_unit() -> None:
 
 
 @pytest.mark.parametrize("kind", [CallKind.SEND, CallKind.PARCEL])
-def test_what_changes_something_leaves_only_once_its_record_is_durable(kind: CallKind) -> None:
+def test_a_write_is_sent_only_after_its_record_is_durable(kind: CallKind) -> None:
     driver = ShipmentDriver()
     at = assigned(driver)
 
@@ -109,7 +109,7 @@ def test_what_changes_something_leaves_only_once_its_record_is_durable(kind: Cal
 
 
 @pytest.mark.parametrize("happened", [True, False])
-def test_a_send_under_way_when_the_process_is_killed_is_read_back(happened: bool) -> None:
+def test_a_send_in_flight_when_the_process_is_killed_is_read_back(happened: bool) -> None:
     driver = ShipmentDriver()
     at = assigned(driver)
     driver.dispatch(at, ShipmentHarness().make(1, of=("T1", "GLS:T2")))
@@ -127,7 +127,7 @@ def test_a_send_under_way_when_the_process_is_killed_is_read_back(happened: bool
 
 
 @pytest.mark.parametrize("happened", [True, False])
-def test_a_parcel_under_way_when_the_process_is_killed_is_never_posted_again(happened: bool) -> None:
+def test_a_parcel_in_flight_when_the_process_is_killed_is_never_posted_again(happened: bool) -> None:
     driver = ShipmentDriver()
     at = assigned(driver)
     driver.dispatch(at, ShipmentHarness().make(1, of=("T1", "GLS:T2")))

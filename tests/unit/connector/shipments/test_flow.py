@@ -37,7 +37,7 @@ def test_a_unit_is_confirmed_once_its_order_is_read() -> None:
     assert harness.kinds == []
 
 
-def test_a_result_says_all_about_its_unit() -> None:
+def test_a_result_has_all_fields_of_its_unit() -> None:
     harness = ShipmentHarness()
 
     harness.event(2, of=("dhl:T1",))
@@ -222,7 +222,7 @@ def test_a_turn_that_changes_nothing_leaves_the_very_same_lane() -> None:
     assert harness.lane == lane
 
 
-def test_a_state_that_is_none_of_ours_is_a_fault() -> None:
+def test_a_foreign_state_is_an_error() -> None:
     with pytest.raises(ValueError, match="connector state forget X"):
         flow_of().load("X", b"nonsense")
 

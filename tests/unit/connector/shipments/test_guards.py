@@ -39,7 +39,7 @@ OFF = policy(disabled=frozenset({"main"}))
         (policy(), {"items": (ShippedItem(offer_id="sku-1"),)}, "REJECTED", "ITEMS_BESIDE_UNITS"),
     ],
 )  # fmt: skip
-def test_an_event_that_must_not_be_sent_says_why_for_each_unit_and_makes_no_call(
+def test_an_event_that_must_not_be_sent_is_rejected_for_each_unit_without_a_call(
     of: Any, said: dict[str, Any], status: str, code: str
 ) -> None:
     harness = ShipmentHarness(flow=flow_of(of))
@@ -89,7 +89,7 @@ def test_a_refused_event_that_comes_again_has_the_same_result() -> None:
 
 
 @pytest.mark.parametrize("seconds", [299, 300])
-def test_five_minutes_ahead_are_allowed(seconds: int) -> None:
+def test_an_event_time_up_to_five_minutes_ahead_is_allowed(seconds: int) -> None:
     harness = ShipmentHarness()
 
     harness.event(1, occurred_at_us=START_US + seconds * SECOND)
@@ -97,7 +97,7 @@ def test_five_minutes_ahead_are_allowed(seconds: int) -> None:
     assert harness.kinds == ["order"]
 
 
-def test_the_only_account_is_meant_where_none_is_named() -> None:
+def test_the_only_account_is_used_if_none_is_named() -> None:
     harness = ShipmentHarness()
 
     harness.event(1)
@@ -105,7 +105,7 @@ def test_the_only_account_is_meant_where_none_is_named() -> None:
     assert [want.account for want in harness.wants] == ["main"]
 
 
-def test_white_space_around_a_tracking_number_is_no_part_of_it() -> None:
+def test_white_space_around_a_tracking_number_is_ignored() -> None:
     harness = ShipmentHarness()
 
     harness.ready(1, of=(" T1 ", "T1"))

@@ -7,7 +7,7 @@ from tests.harness.shipment_harness import (
 )
 
 
-def test_a_lost_send_that_was_carried_out_is_confirmed_but_for_its_tracking() -> None:
+def test_an_executed_send_without_an_answer_is_confirmed_with_unverified_tracking() -> None:
     harness = ShipmentHarness()
     harness.ready(1)
 
@@ -19,7 +19,7 @@ def test_a_lost_send_that_was_carried_out_is_confirmed_but_for_its_tracking() ->
     assert harness.last["call_ids"] == ["c3"]
 
 
-def test_a_lost_send_that_was_not_carried_out_is_sent_again() -> None:
+def test_a_send_that_was_lost_and_not_executed_is_sent_again() -> None:
     harness = ShipmentHarness()
     harness.ready(1)
 
@@ -30,7 +30,7 @@ def test_a_lost_send_that_was_not_carried_out_is_sent_again() -> None:
     assert harness.said == [(1, "CONFIRMED", None)]
 
 
-def test_a_lost_send_that_was_carried_out_late_is_confirmed_but_for_its_tracking() -> None:
+def test_a_send_executed_late_is_confirmed_with_unverified_tracking() -> None:
     harness = ShipmentHarness()
     harness.ready(1)
 
@@ -42,7 +42,7 @@ def test_a_lost_send_that_was_carried_out_late_is_confirmed_but_for_its_tracking
     assert harness.said == [(1, "CONFIRMED_TRACKING_UNVERIFIED", "TRACKING_UNVERIFIED")]
 
 
-def test_a_send_given_up_fails_and_is_made_again_when_it_is_read_again() -> None:
+def test_a_send_that_was_given_up_fails_and_is_repeated_in_a_replay() -> None:
     harness = ShipmentHarness()
     first = harness.ready(1)
 
@@ -54,7 +54,7 @@ def test_a_send_given_up_fails_and_is_made_again_when_it_is_read_again() -> None
     assert len({r["result_id"] for r in harness.results}) == 1
 
 
-def test_a_send_that_a_killed_owner_announced_is_read_back_and_adopted() -> None:
+def test_a_send_announced_by_a_killed_owner_is_read_back_and_adopted() -> None:
     harness = ShipmentHarness()
     harness.ready(1, of=("T1", "GLS:T2"))
 
@@ -68,7 +68,7 @@ def test_a_send_that_a_killed_owner_announced_is_read_back_and_adopted() -> None
     assert harness.said == [(1, "CONFIRMED_TRACKING_UNVERIFIED", "TRACKING_UNVERIFIED")]
 
 
-def test_a_send_that_a_killed_owner_announced_and_that_did_not_leave_is_made() -> None:
+def test_a_send_announced_by_a_killed_owner_and_not_executed_is_made() -> None:
     harness = ShipmentHarness()
     harness.ready(1)
 
@@ -80,7 +80,7 @@ def test_a_send_that_a_killed_owner_announced_and_that_did_not_leave_is_made() -
     assert harness.said == [(1, "CONFIRMED", None)]
 
 
-def test_a_send_that_was_not_announced_cannot_have_left() -> None:
+def test_a_send_that_was_not_announced_was_not_sent() -> None:
     harness = ShipmentHarness()
     harness.ready(1)
 
@@ -104,7 +104,7 @@ def test_the_same_tracking_number_stays_unverified_for_a_later_event() -> None:
     assert harness.kinds == []
 
 
-def test_an_answer_about_the_order_from_before_a_send_unsends_nothing() -> None:
+def test_an_order_answer_older_than_a_send_does_not_undo_it() -> None:
     harness = ShipmentHarness()
     harness.confirmed(1)
     harness.event(of=("T2",))

@@ -68,7 +68,7 @@ def test_an_event_that_comes_again_under_another_time_while_it_waits_is_absorbed
     assert harness.kinds == []
 
 
-def test_a_parcel_that_is_told_under_another_event_id_confirms_nothing_more() -> None:
+def test_a_parcel_repeated_under_another_event_id_confirms_nothing_more() -> None:
     harness, _ = one_of_two()
 
     harness.event(items=ONE, of=("T1",))
@@ -78,7 +78,7 @@ def test_a_parcel_that_is_told_under_another_event_id_confirms_nothing_more() ->
     assert harness.said[1:] == [(1, "ALREADY_CONFIRMED", None)]
 
 
-def test_a_parcel_that_is_told_under_another_event_id_while_the_first_waits_has_the_same_piece() -> None:
+def test_a_parcel_repeated_under_another_event_id_while_the_first_waits_has_the_same_unit() -> None:
     harness = ShipmentHarness()
     harness.event(items=ONE, of=("T1",))
     harness.order(*pieces("open", "open"))
@@ -93,7 +93,7 @@ def test_a_parcel_that_is_told_under_another_event_id_while_the_first_waits_has_
     assert harness.kinds == []
 
 
-def test_a_parcel_that_named_its_unit_is_known_when_it_is_told_by_items() -> None:
+def test_a_parcel_sent_by_unit_is_recognized_when_it_is_repeated_by_items() -> None:
     harness = ShipmentHarness()
     harness.event(2, of=("T1",))
     harness.order(*pieces(READY, READY))
@@ -107,7 +107,7 @@ def test_a_parcel_that_named_its_unit_is_known_when_it_is_told_by_items() -> Non
     assert harness.said[1:] == [(2, "ALREADY_CONFIRMED", None)]
 
 
-def test_a_parcel_that_holds_more_than_was_told_confirms_what_is_lacking() -> None:
+def test_a_parcel_repeated_with_more_items_confirms_the_additional_ones() -> None:
     harness, _ = one_of_two()
 
     harness.event(items=TWO, of=("T1",))
@@ -140,7 +140,7 @@ def test_an_event_that_failed_and_whose_parcel_was_sent_meanwhile_confirms_nothi
 
 
 @pytest.mark.parametrize("later_s", [0, 1])
-def test_an_event_that_an_older_version_remembers_is_known_by_all_that_it_says_and_never_refused(later_s: int) -> None:
+def test_an_event_remembered_by_an_older_version_is_recognized_by_its_whole_content(later_s: int) -> None:
     harness = ShipmentHarness()
     event = harness.confirmed(1)
     harness.lane = replace(harness.lane, seen=tuple(replace(one, content=None) for one in harness.lane.seen))
@@ -170,7 +170,7 @@ def test_after_a_lost_state_an_event_that_comes_again_confirms_nothing(said: dic
     assert "seller portal" in harness.last["advice"]
 
 
-def test_after_a_lost_state_the_events_that_come_again_have_a_piece_each_and_the_next_one_confirms_its_own() -> None:
+def test_after_a_lost_state_repeated_events_have_one_unit_each_and_the_next_event_its_own() -> None:
     harness, first = one_of_two()
     lost(harness)
 
@@ -196,7 +196,7 @@ def test_after_a_lost_state_a_parcel_under_another_event_id_has_the_same_piece()
     assert harness.said == [(1, "ALREADY_CONFIRMED", "SENT_BY_ANOTHER")] * 2
 
 
-def test_after_a_lost_state_an_event_that_may_be_half_done_confirms_nothing_and_says_so() -> None:
+def test_after_a_lost_state_an_event_that_may_be_partly_done_confirms_nothing_and_is_reported() -> None:
     harness, _ = one_of_two()
     lost(harness)
 
@@ -283,7 +283,7 @@ def test_a_choice_given_up_whose_send_may_have_left_before_a_crash_is_read_back(
     ]
 
 
-def test_a_chosen_piece_that_is_cancelled_before_it_was_sent_is_replaced_by_its_sister() -> None:
+def test_a_chosen_unit_that_is_cancelled_before_it_was_sent_is_replaced_by_an_equal_one() -> None:
     harness = ShipmentHarness()
     harness.event(items=ONE, of=("T1",))
     harness.order(*pieces("open", "open"))
@@ -298,7 +298,7 @@ def test_a_chosen_piece_that_is_cancelled_before_it_was_sent_is_replaced_by_its_
     assert harness.said == [(2, "CONFIRMED", None)]
 
 
-def test_a_chosen_piece_that_is_cancelled_and_has_no_sister_is_refused() -> None:
+def test_a_chosen_unit_that_is_cancelled_without_an_equal_one_is_refused() -> None:
     harness = ShipmentHarness()
     harness.event(items=ONE, of=("T1",))
     harness.order(*pieces("open"))
@@ -311,7 +311,7 @@ def test_a_chosen_piece_that_is_cancelled_and_has_no_sister_is_refused() -> None
     assert "Stop a parcel" in harness.last["advice"]
 
 
-def test_what_has_its_result_keeps_it_when_the_rest_is_chosen_anew() -> None:
+def test_units_with_a_result_stay_chosen_when_the_others_are_chosen_again() -> None:
     harness = ShipmentHarness()
     harness.event(items=TWO, of=("T1",))
     harness.order(*pieces(READY, "open", READY))

@@ -24,11 +24,11 @@ from tests.harness.shipment_harness import policy
         ({"future_limit_s": -1}, "future_limit_s"),
     ],
 )
-def test_nonsense_is_refused(changes: dict[str, Any], says: str) -> None:
+def test_invalid_policies_are_refused(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         policy(**changes)
 
 
-def test_one_account_is_meant_by_default_and_of_several_none() -> None:
+def test_a_single_account_is_the_default_account() -> None:
     assert policy().only_account == "main"
     assert policy(accounts=frozenset({"main", "other"})).only_account is None

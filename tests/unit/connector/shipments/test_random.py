@@ -376,7 +376,7 @@ BOX = Parcel(carrier="DHL", tracking_number="A")
 @example(  # a send before a crash whose unit cannot be read afterwards; another event has the same parcel
     ("arrive", (), [BOX], 0), [(("arrive", (), [BOX], 0), 3, ("crash", True)), (("write_again", 0), 1, ("give_up",))]
 )
-def test_whatever_happens_nothing_is_there_twice_and_every_event_has_its_results(
+def test_random_histories_confirm_nothing_twice_and_every_event_has_its_results(
     first: tuple[Any, ...], steps: list[tuple[tuple[Any, ...], int, tuple[Any, ...]]]
 ) -> None:
     history = ShipmentHistory()
@@ -418,7 +418,7 @@ ITEM_NEWS = st.one_of(
 @example(  # the state is lost: the unit confirmed by the second parcel is taken for that of the first
     [(("write_again", 0), 3, ("give_up",)), (of_items(1, 1), 2, ("lose_the_state", True))]
 )
-def test_whatever_happens_a_parcel_confirms_no_more_pieces_than_it_holds(
+def test_in_random_histories_a_parcel_confirms_no_more_units_than_it_holds(
     steps: list[tuple[tuple[Any, ...], int, tuple[Any, ...]]],
 ) -> None:
     history = ShipmentHistory()

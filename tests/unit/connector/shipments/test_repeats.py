@@ -62,7 +62,7 @@ def test_the_same_id_with_other_content_is_refused_while_the_first_one_waits() -
     assert harness.said == [(1, "REJECTED", "EVENT_ID_REUSED")]
 
 
-def test_an_event_that_came_to_nothing_is_corrected_under_its_own_id() -> None:
+def test_an_event_without_effect_can_be_corrected_under_its_own_id() -> None:
     harness = ShipmentHarness()
     wrong = harness.event(1, of=("snail:T1",))
     harness.order(unit(1))
@@ -80,7 +80,7 @@ def test_an_event_that_came_to_nothing_is_corrected_under_its_own_id() -> None:
     assert harness.kinds == []
 
 
-def test_what_was_done_is_answered_again_without_a_call_by_a_new_owner_too() -> None:
+def test_a_repeated_event_gets_its_result_without_a_call_from_a_new_owner_too() -> None:
     harness = ShipmentHarness()
     events = [harness.confirmed(1)]
     events.append(harness.event(1, of=("T2",)))
@@ -109,7 +109,7 @@ def test_an_event_without_units_means_the_same_units_when_it_comes_again() -> No
     assert harness.kinds == []
 
 
-def test_what_failed_is_tried_again_when_it_is_read_again() -> None:
+def test_a_failed_shipment_is_tried_again_in_a_replay() -> None:
     harness = ShipmentHarness()
     event = harness.event(1)
     harness.gone(CallKind.ORDER)
@@ -123,7 +123,7 @@ def test_what_failed_is_tried_again_when_it_is_read_again() -> None:
     assert len({r["result_id"] for r in harness.results}) == 1
 
 
-def test_an_event_older_than_memory_is_judged_by_what_its_units_have() -> None:
+def test_an_event_no_longer_remembered_is_decided_by_its_units() -> None:
     harness = ShipmentHarness()
     first = harness.confirmed(1)
     for _ in range(30):

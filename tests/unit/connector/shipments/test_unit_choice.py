@@ -32,7 +32,7 @@ def test_an_event_that_names_no_unit_means_those_still_to_be_sent_where_that_is_
     assert harness.said == [(1, "CONFIRMED", None), (3, "CONFIRMED", None)]
 
 
-def test_an_event_that_says_nothing_of_its_units_is_refused_where_the_order_has_several() -> None:
+def test_an_event_without_units_is_rejected_if_the_order_has_several() -> None:
     harness = ShipmentHarness()
 
     harness.event()
@@ -44,7 +44,7 @@ def test_an_event_that_says_nothing_of_its_units_is_refused_where_the_order_has_
 
 
 @pytest.mark.parametrize("other", ["sent", "received", "cancelled"])
-def test_an_event_that_says_nothing_of_its_units_does_not_mean_the_last_one_that_is_left(other: str) -> None:
+def test_an_event_without_units_does_not_mean_the_last_open_unit(other: str) -> None:
     harness = ShipmentHarness()
 
     harness.event()
@@ -54,7 +54,7 @@ def test_an_event_that_says_nothing_of_its_units_does_not_mean_the_last_one_that
     assert harness.kinds == []
 
 
-def test_an_event_that_says_nothing_of_its_units_means_the_only_one_of_its_order() -> None:
+def test_an_event_without_units_means_the_only_unit_of_its_order() -> None:
     harness = ShipmentHarness()
 
     harness.event()
@@ -65,7 +65,7 @@ def test_an_event_that_says_nothing_of_its_units_means_the_only_one_of_its_order
     assert harness.said == [(1, "CONFIRMED", None)]
 
 
-def test_an_event_that_names_no_unit_leaves_out_what_another_has_taken_on_itself() -> None:
+def test_an_event_without_units_leaves_out_units_of_other_events() -> None:
     harness = ShipmentHarness(flow=flow_of(WHOLE_ORDERS))
     harness.event(1, of=("T1",))
     harness.order(unit(1, "open"), unit(2))
@@ -78,7 +78,7 @@ def test_an_event_that_names_no_unit_leaves_out_what_another_has_taken_on_itself
     assert harness.said == [(2, "CONFIRMED", None)]
 
 
-def test_where_nothing_is_left_to_be_sent_each_unit_that_was_sent_says_so() -> None:
+def test_an_event_without_open_units_has_a_result_for_each_sent_unit() -> None:
     harness = ShipmentHarness()
 
     harness.event()
@@ -89,7 +89,7 @@ def test_where_nothing_is_left_to_be_sent_each_unit_that_was_sent_says_so() -> N
     assert harness.kinds == []
 
 
-def test_where_nothing_is_left_no_parcel_is_added_to_what_we_sent() -> None:
+def test_an_event_without_open_units_adds_no_parcel() -> None:
     harness = ShipmentHarness()
     harness.confirmed(1)
 
@@ -138,7 +138,7 @@ def test_an_order_without_units_is_not_found() -> None:
     assert harness.said == [(None, "NOT_FOUND", "ORDER_NOT_FOUND")]
 
 
-def test_what_the_answer_about_an_order_does_not_say_readably_fails() -> None:
+def test_an_unreadable_order_fails_its_events() -> None:
     broken = UnreadableRow(where="orders/X", sha256="ab", fault="status: missing")
     harness = ShipmentHarness()
 
@@ -210,7 +210,7 @@ def items(*of: tuple[str, int]) -> tuple[ShippedItem, ...]:
 READY = "need_to_be_sent"
 
 
-def test_items_confirm_as_many_units_as_they_say_and_leave_the_rest() -> None:
+def test_items_confirm_as_many_units_as_their_quantity() -> None:
     harness = ShipmentHarness()
 
     harness.event(items=items(("sku-1", 2)))
@@ -272,7 +272,7 @@ def test_an_event_that_names_a_unit_keeps_it_from_one_that_chooses_in_the_same_r
         (items(("sku-1", 2), ("sku-1", 1)), (READY, READY), "REJECTED", "ITEMS_NOT_OPEN"),
     ],
 )
-def test_items_that_the_order_lacks_confirm_nothing_and_say_so(
+def test_items_that_the_order_lacks_confirm_nothing_and_are_reported(
     of: tuple[ShippedItem, ...], statuses: tuple[str, ...], status: str, code: str
 ) -> None:
     harness = ShipmentHarness()

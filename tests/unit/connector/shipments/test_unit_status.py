@@ -39,7 +39,7 @@ def test_a_cancelled_unit_is_refused() -> None:
     assert harness.said == [(1, "REJECTED", "ORDER_UNIT_CANCELLED")]
 
 
-def test_what_was_sent_by_another_gets_no_parcel_later_either() -> None:
+def test_a_unit_that_was_sent_by_another_never_gets_a_parcel() -> None:
     harness = ShipmentHarness()
     harness.event(1)
     harness.order(unit(1, "sent"))
@@ -85,7 +85,7 @@ def test_a_unit_that_never_gets_ready_is_waited_for_so_long(status: str) -> None
     assert status in harness.last["message"]
 
 
-def test_a_unit_that_is_open_for_a_day_is_read_ever_more_seldom() -> None:
+def test_a_unit_that_stays_open_is_read_less_and_less_often() -> None:
     harness = ShipmentHarness()
     harness.event(1)
     harness.order(unit(1, "open"))
@@ -131,7 +131,7 @@ def test_a_unit_that_the_order_poll_sees_released_is_read_within_a_minute() -> N
     assert harness.said == [(1, "CONFIRMED", None)]
 
 
-def test_word_of_a_release_causes_one_reading_and_word_of_other_orders_none() -> None:
+def test_a_noted_release_causes_one_read_and_those_of_other_orders_none() -> None:
     released = ReleasedOrders()
     harness = waits_for_an_hour(released)
 
@@ -147,7 +147,7 @@ def test_word_of_a_release_causes_one_reading_and_word_of_other_orders_none() ->
     assert harness.kinds == []
 
 
-def test_a_new_event_is_looked_after_as_soon_as_the_first_one_was() -> None:
+def test_a_new_event_for_an_open_unit_is_checked_as_soon_as_the_first_one() -> None:
     harness = ShipmentHarness()
     harness.event(1)
     harness.order(unit(1, "open"))
@@ -187,7 +187,7 @@ def test_a_unit_cancelled_while_it_waits_is_refused() -> None:
     assert harness.said == [(1, "REJECTED", "ORDER_UNIT_CANCELLED")]
 
 
-def test_a_poll_that_fails_is_only_made_later() -> None:
+def test_a_failed_read_of_an_open_unit_is_only_delayed() -> None:
     harness = ShipmentHarness()
     harness.event(1)
     harness.order(unit(1, "open"))
@@ -205,7 +205,7 @@ def test_a_poll_that_fails_is_only_made_later() -> None:
 # ---- refused sends, by status ---------------------------------------------------------------------------------------
 
 
-def test_a_refused_send_of_a_unit_still_to_be_sent_is_refused_in_the_marketplaces_words() -> None:
+def test_a_refused_send_of_an_unsent_unit_is_refused_with_the_marketplaces_message() -> None:
     harness = ShipmentHarness()
     harness.ready(1)
 
@@ -220,7 +220,7 @@ def test_a_refused_send_of_a_unit_still_to_be_sent_is_refused_in_the_marketplace
     assert harness.kinds == []
 
 
-def test_a_refused_send_of_a_unit_that_was_sent_meanwhile_is_no_fault() -> None:
+def test_a_refused_send_of_a_unit_that_was_sent_meanwhile_is_already_confirmed() -> None:
     harness = ShipmentHarness()
     harness.ready(1)
 

@@ -27,7 +27,7 @@ def away(times: int, error: StreamError, then: Callable[[], None] = lambda: None
 
 
 @pytest.mark.parametrize("error", [BrokerDown("nobody listens"), RegistryDown("nobody listens")])
-def test_who_is_away_is_asked_again_until_there_is_an_answer(error: StreamError) -> None:
+def test_a_request_is_retried_while_its_server_is_down(error: StreamError) -> None:
     start = Startup(retry_s=AT_ONCE_S)
 
     with capture_logs() as lines:
@@ -39,12 +39,12 @@ def test_who_is_away_is_asked_again_until_there_is_an_answer(error: StreamError)
 
 
 @pytest.mark.parametrize("error", [SourceFailed("no CA"), RegistryDenied("401")])
-def test_what_waiting_does_not_mend_ends_it_at_once(error: StreamError) -> None:
+def test_an_error_that_waiting_cannot_fix_is_raised_at_once(error: StreamError) -> None:
     with pytest.raises(type(error)):
         Startup(retry_s=AT_ONCE_S).ask("the broker", away(1, error))
 
 
-def test_a_process_that_is_asked_to_end_leaves_a_question_that_blocks() -> None:
+def test_a_stop_request_abandons_a_blocking_request() -> None:
     start, asked, never = Startup(), Event(), Event()
 
     def block() -> None:
@@ -63,7 +63,7 @@ def test_a_process_that_is_asked_to_end_leaves_a_question_that_blocks() -> None:
         never.set()
 
 
-def test_a_process_that_is_asked_to_end_waits_for_nobody_any_longer() -> None:
+def test_a_stop_request_ends_the_wait() -> None:
     start = Startup(retry_s=3_600)
     start.stop()
 
@@ -71,7 +71,7 @@ def test_a_process_that_is_asked_to_end_waits_for_nobody_any_longer() -> None:
         start.ask("the broker", away(1, BrokerDown("nobody listens")))
 
 
-def test_a_question_that_blocks_does_not_stop_the_beat() -> None:
+def test_a_blocking_request_does_not_stop_the_heartbeat() -> None:
     start, beats = Startup(), Event()
     before_s = start.beat_s
 
@@ -84,7 +84,7 @@ def test_a_question_that_blocks_does_not_stop_the_beat() -> None:
     assert start.beat_s > before_s
 
 
-def test_who_asks_for_the_end_asks_the_loop_once_it_is_there_also_when_it_came_before() -> None:
+def test_a_stop_request_is_passed_to_the_loop_also_if_it_came_before_it() -> None:
     stops: list[str] = []
     early, late = Startup(), Startup()
 

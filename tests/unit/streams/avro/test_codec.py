@@ -67,7 +67,9 @@ def test_a_state_is_read_back(value: dict[str, Any]) -> None:
         ("timestamp-micros", -(2**63), -(2**63)),
     ],
 )
-def test_a_moment_is_microseconds_whatever_its_writer_counts(type_: str, written: int, micros: int) -> None:
+def test_a_timestamp_is_read_in_microseconds_whatever_unit_its_writer_uses(
+    type_: str, written: int, micros: int
+) -> None:
     writer = record(("at", {"type": "long", "logicalType": type_}))
     plain = record(("at", "long"))
     data = frame(7) + library_bytes(plain, {"at": written})
@@ -148,7 +150,7 @@ def test_a_symbol_newer_than_the_reader_becomes_the_default() -> None:
     assert read(record(("kind", old)), record(("kind", new)), {"kind": "B"}) == {"kind": "UNKNOWN"}
 
 
-def test_words_and_defaults_make_no_difference_to_the_layout() -> None:
+def test_docs_and_defaults_do_not_change_the_layout() -> None:
     """A schema with the reader's layout is read without schema resolution, which would double the time."""
     plain = record(("a", "string"), ("b", MICROS))
     worded = {**record(("a", {"type": "string"}), ("b", {**MICROS, "doc": "when"}), b=0), "doc": "a thing"}
@@ -171,18 +173,18 @@ def test_another_scale_is_another_layout() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\0", b"\0\0\0\0", b"\1\0\0\0\7abc", b'{"ean": "4006381333931"}'])
-def test_bytes_in_another_format_are_not_avro(data: bytes) -> None:
+def test_bytes_in_another_format_are_not_read_as_avro(data: bytes) -> None:
     bad = Decoder(READER, NOTHING_HERE.get).decode(data)
 
     assert isinstance(bad, BadRecord)
     assert bad.code == DecodeErrorCode.NOT_AVRO
 
 
-def test_a_schema_that_is_not_here_yet_is_asked_for() -> None:
+def test_a_schema_that_is_not_cached_is_requested() -> None:
     assert Decoder(READER, NOTHING_HERE.get).decode(frame(7)) == NotYet(need=7, text="schema 7 is not here yet")
 
 
-def test_a_schema_that_the_registry_does_not_know_is_asked_for_again_later() -> None:
+def test_a_schema_unknown_to_the_registry_is_requested_again_later() -> None:
     answers: dict[int, str | Absent] = {7: Absent.ABSENT}
     decoder = Decoder("string", answers.get)
 
@@ -228,7 +230,7 @@ def test_a_schema_is_looked_up_once() -> None:
         json.dumps(record(("a", {"type": "bytes", "logicalType": "decimal"}))),
     ],
 )
-def test_what_is_no_usable_schema_is_said_to_be_none(text: str) -> None:
+def test_an_unusable_schema_is_reported_as_such(text: str) -> None:
     value = Decoder(READER, {7: text}.get).decode(frame(7) + b"abc")
 
     assert isinstance(value, BadRecord)
@@ -341,7 +343,7 @@ HARMFUL = {
 
 
 @pytest.mark.parametrize("name", HARMFUL)
-def test_a_schema_that_could_keep_a_reader_busy_for_ever_is_refused(name: str) -> None:
+def test_a_harmful_schema_is_refused(name: str) -> None:
     schema, why = HARMFUL[name]
 
     bad = Decoder(READER, {7: json.dumps(schema)}.get).decode(frame(7) + b"\xfe\xff\xff\xff\xff\x7f" * 9)

@@ -171,7 +171,7 @@ RECORDS = st.builds(
 
 
 @given(RECORDS, RECORDS, st.data())
-def test_what_is_called_readable_is_read_by_the_library(reader: Any, writer: Any, data: st.DataObject) -> None:
+def test_what_the_check_allows_is_read_by_the_library(reader: Any, writer: Any, data: st.DataObject) -> None:
     if cannot_read(reader=reader, writer=writer):
         return
     value = data.draw(values(writer))

@@ -89,7 +89,7 @@ def test_what_is_left_over_is_an_error(value: dict[str, Any]) -> None:
 
 @settings(max_examples=examples(500))
 @given(st.binary(max_size=200))
-def test_whatever_the_bytes_are_reading_ends(data: bytes) -> None:
+def test_reading_arbitrary_bytes_terminates(data: bytes) -> None:
     with suppress(IndexError, ValueError, KeyError):
         READ(data, 0)
 
@@ -109,7 +109,7 @@ def test_whatever_the_bytes_are_reading_ends(data: bytes) -> None:
     ],
     ids=["length", "too long", "in array", "too many", "branch", "half a branch", "endless", "65 bits", "digits"],
 )
-def test_what_no_writer_writes_is_an_error(type_: Any, data: bytes) -> None:
+def test_bytes_that_no_writer_produces_are_an_error(type_: Any, data: bytes) -> None:
     with pytest.raises((IndexError, ValueError)):
         reader(type_)(data, 0)
 

@@ -18,7 +18,7 @@ def version_of(*versions: dict[str, Any], **value: Any) -> int:
     return needs(versions)(SimpleNamespace(text="t", **value))
 
 
-def test_of_one_version_every_value_needs_the_first() -> None:
+def test_a_value_of_the_only_version_needs_version_one() -> None:
     assert version_of(record()) == 1
 
 
@@ -40,7 +40,7 @@ def test_a_new_field_counts_where_it_is_not_its_default(field: dict[str, Any], d
     assert version_of(*versions, more=other) == 2
 
 
-def test_the_newest_thing_that_a_value_makes_use_of_decides() -> None:
+def test_the_newest_field_or_symbol_in_use_decides_the_needed_version() -> None:
     one = {"name": "one", "type": ["null", "long"], "default": None}
     two = {"name": "two", "type": ["null", "long"], "default": None}
     versions = record(), record(one), record(one, two)
@@ -51,7 +51,7 @@ def test_the_newest_thing_that_a_value_makes_use_of_decides() -> None:
 
 
 @pytest.mark.parametrize("wrap", ["plain", "optional", "array", "map", "named"])
-def test_what_was_added_within_is_found_wherever_it_stands(wrap: str) -> None:
+def test_additions_in_nested_records_are_found(wrap: str) -> None:
     def inner(*fields: dict[str, Any]) -> dict[str, Any]:
         return {"type": "record", "name": "Inner", "fields": [{"name": "a", "type": "long"}, *fields]}
 
@@ -79,7 +79,7 @@ def test_what_was_added_within_is_found_wherever_it_stands(wrap: str) -> None:
     assert version_of(*versions, **held(0)) == 2
 
 
-def test_a_new_symbol_counts_where_it_stands() -> None:
+def test_a_new_symbol_counts_if_the_value_uses_it() -> None:
     def colours(*symbols: str) -> dict[str, Any]:
         return record(
             {"name": "colour", "type": {"type": "enum", "name": "C", "symbols": [*symbols], "default": "NONE"}}
@@ -97,7 +97,7 @@ def test_a_field_that_may_be_lost_counts_for_nothing() -> None:
     assert version_of(record(), record(more), more=1) == 1
 
 
-def test_a_moment_is_an_attribute_with_its_unit() -> None:
+def test_a_timestamp_field_is_an_attribute_with_its_unit() -> None:
     moment = {"type": "long", "logicalType": "timestamp-micros"}
     versions = record(), record({"name": "seen_at", "type": ["null", moment], "default": None})
 

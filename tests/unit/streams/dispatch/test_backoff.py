@@ -35,6 +35,6 @@ def test_the_spread_is_even_and_the_same_for_the_same() -> None:
 
 
 @pytest.mark.parametrize("nonsense", [{"base_s": 0}, {"base_s": 40}, {"budget": 0}])
-def test_nonsense_is_refused_when_built(nonsense: dict[str, float]) -> None:
+def test_invalid_parameters_are_refused(nonsense: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
         Backoff(**({"base_s": 0.5, "cap_s": 30.0, "budget": 8} | nonsense))  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ def leave(driver: EngineDriver, seconds: float = 1.0) -> list[list[str]]:
     return [rooms(call) for call in driver.calls]
 
 
-def test_the_most_harmful_want_leaves_first_and_takes_others_of_its_kind_with_it() -> None:
+def test_the_most_urgent_want_is_sent_first_with_others_of_its_kind() -> None:
     driver = loaded(
         {"room": "a", "rank": 5},
         {"room": "b", "rank": 0},
@@ -42,7 +42,7 @@ def test_the_most_harmful_want_leaves_first_and_takes_others_of_its_kind_with_it
     assert leave(driver) == [["b", "c"], ["a"]]
 
 
-def test_within_a_rank_the_oldest_leaves_first() -> None:
+def test_within_a_priority_the_oldest_want_is_sent_first() -> None:
     flow = Thermostats(limits={"set": 1})
     driver = loaded({"room": "a"}, flow=flow)
     at = driver.record(next(iter(driver.marks)), "b").at
@@ -52,7 +52,7 @@ def test_within_a_rank_the_oldest_leaves_first() -> None:
     assert leave(driver) == [["a"], ["b"]]
 
 
-def test_rank_falls_with_age_but_rank_zero_is_never_overtaken() -> None:
+def test_age_raises_priority_but_never_above_priority_zero() -> None:
     flow = Thermostats(limits={"set": 1})
     driver = loaded({"room": "old", "rank": 9}, flow=flow, policy=Policy(age_step_s=10))
     at = next(iter(driver.marks))
@@ -182,7 +182,7 @@ def test_after_a_retry_the_newest_body_goes() -> None:
     assert driver.results == [("e0", "SUPERSEDED")]
 
 
-def test_what_spoils_company_travels_alone_until_it_is_answered_otherwise() -> None:
+def test_a_want_marked_alone_is_sent_alone_until_it_is_answered_otherwise() -> None:
     driver = loaded({"room": "a"}, {"room": "b"})
     leave(driver)
     driver.answer(driver.calls[0], Retry(reason="one of them", alone=True, after_s=0.1))
@@ -196,7 +196,7 @@ def test_what_spoils_company_travels_alone_until_it_is_answered_otherwise() -> N
     assert [sorted(rooms(call)) for call in driver.calls] == [["a", "b"]]
 
 
-def test_what_was_settled_alone_travels_in_company_again() -> None:
+def test_a_want_settled_alone_may_share_calls_again() -> None:
     driver = EngineDriver(paces={"main": Pace(per_second=2, reserve=0)})
     at = driver.opened()
     driver.event(at, "a", value=1)
@@ -211,7 +211,7 @@ def test_what_was_settled_alone_travels_in_company_again() -> None:
     assert [rooms(call) for call in driver.calls] == [["a", "b"]]
 
 
-def test_the_budget_is_of_answered_attempts_and_its_end_reaches_the_flow() -> None:
+def test_the_retry_budget_counts_answered_attempts_and_the_flow_learns_of_its_end() -> None:
     driver = EngineDriver(policy=Policy(retry_budget=3))
     at = driver.opened()
     driver.event(at)
@@ -295,7 +295,7 @@ def test_the_budget_survives_sleep() -> None:
     assert driver.results == [("e0", "FAILED")]
 
 
-def test_what_was_not_sent_goes_back_unharmed() -> None:
+def test_a_want_that_was_not_sent_is_queued_again_without_an_attempt() -> None:
     driver = EngineDriver(policy=Policy(retry_budget=1))
     at = driver.opened()
     driver.event(at)
@@ -325,7 +325,7 @@ def test_a_lost_answer_keeps_slot_and_keys_until_deadline_and_grace_are_over() -
     assert [values(call) for call in driver.calls] == [[2]]
 
 
-def test_the_flow_hears_at_once_that_an_answer_was_lost() -> None:
+def test_a_lost_answer_reaches_the_flow_immediately() -> None:
     driver = EngineDriver()
     at = driver.opened()
     driver.event(at, chime="dinner")
@@ -345,7 +345,7 @@ def test_a_refusal_reaches_the_flow() -> None:
     assert driver.results == [("e0", "REFUSED")]
 
 
-def test_a_call_that_is_not_full_waits_a_little_for_company() -> None:
+def test_a_call_that_is_not_full_lingers_for_more_wants() -> None:
     driver = EngineDriver(paces={"main": Pace(linger_s=0.3)})
     at = driver.opened()
     driver.event(at, "a")
@@ -358,7 +358,7 @@ def test_a_call_that_is_not_full_waits_a_little_for_company() -> None:
 
 
 @pytest.mark.parametrize("urgent", [True, False])
-def test_a_full_call_and_an_urgent_one_wait_for_nobody(urgent: bool) -> None:
+def test_full_and_urgent_calls_do_not_linger(urgent: bool) -> None:
     driver = EngineDriver(paces={"main": Pace(linger_s=60)}, flow=Thermostats(limits={"set": 3}))
     at = driver.opened()
     events: list[dict[str, Any]] = [{"room": "a", "rank": 0}] if urgent else [{"room": room} for room in "abc"]
@@ -368,7 +368,7 @@ def test_a_full_call_and_an_urgent_one_wait_for_nobody(urgent: bool) -> None:
     assert len(driver.calls) == 1
 
 
-def test_a_closed_account_sends_nothing_and_others_flow() -> None:
+def test_a_closed_account_sends_nothing_while_others_continue() -> None:
     driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "a")
@@ -386,7 +386,7 @@ def test_a_closed_account_sends_nothing_and_others_flow() -> None:
     assert sorted(driver.results) == [("e0", "APPLIED"), ("e1", "APPLIED"), ("e2", "APPLIED")]
 
 
-def test_gave_up_is_what_the_flow_hears_and_not_the_retry() -> None:
+def test_the_flow_gets_gave_up_instead_of_the_last_retry() -> None:
     flow = RecordingThermostats()
     driver = EngineDriver(flow=flow, policy=Policy(retry_budget=2))
     at = driver.opened()
@@ -396,7 +396,7 @@ def test_gave_up_is_what_the_flow_hears_and_not_the_retry() -> None:
     assert flow.heard == [("kitchen", "Arrived"), ("kitchen", "Answered")]
 
 
-def test_an_answer_given_twice_counts_once() -> None:
+def test_an_answer_that_arrives_twice_counts_once() -> None:
     driver = EngineDriver()
     at = driver.opened()
     driver.event(at)
@@ -409,7 +409,7 @@ def test_an_answer_given_twice_counts_once() -> None:
     assert driver.results == [("e0", "APPLIED")]
 
 
-def test_an_account_that_nobody_configured_is_a_bug_and_says_its_name() -> None:
+def test_a_want_of_an_unconfigured_account_is_a_bug_that_names_it() -> None:
     driver = EngineDriver()
     at = driver.opened()
     with pytest.raises(ValueError, match="nobody"):
@@ -421,7 +421,7 @@ def many(driver: EngineDriver, n: int, **event: object) -> None:
     driver.arrive(*[driver.record(at, f"room-{i}", **event) for i in range(n)])  # type: ignore[arg-type]
 
 
-def test_no_more_calls_are_under_way_than_there_are_workers_and_none_is_made_up_for() -> None:
+def test_calls_in_flight_are_bounded_by_workers_and_missed_slots_are_not_caught_up() -> None:
     flow, policy = Thermostats(limits={"set": 1}), Policy(max_calls=5, urgent_calls=0)
     driver = EngineDriver(flow=flow, policy=policy)
     driver.opened()
@@ -437,7 +437,7 @@ def test_no_more_calls_are_under_way_than_there_are_workers_and_none_is_made_up_
     assert len(driver.calls) == 5
 
 
-def test_the_last_workers_are_for_the_most_harmful() -> None:
+def test_the_last_workers_are_kept_for_priority_zero() -> None:
     flow, policy = Thermostats(limits={"set": 1}), Policy(max_calls=5, urgent_calls=2)
     driver = EngineDriver(flow=flow, policy=policy)
     at = driver.opened()
@@ -453,7 +453,7 @@ def test_the_last_workers_are_for_the_most_harmful() -> None:
     assert [rooms(call) for call in driver.calls[3:]] == [["x"], ["y"]]
 
 
-def test_what_is_left_of_a_quota_is_for_the_most_harmful_until_it_is_given_anew() -> None:
+def test_the_rest_of_a_quota_is_kept_for_priority_zero_until_it_is_renewed() -> None:
     driver = EngineDriver(flow=Thermostats(limits={"set": 1}))
     at = driver.opened()
     driver.event(at, "first")
@@ -468,7 +468,7 @@ def test_what_is_left_of_a_quota_is_for_the_most_harmful_until_it_is_given_anew(
     assert [rooms(call) for call in driver.calls] == [["worst"], ["later"]]
 
 
-def test_a_reserve_of_absurd_length_ends() -> None:
+def test_an_absurdly_long_quota_reserve_is_bounded() -> None:
     driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "first")
@@ -481,7 +481,7 @@ def test_a_reserve_of_absurd_length_ends() -> None:
 
 
 @pytest.mark.parametrize("urgent", [-1, 4])
-def test_workers_for_the_most_harmful_alone_are_fewer_than_all(urgent: int) -> None:
+def test_workers_kept_for_priority_zero_are_fewer_than_all(urgent: int) -> None:
     with pytest.raises(ValueError, match="urgent_calls"):
         Policy(max_calls=4, urgent_calls=urgent)
 
@@ -516,7 +516,7 @@ def in_outage(driver: EngineDriver, seconds: float, poison: str = "") -> None:
         answering(driver, 4.0, lambda call: poison in rooms(call))
 
 
-def test_one_item_that_always_fails_is_not_the_probe_for_ever() -> None:
+def test_an_item_that_always_fails_is_not_always_the_probe() -> None:
     driver = EngineDriver(flow=Thermostats(limits={"set": 1}))
     at = driver.opened()
     driver.event(at, "poison", rank=0)
@@ -531,7 +531,7 @@ def test_one_item_that_always_fails_is_not_the_probe_for_ever() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("events", [1, 2, 5])
-def test_an_outage_of_an_hour_ends_nothing_though_few_calls_are_made(events: int) -> None:
+def test_an_outage_of_an_hour_uses_up_no_budget(events: int) -> None:
     driver = EngineDriver(flow=Thermostats(limits={"set": 1}))
     driver.opened()
     many(driver, events)
@@ -615,7 +615,7 @@ def test_an_engine_whose_wants_wait_for_their_group_does_not_spin() -> None:
     assert driver.engine.wake_at_s() > driver.now.mono_s
 
 
-def test_429_slows_the_group_down_too() -> None:
+def test_a_429_slows_down_the_group_of_endpoints_too() -> None:
     driver = grouped()
     many(driver, 60)
     driver.run(0.2, answer=None)

@@ -77,7 +77,7 @@ def announced(driver: EngineDriver) -> list[str]:
     return list(driver.state["hall"].announced)
 
 
-def test_what_was_announced_is_taken_back_when_its_account_closes_before_it_left() -> None:
+def test_an_announcement_is_withdrawn_when_the_account_closes_before_the_call() -> None:
     driver = waiting_announced()
 
     driver.answer(driver.calls[0], Retry(reason="401", counts=False), **CLOSED)
@@ -88,7 +88,7 @@ def test_what_was_announced_is_taken_back_when_its_account_closes_before_it_left
     assert driver.results == [("e0", "APPLIED"), ("e1", "RUNG")]
 
 
-def test_what_is_left_of_a_quota_holds_nothing_announced() -> None:
+def test_a_quota_reserve_withdraws_announcements() -> None:
     driver = waiting_announced()
 
     driver.answer(driver.calls[0], OK, reserve_until_s=driver.now.mono_s + 100)
@@ -99,7 +99,7 @@ def test_what_is_left_of_a_quota_holds_nothing_announced() -> None:
     assert driver.results == [("e0", "APPLIED"), ("e1", "RUNG")]
 
 
-def test_it_is_announced_only_when_nothing_more_harmful_goes_before_it() -> None:
+def test_a_want_is_announced_only_when_no_more_urgent_want_precedes_it() -> None:
     driver = EngineDriver(
         paces={"main": Pace(per_second=2, reserve=0)}, flow=Thermostats(limits={"set": 1, "chime": 1})
     )
@@ -114,7 +114,7 @@ def test_it_is_announced_only_when_nothing_more_harmful_goes_before_it() -> None
     assert driver.results[-1] == ("e3", "RUNG")
 
 
-def test_no_more_stands_announced_than_leaves_soon() -> None:
+def test_announcements_are_limited_to_calls_that_are_sent_soon() -> None:
     driver = EngineDriver(paces={"main": Pace(per_second=10, reserve=0)})
     at = driver.opened()
     driver.arrive(*[driver.record(at, f"room {n}", chime="ding") for n in range(60)])
@@ -129,7 +129,7 @@ def test_no_more_stands_announced_than_leaves_soon() -> None:
     assert driver.now.mono_s < 120, "and that costs no pace"
 
 
-def test_many_that_may_not_be_repeated_leave_at_the_account_s_pace() -> None:
+def test_many_once_wants_are_sent_at_the_pace_of_the_account() -> None:
     driver = EngineDriver(paces={"main": Pace(per_second=50, reserve=0)})
     at = driver.opened()
     driver.arrive(*[driver.record(at, f"room {n}", chime="ding") for n in range(200)])
@@ -139,7 +139,7 @@ def test_many_that_may_not_be_repeated_leave_at_the_account_s_pace() -> None:
     assert len(driver.results) > 80
 
 
-def test_the_probe_of_a_closed_account_may_be_one_that_may_not_be_repeated() -> None:
+def test_the_probe_of_a_closed_account_may_be_a_once_want() -> None:
     driver, _ = chiming()
     driver.answer(driver.calls[0], REFUSED, **CLOSED)
     driver.run(1, answer=None)
@@ -153,7 +153,7 @@ def test_the_probe_of_a_closed_account_may_be_one_that_may_not_be_repeated() -> 
 
 
 @pytest.mark.parametrize(("reply", "status"), [(OK, "RUNG"), (Lost(reason="reset"), "UNKNOWN")])
-def test_the_turn_that_hears_the_reply_ends_the_announcement(reply: Reply, status: str) -> None:
+def test_the_turn_with_the_reply_ends_the_announcement(reply: Reply, status: str) -> None:
     driver, _ = chiming()
     driver.answer(driver.calls[0], reply)
     driver.run(0.2, answer=None)
@@ -162,7 +162,7 @@ def test_the_turn_that_hears_the_reply_ends_the_announcement(reply: Reply, statu
     assert announced(driver) == []
 
 
-def test_only_a_retry_that_proves_that_nothing_was_done_is_repeated() -> None:
+def test_a_once_want_is_retried_only_with_proof_that_nothing_was_executed() -> None:
     driver, _ = chiming()
     driver.answer(driver.calls[0], REFUSED)
     driver.run(0.01, answer=None)
@@ -187,7 +187,7 @@ def test_a_budget_can_be_used_up_by_refusals() -> None:
     assert announced(driver) == []
 
 
-def test_what_was_never_sent_is_tried_again() -> None:
+def test_a_once_want_that_was_never_sent_is_tried_again() -> None:
     driver, _ = chiming()
     driver.answer(driver.calls[0], NotSent(), sent=False)
     driver.run(1)
@@ -195,7 +195,7 @@ def test_what_was_never_sent_is_tried_again() -> None:
     assert driver.results == [("e0", "RUNG")]
 
 
-def test_a_new_owner_says_at_once_what_may_have_left_and_does_not_wait_for_a_token() -> None:
+def test_a_new_owner_handles_announced_calls_immediately() -> None:
     driver, at = chiming()
     flow = RecordingThermostats()
     second = EngineDriver(flow=flow, boot_us=1_000, paces={"main": Pace(), "other": Pace()})
@@ -220,7 +220,7 @@ def test_a_lane_whose_call_is_not_announced_may_sleep() -> None:
     assert driver.engine.wake_at_s() > driver.now.mono_s
 
 
-def test_a_lane_that_is_under_way_and_stores_nothing_is_a_bug() -> None:
+def test_a_lane_with_a_call_in_flight_that_stores_nothing_is_a_bug() -> None:
     class Forgetting(Thermostats):
         def store(self, lane: Room) -> Stored:
             return Stored(value=None)

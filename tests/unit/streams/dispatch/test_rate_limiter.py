@@ -66,7 +66,7 @@ def closed_by_retry_after(close_s: float, now_s: float = START_S) -> RateLimiter
 # ---- spacing and share -----------------------------------------------------------------------------------------------
 
 
-def test_with_backlog_calls_are_evenly_spaced_at_the_ceiling() -> None:
+def test_with_a_backlog_calls_are_evenly_spaced_at_the_ceiling() -> None:
     moments = busy(opened(per_second=100), START_S, START_S + 10)
 
     gaps = [later - earlier for earlier, later in pairwise(moments[2:])]
@@ -117,7 +117,7 @@ def test_a_new_share_starts_with_a_full_slot_to_wait() -> None:
     assert limiter.ready_at(START_S) == pytest.approx(START_S + 0.1)
 
 
-def test_a_share_that_shrinks_stretches_the_slot_under_way() -> None:
+def test_a_shrinking_share_delays_the_next_slot() -> None:
     limiter = opened(per_second=100)
     busy(limiter, START_S, START_S + 0.995)
     before_s = limiter.ready_at(START_S + 0.995)
@@ -128,7 +128,7 @@ def test_a_share_that_shrinks_stretches_the_slot_under_way() -> None:
     assert limiter.ready_at(START_S + 0.995) == pytest.approx(START_S + 0.995 + 0.05)  # half a slot, ten times as long
 
 
-def test_a_share_that_wanders_between_processes_gains_nothing() -> None:
+def test_moving_a_share_between_processes_gains_no_calls() -> None:
     limiters = [opened(per_second=100, share=share) for share in (1.0, 0.0)]
     moments: list[float] = []
 
@@ -141,7 +141,7 @@ def test_a_share_that_wanders_between_processes_gains_nothing() -> None:
     assert len(moments) <= 100 * 5 + len(limiters) * MARGIN
 
 
-def test_a_process_restarted_in_a_loop_gains_nothing() -> None:
+def test_restarting_a_process_repeatedly_gains_no_calls() -> None:
     moments: list[float] = []
 
     for step in range(500):
@@ -209,7 +209,7 @@ def busy_without_answers(limiter: RateLimiter, from_s: float, calls: int) -> lis
     return names
 
 
-def test_the_pace_climbs_back_to_the_ceiling_in_fifteen_seconds() -> None:
+def test_the_rate_recovers_to_the_ceiling_in_fifteen_seconds() -> None:
     limiter = opened(per_second=100)
     now_s = START_S
     for _ in range(20):
@@ -225,7 +225,7 @@ def test_the_pace_climbs_back_to_the_ceiling_in_fifteen_seconds() -> None:
     assert limiter.rate(now_s + 3600) == 100
 
 
-def test_slots_on_the_climb_come_as_the_rate_of_the_moment_says() -> None:
+def test_slots_during_recovery_follow_the_current_rate() -> None:
     limiter = opened(per_second=100)
     limiter.take(START_S, "throttled")
     throttled(limiter, "throttled", START_S)
@@ -235,7 +235,7 @@ def test_slots_on_the_climb_come_as_the_rate_of_the_moment_says() -> None:
     assert len(moments) == pytest.approx(7.5 * 75, abs=MARGIN)  # from 50 to 100, evenly
 
 
-def test_the_floor_holds_in_a_storm() -> None:
+def test_repeated_429_do_not_lower_the_rate_below_the_floor() -> None:
     limiter = opened(per_second=8, floor_per_second=4)
     for step in range(40):
         now_s = limiter.ready_at(START_S + step)
@@ -350,7 +350,7 @@ def test_retry_after_on_a_probe_outlasts_the_doubled_wait() -> None:
     assert limiter.ready_at(START_S + 1) == START_S + 91
 
 
-def test_a_probe_that_never_left_proves_nothing() -> None:
+def test_a_probe_that_was_never_sent_does_not_open_the_account() -> None:
     limiter = closed_by_retry_after(1.0)
     limiter.take(START_S + 1, "probe")
 
@@ -370,7 +370,7 @@ def test_a_probe_that_found_no_connection_has_failed() -> None:
     assert limiter.ready_at(START_S + 2) == START_S + 3
 
 
-def test_good_answers_of_calls_from_before_do_not_open() -> None:
+def test_successful_answers_of_earlier_calls_do_not_open_the_account() -> None:
     limiter = opened()
     refused, slow = busy_without_answers(limiter, START_S, 2)
     throttled(limiter, refused, START_S + 1, close_s=30)
@@ -381,7 +381,7 @@ def test_good_answers_of_calls_from_before_do_not_open() -> None:
     assert limiter.ready_at(START_S + 2) == START_S + 31
 
 
-def test_bad_answers_of_calls_from_before_the_probe_do_not_close_again() -> None:
+def test_failed_answers_of_calls_before_the_probe_do_not_close_the_account_again() -> None:
     limiter = opened()
     refused, *slow = busy_without_answers(limiter, START_S, 20)
     throttled(limiter, refused, START_S + 1, close_s=1)
@@ -394,7 +394,7 @@ def test_bad_answers_of_calls_from_before_the_probe_do_not_close_again() -> None
     assert limiter.is_open(START_S + 3)
 
 
-def test_the_pace_does_not_climb_while_closed() -> None:
+def test_the_rate_does_not_recover_while_closed() -> None:
     limiter = closed_by_retry_after(60.0)
     limiter.take(START_S + 60, "probe")
 
@@ -440,7 +440,7 @@ def seldom(limiter: RateLimiter, failures: str, *, every_s: float) -> None:
         (badly if mark == "x" else well)(limiter, f"call-{number}", now_s)
 
 
-def test_failures_of_long_ago_are_no_outage_when_something_went_well_since() -> None:
+def test_old_failures_are_no_outage_after_a_success() -> None:
     limiter = opened()
 
     seldom(limiter, "xx." * 20, every_s=2.0)
@@ -467,7 +467,7 @@ def longest_wait_of_probes(limiter: RateLimiter) -> float:
     return longest_s
 
 
-def test_an_outage_that_few_calls_tell_of_is_probed_more_often() -> None:
+def test_an_outage_detected_by_few_calls_is_probed_more_often() -> None:
     few, many = opened(), opened()
     outage(few, "xxx")
     outage(many, "." * 8 + "x" * 8)
@@ -490,7 +490,7 @@ def test_an_outage_is_probed_at_most_once_a_second() -> None:
     assert all(later - earlier >= 1 for earlier, later in pairwise(moments))
 
 
-def test_the_end_of_an_outage_is_no_burst() -> None:
+def test_the_end_of_an_outage_causes_no_burst() -> None:
     limiter = opened(per_second=100)
     outage(limiter, "x" * 8)
     now_s = limiter.ready_at(START_S + 600)
@@ -500,7 +500,7 @@ def test_the_end_of_an_outage_is_no_burst() -> None:
     assert fullest_second([now_s, *busy(limiter, now_s, now_s + 5)]) <= 100 + MARGIN
 
 
-def test_what_closed_the_valve_does_not_close_it_again() -> None:
+def test_answers_from_before_the_account_closed_do_not_close_it_again() -> None:
     limiter = opened()
     outage(limiter, "x" * 8)
     now_s = limiter.ready_at(START_S + 1)
@@ -512,7 +512,7 @@ def test_what_closed_the_valve_does_not_close_it_again() -> None:
     assert limiter.is_open(now_s + 0.1)
 
 
-def test_calls_that_never_left_say_nothing_of_an_outage() -> None:
+def test_calls_that_were_never_sent_do_not_count_as_an_outage() -> None:
     limiter = opened()
     for number in range(9):
         now_s = START_S + number * 0.1
@@ -569,7 +569,7 @@ def test_strict_with_a_share_that_shrinks_waits_for_the_slots_over_it() -> None:
 # ---- the state in words ----------------------------------------------------------------------------------------------
 
 
-def test_the_state_of_an_open_valve_says_its_pace() -> None:
+def test_the_state_of_an_open_limiter_shows_its_rate() -> None:
     limiter = opened(per_second=100)
     assert limiter.state(START_S) == "open at 100.0/s"
 
@@ -578,7 +578,7 @@ def test_the_state_of_an_open_valve_says_its_pace() -> None:
     assert limiter.state(START_S) == "open at 50.0/s of 100.0/s, climbing"
 
 
-def test_a_wait_that_is_over_is_said() -> None:
+def test_the_state_shows_that_a_wait_is_over() -> None:
     assert closed_by_retry_after(2.0).state(START_S + 3) == "to be probed: 429"
 
 
@@ -688,7 +688,7 @@ def test_strict_never_holds_more_calls_in_a_second_than_its_slots(per_second: fl
 
 
 @given(steps=STEPS)
-def test_a_wake_at_the_moment_named_finds_the_valve_ready(steps: list[Step]) -> None:
+def test_the_limiter_is_ready_at_the_time_it_names(steps: list[Step]) -> None:
     drive = Drive(RateLimiter(Pace(per_second=13.0)), 13.0)
     drive.play(steps)
 

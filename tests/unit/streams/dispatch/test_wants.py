@@ -63,7 +63,7 @@ def test_two_wants_of_one_slot_are_a_bug() -> None:
         update(wants_of(), Lane("a", None), want(since_us=1), want(since_us=2))
 
 
-def test_a_want_that_was_dropped_and_comes_back_starts_anew() -> None:
+def test_a_want_that_was_dropped_and_wanted_again_starts_over() -> None:
     wants, lane = wants_of(budget=2), Lane("a", None)
     update(wants, lane, want())
     assert tried(wants, lane, 1)
@@ -86,7 +86,7 @@ def admit(wants: Wants, *rests: SleepingLane) -> None:
         wants.admit(rest.at, 0.0)
 
 
-def test_a_partition_that_drains_does_not_keep_the_sleepers_of_others_from_being_woken() -> None:
+def test_a_draining_partition_does_not_keep_sleeping_lanes_of_others_from_waking() -> None:
     wants = Wants(Policy(), {"x": Pace()})
     harmful, other = sleeper(ONE, 0), sleeper(TWO, 5)
     admit(wants, harmful, other)
@@ -119,7 +119,7 @@ def test_a_heap_of_dead_entries_is_swept() -> None:
     assert len(wants.take("x", 0.0)) == 1
 
 
-def test_a_lane_that_wakes_and_sleeps_while_nothing_leaves_costs_one_entry() -> None:
+def test_a_lane_that_wakes_and_sleeps_repeatedly_keeps_one_entry() -> None:
     wants = Wants(Policy(), {"x": Pace()})
     admit(wants, sleeper(ONE, 0))
     for since_us in range(10_000):
@@ -130,7 +130,7 @@ def test_a_lane_that_wakes_and_sleeps_while_nothing_leaves_costs_one_entry() -> 
     assert len(wants.accounts["x"].sleeping[TWO, False]) <= 1.25 * SWEEP_AT_LEAST + 1
 
 
-def test_what_nothing_is_known_of_waits_for_nobody_s_account() -> None:
+def test_a_sleeping_lane_of_an_unknown_account_waits_for_no_account() -> None:
     wants = Wants(Policy(), {"x": Pace()})
     rest = SleepingLane(ONE, "a", True, 0, (Waits(account="gone", priority=1, since_us=1),), restored=True)
     admit(wants, rest)
@@ -139,7 +139,7 @@ def test_what_nothing_is_known_of_waits_for_nobody_s_account() -> None:
     assert wants.to_wake("x", 1.0) is None
 
 
-def test_a_want_that_becomes_one_of_once_waits_for_its_own_announcement() -> None:
+def test_a_want_that_becomes_once_waits_for_its_own_announcement() -> None:
     wants, lane = wants_of(), Lane("a", None)
     update(wants, lane, want())
     lane.durable_version = lane.version
@@ -159,7 +159,7 @@ def announced(wants: Wants, calls: int = 1) -> list[PendingWant]:
     return wants.announce("x", 0.0, ahead=lambda _: calls)
 
 
-def test_no_more_is_announced_than_leaves_soon_and_the_most_harmful_first() -> None:
+def test_announcements_are_limited_and_made_in_order_of_priority() -> None:
     wants = Wants(Policy(), {"x": Pace()})
     wants.admit(ONE, 0.0)
     lanes = [Lane(f"lane {priority}", None) for priority in range(4)]
@@ -174,7 +174,7 @@ def test_no_more_is_announced_than_leaves_soon_and_the_most_harmful_first() -> N
     assert [pending.lane for pending in announced(wants, 3)] == lanes[:3]
 
 
-def test_what_a_record_announces_is_the_call_that_it_was_made_for() -> None:
+def test_an_announcement_is_valid_for_its_own_call_only() -> None:
     wants, lane = wants_of(), Lane("a", None)
     update(wants, lane, replace(want(), once=True))
     [pending] = announced(wants)
@@ -192,7 +192,7 @@ def test_what_a_record_announces_is_the_call_that_it_was_made_for() -> None:
     assert (wants.take("x", 0.0), lane.announced) == ([], frozenset())
 
 
-def test_a_want_that_is_dropped_is_announced_no_longer_unless_it_is_under_way() -> None:
+def test_a_dropped_want_is_no_longer_announced_unless_it_is_in_flight() -> None:
     wants, lane = wants_of(), Lane("a", None)
     update(wants, lane, replace(want(), once=True))
     announced(wants)

@@ -115,13 +115,13 @@ def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("short_steps")
 @pytest.mark.parametrize("made", [cold, waiting, at_once, later], ids=lambda made: made.__name__)
 @pytest.mark.parametrize("scenario", [opens, hands_over, loses], ids=lambda scenario: scenario.__name__)
-def test_no_step_from_restore_to_hand_over_does_more_for_more_lanes(
+def test_the_work_of_a_step_is_bounded_whatever_the_number_of_lanes(
     scenario: Scenario, made: Callable[[int], Stored]
 ) -> None:
     assert most_work(scenario, made, MANY) <= SOME * most_work(scenario, made, FEW)
 
 
-def test_marks_go_out_and_others_are_served_while_a_partition_is_restored() -> None:
+def test_marks_are_committed_and_others_are_processed_while_a_partition_is_restored() -> None:
     class Glanced(Thermostats):
         glances = 0
 
@@ -167,7 +167,7 @@ def test_lanes_that_are_all_due_at_once_take_their_turns_some_at_a_time() -> Non
     assert max(after - before for before, after in pairwise(awake)) <= WOKEN_PER_STEP
 
 
-def test_lanes_that_are_due_wait_for_room_and_do_not_keep_the_loop_turning() -> None:
+def test_due_lanes_wait_for_capacity_without_a_busy_loop() -> None:
     driver = EngineDriver(auto=False, policy=Policy(max_outputs=100))
     driver.assign(state={f"room{number}": at_once(number) for number in range(300)})
     driver.write()
@@ -178,7 +178,7 @@ def test_lanes_that_are_due_wait_for_room_and_do_not_keep_the_loop_turning() -> 
     assert driver.engine.wake_at_s() > driver.now.mono_s
 
 
-def test_a_look_for_what_is_stuck_gives_so_many_lanes_a_turn_and_no_more() -> None:
+def test_a_stall_check_gives_a_bounded_number_of_lanes_a_turn() -> None:
     driver = EngineDriver(policy=Policy(stall_s=4.0))
     driver.opened()
     [assigned] = driver.engine._partitions.values()

@@ -33,7 +33,7 @@ def test_outputs_changed_lanes_and_position_go_together() -> None:
     assert checkpoint.marks[at].position == 2
 
 
-def test_one_is_on_its_way_at_a_time() -> None:
+def test_one_checkpoint_is_in_progress_at_a_time() -> None:
     driver = by_hand()
     at = next(iter(driver.marks))
     driver.event(at, "a")
@@ -48,7 +48,7 @@ def test_one_is_on_its_way_at_a_time() -> None:
     assert keys(driver.checkpoints[-1], "rooms") == [b"b"]
 
 
-def test_a_lane_that_turned_while_its_record_was_on_its_way_is_written_again() -> None:
+def test_a_lane_changed_during_a_checkpoint_is_written_again() -> None:
     driver = by_hand()
     at = next(iter(driver.marks))
     driver.event(at, "a", value=1)
@@ -63,7 +63,7 @@ def test_a_lane_that_turned_while_its_record_was_on_its_way_is_written_again() -
 
 
 @pytest.mark.parametrize(("took_s", "wait_s"), [(0.0, 0.05), (0.1, 0.4), (1.0, 4 / 3)])
-def test_the_next_starts_no_sooner_than_four_times_the_last_one_s_duration_and_within_a_third_of_the_lease(
+def test_checkpoints_are_spaced_by_four_times_their_duration_within_a_third_of_the_lease(
     took_s: float, wait_s: float
 ) -> None:
     driver = EngineDriver(policy=Policy(checkpoint_min_s=0.05))
@@ -198,7 +198,7 @@ def test_a_partition_whose_part_was_refused_commits_and_sends_nothing_more_and_o
     assert bad in driver.released
 
 
-def test_what_is_kept_per_assignment_dies_with_it() -> None:
+def test_data_of_an_assignment_is_dropped_with_it() -> None:
     driver = by_hand()
     at = next(iter(driver.marks))
     driver.event(at, "a")
@@ -215,7 +215,7 @@ def test_what_is_kept_per_assignment_dies_with_it() -> None:
     assert all(at not in checkpoint.marks for checkpoint in driver.checkpoints[len(driver.written) + 1 :])
 
 
-def test_a_late_answer_of_a_lost_assignment_is_dropped_and_the_valve_is_told() -> None:
+def test_a_late_answer_of_a_lost_assignment_is_dropped_and_the_limiter_is_updated() -> None:
     driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "a")
@@ -232,7 +232,7 @@ def test_a_late_answer_of_a_lost_assignment_is_dropped_and_the_valve_is_told() -
     assert not driver.engine.snapshot(driver.now).accounts["main"].is_open
 
 
-def test_a_slot_stays_taken_when_its_partition_comes_back_while_the_old_call_is_under_way() -> None:
+def test_a_slot_stays_busy_when_its_partition_is_assigned_again_during_the_old_call() -> None:
     driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "a", value=1)
@@ -250,7 +250,7 @@ def test_a_slot_stays_taken_when_its_partition_comes_back_while_the_old_call_is_
     assert len(driver.calls) == 1
 
 
-def test_the_log_of_a_call_goes_with_the_first_living_assignment_of_its_items() -> None:
+def test_the_log_row_of_a_call_is_written_with_the_first_current_assignment_of_its_items() -> None:
     driver = EngineDriver(shares={"setpoints": Share(weight=1, partitions=2)})
     first = driver.opened(partitions=2)
     second = driver.opened(partitions=2, partition=1)
@@ -271,7 +271,7 @@ def test_the_log_of_a_call_goes_with_the_first_living_assignment_of_its_items() 
     assert holders == [second]
 
 
-def test_an_old_checkpoint_s_word_is_not_taken_for_the_one_on_its_way() -> None:
+def test_the_result_of_an_old_checkpoint_is_not_applied_to_the_current_one() -> None:
     driver = by_hand()
     at = next(iter(driver.marks))
     driver.event(at)

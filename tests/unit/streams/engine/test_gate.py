@@ -21,7 +21,7 @@ def phase(driver: EngineDriver) -> str:
     return driver.engine.snapshot(driver.now).partitions[0].phase
 
 
-def test_nothing_leaves_before_intake_has_reached_the_end_at_assignment() -> None:
+def test_nothing_is_sent_before_the_end_at_assignment_was_read() -> None:
     driver = EngineDriver()
     at = driver.assign(end=3)
 
@@ -96,7 +96,7 @@ def test_without_a_mark_the_next_owner_too_must_read_to_the_end_that_the_first_o
     assert handed.position + handed.read_ahead == 1_000
 
 
-def test_the_own_mark_goes_out_at_once_undrained_and_must_be_durable_first() -> None:
+def test_the_gate_opens_only_after_a_mark_that_is_not_drained_is_durable() -> None:
     driver = EngineDriver(auto=False)
     at = driver.assign()
     own = driver.checkpoints[0].marks[at]
@@ -170,7 +170,7 @@ def test_a_topic_without_a_flow_stops_with_the_reason() -> None:
     assert "no flow reads it" in driver.stops[0].reason
 
 
-def test_after_a_stop_nothing_more_is_said() -> None:
+def test_after_a_stop_the_engine_has_no_effects() -> None:
     driver = EngineDriver()
     driver.assign(partitions=2)
     driver.effects.clear()
@@ -213,7 +213,7 @@ def test_lanes_without_a_position_stop_their_partition_where_events_could_be_ski
     assert driver.released == {at, other}
 
 
-def test_a_start_that_skips_is_well_where_nothing_was_ever_read() -> None:
+def test_a_start_that_skips_is_allowed_where_nothing_was_ever_read() -> None:
     driver = EngineDriver()
     driver.opened(skips=True)
 
@@ -243,7 +243,7 @@ def test_a_share_counts_from_the_moment_the_gate_opens() -> None:
     assert rate() == pytest.approx(100 * 0.9 * 0.1 / 0.9)
 
 
-def test_undone_lanes_of_a_predecessor_are_taken_up_when_the_gate_opens_and_not_before() -> None:
+def test_undone_lanes_of_a_predecessor_continue_when_the_gate_opens_and_not_before() -> None:
     first = EngineDriver()
     at = first.opened()
     first.event(at, value=7)
@@ -261,7 +261,7 @@ def test_undone_lanes_of_a_predecessor_are_taken_up_when_the_gate_opens_and_not_
     assert second.marks[taken].position == 1
 
 
-def test_the_table_of_phases_knows_every_step_that_can_come() -> None:
+def test_the_transition_table_covers_every_step_that_can_occur() -> None:
     ever = {Trigger.REVOKED, Trigger.WAS_REFUSED, Trigger.ENDED}
     for phase_ in set(Phase) - {Phase.GONE}:
         assert {step for (at, step) in TRANSITIONS if at is phase_} >= ever
@@ -296,7 +296,7 @@ def test_a_restored_timer_fires_by_wall_time_even_when_the_wall_clock_was_set() 
     assert driver.results == [("e0", "REMINDED")]
 
 
-def test_a_timer_survives_a_wall_clock_that_goes_back() -> None:
+def test_a_timer_fires_although_the_wall_clock_was_set_back() -> None:
     driver = EngineDriver()
     at = driver.opened()
     due_us = driver.now.wall_us + 10_000_000
@@ -310,7 +310,7 @@ def test_a_timer_survives_a_wall_clock_that_goes_back() -> None:
     assert driver.results == [("e0", "REMINDED")]
 
 
-def test_undone_lanes_that_say_neither_when_nor_what_for_are_woken_at_the_opening() -> None:
+def test_undone_lanes_without_timer_or_wants_are_woken_when_the_gate_opens() -> None:
     first = EngineDriver()
     at = first.opened()
     first.event(at, value=7)

@@ -33,7 +33,7 @@ def test_it_is_not_released_before_the_drained_mark_is_durable() -> None:
     assert at in driver.released
 
 
-def test_draining_makes_no_new_call_and_waits_for_those_under_way() -> None:
+def test_draining_makes_no_new_call_and_waits_for_those_in_flight() -> None:
     driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "a", value=1)
@@ -85,7 +85,7 @@ def test_a_lost_answer_is_waited_out_before_a_mark_says_drained() -> None:
     assert driver.now.mono_s >= call.give_up_at_s + driver.policy.grace_s
 
 
-def test_opening_and_release_are_said() -> None:
+def test_opening_and_release_are_reported() -> None:
     driver = EngineDriver()
     at = driver.opened()
     driver.revoke(at)
@@ -199,7 +199,7 @@ def test_draining_withdraws_what_was_announced_and_not_sent() -> None:
     assert second.results == [("e0", "RUNG")]
 
 
-def test_a_once_want_that_comes_back_unsent_while_draining_is_withdrawn_too() -> None:
+def test_a_once_want_that_was_not_sent_while_draining_is_withdrawn_too() -> None:
     for reply, sent in ((NotSent(), False), (Retry(reason="busy", refused=True), True)):
         flow = RecordingThermostats()
         driver = EngineDriver(flow=flow)
@@ -217,7 +217,7 @@ def test_a_once_want_that_comes_back_unsent_while_draining_is_withdrawn_too() ->
         assert driver.state["hall"].announced == ()
 
 
-def test_announced_and_unanswered_after_a_crash_is_not_made_again() -> None:
+def test_an_announced_call_is_not_repeated_after_a_crash() -> None:
     first = EngineDriver()
     at = first.opened()
     first.event(at, "hall", chime="dinner")
@@ -233,7 +233,7 @@ def test_announced_and_unanswered_after_a_crash_is_not_made_again() -> None:
     assert second.of(type(first.calls[0])) == []
 
 
-def test_what_a_predecessor_left_is_sent_again_with_the_newest_value() -> None:
+def test_pending_work_of_a_predecessor_is_sent_with_the_newest_value() -> None:
     first = EngineDriver()
     at = first.opened()
     first.event(at, "a", value=1)

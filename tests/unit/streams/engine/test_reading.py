@@ -71,7 +71,7 @@ def test_a_record_that_needs_a_schema_keeps_its_partition_waiting_and_nothing_el
     assert at not in driver.paused
 
 
-def test_what_could_not_be_fetched_is_asked_for_again_a_second_later() -> None:
+def test_a_failed_schema_fetch_is_repeated_after_a_second() -> None:
     driver = EngineDriver()
     at = driver.opened()
     driver.event(at, schema=7)
@@ -145,7 +145,7 @@ def test_a_partition_catches_up_under_the_tightest_bound() -> None:
     assert driver.engine.snapshot(driver.now).partitions[0].phase == "open"
 
 
-def test_what_cannot_be_read_becomes_a_dead_letter_and_others_flow() -> None:
+def test_an_unreadable_record_becomes_a_dead_letter_and_others_are_processed() -> None:
     driver = EngineDriver()
     at = driver.opened()
 
@@ -168,7 +168,7 @@ def record(value: bytes | None = b"v") -> Record:
     return Record(at=at, offset=42, key=b"k", value=value, time_us=0, headers=(("trace", b"t"),))
 
 
-def test_a_dead_letter_keeps_the_bytes_and_says_where_they_were_and_why() -> None:
+def test_a_dead_letter_has_the_original_bytes_their_position_and_the_reason() -> None:
     said = letter(record())
 
     assert (said.topic, said.key, said.value, said.partition) == ("in.dlq", b"k", b"v", None)
@@ -190,7 +190,7 @@ def test_a_dead_letter_keeps_the_bytes_and_says_where_they_were_and_why() -> Non
     }
 
 
-def test_what_is_too_large_for_the_dead_letter_topic_goes_there_as_length_and_digest() -> None:
+def test_a_record_too_large_for_the_dead_letter_topic_is_replaced_by_length_and_digest() -> None:
     said = letter(record(b"x" * 2_000), max_bytes=1_000)
 
     headers = dict(said.headers)

@@ -83,7 +83,7 @@ def created_again(_at: Assignment) -> Input:
 
 
 @pytest.mark.parametrize("happens", [out_of_the_log, created_again])
-def test_from_the_moment_in_which_its_topic_is_gone_a_partition_sends_and_commits_nothing(
+def test_a_partition_of_a_deleted_topic_sends_and_commits_nothing(
     happens: Callable[[Assignment], Input],
 ) -> None:
     driver = EngineDriver()
@@ -109,7 +109,7 @@ def test_from_the_moment_in_which_its_topic_is_gone_a_partition_sends_and_commit
     assert driver.released == {at}
 
 
-def test_a_topic_that_is_created_again_is_said_once_not_with_every_look() -> None:
+def test_a_topic_that_is_created_again_is_reported_once() -> None:
     driver = EngineDriver()
     driver.opened()
 
@@ -120,7 +120,7 @@ def test_a_topic_that_is_created_again_is_said_once_not_with_every_look() -> Non
     assert [notice.event for notice in driver.notices] == ["partition_broken"]
 
 
-def test_a_partition_whose_offsets_are_gone_says_so_better_once_its_topic_is_seen_to_be_another() -> None:
+def test_a_partition_out_of_range_reports_a_replaced_topic_once_that_is_known() -> None:
     driver = EngineDriver()
     at = driver.opened()
 
@@ -130,7 +130,7 @@ def test_a_partition_whose_offsets_are_gone_says_so_better_once_its_topic_is_see
     assert "belongs to another setpoints" in driver.engine.snapshot(driver.now).partitions[0].broken
 
 
-def test_a_topic_replaced_before_the_gate_opened_never_lets_anything_leave() -> None:
+def test_a_topic_replaced_before_the_gate_opened_is_never_sent_from() -> None:
     driver = EngineDriver()
     at = driver.assign(end=1)
     driver.event(at)
@@ -176,7 +176,7 @@ def test_a_state_topic_that_was_replaced_while_its_input_was_read_stops_the_proc
     assert "reset both" in driver.stops[0].reason
 
 
-def test_topics_that_are_as_they_were_or_gave_no_answer_change_nothing() -> None:
+def test_unchanged_topics_and_missing_answers_change_nothing() -> None:
     driver = EngineDriver()
     at = driver.opened()
 

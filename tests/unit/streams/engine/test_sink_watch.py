@@ -24,7 +24,7 @@ def hang(watch: SinkWatch, since_s: float) -> SinkAction:
     return SinkAction.FINE
 
 
-def test_a_call_that_does_not_return_costs_the_sink_and_a_second_one_the_process(watch: SinkWatch) -> None:
+def test_a_call_that_hangs_replaces_the_sink_and_a_second_one_stops_the_process(watch: SinkWatch) -> None:
     assert hang(watch, 0.0) is SinkAction.REPLACE
     assert hang(watch, 100.0) is SinkAction.STOP
 

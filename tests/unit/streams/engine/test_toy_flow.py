@@ -12,7 +12,7 @@ def body(event: SetPoint) -> Setting:
     return Setting(room="hall", device="heat", value=event.value, order=event.order, event_id=event.id)
 
 
-def test_nothing_older_leaves_after_a_lost_answer_and_a_refusal() -> None:
+def test_no_older_value_is_sent_after_a_lost_answer_and_a_refusal() -> None:
     lost, refused, late = event("lost", at=10, value=1), event("refused", at=20, value=2), event("late", at=5, value=3)
     device, _ = merge(Device(), lost)
     device, _ = learn(device, body(lost), Lost(reason="deadline"))  # but it was accepted
@@ -25,7 +25,7 @@ def test_nothing_older_leaves_after_a_lost_answer_and_a_refusal() -> None:
     assert ended == [("late", "SUPERSEDED")]
 
 
-def test_what_a_lost_owner_may_have_sent_is_written_over_though_it_equals_what_was_accepted() -> None:
+def test_a_value_that_a_lost_owner_may_have_sent_is_overwritten_although_it_equals_the_accepted_one() -> None:
     on = event("on", at=10, value=0)
     known = Device(accepted=1, accepted_order=(1, 1), newest_order=(1, 1))
     device, _ = merge(known, on)  # as restored by the next owner; the previous one's call was accepted

@@ -44,7 +44,7 @@ def test_a_record_whose_headers_cannot_be_read_breaks_its_partition_alone_with_k
 
 
 @pytest.mark.parametrize("cause", ["event", "timer", "restored", "told"])
-def test_a_cold_lane_that_cannot_be_read_breaks_its_partition_when_it_is_woken_and_nothing_is_committed_past_it(
+def test_a_sleeping_lane_that_cannot_be_read_stops_its_partition_when_it_is_woken(
     cause: str,
 ) -> None:
     driver = EngineDriver()
@@ -70,7 +70,7 @@ def test_a_cold_lane_that_cannot_be_read_breaks_its_partition_when_it_is_woken_a
     assert driver.stops == []
 
 
-def test_what_a_partition_did_before_it_broke_and_had_not_committed_is_done_by_the_next_owner() -> None:
+def test_uncommitted_work_of_a_stopped_partition_is_repeated_by_the_next_owner() -> None:
     driver = EngineDriver(auto=False)
     at = driver.assign(state={"cellar": NO_STATE})
     driver.write()
@@ -139,7 +139,7 @@ def test_state_of_a_schema_that_is_not_here_yet_is_fetched_like_an_inputs_before
     assert sorted(driver.results) == [("e0", "APPLIED"), ("e0", "REMINDED")]
 
 
-def test_a_registry_that_is_away_is_asked_again_and_the_partition_waits() -> None:
+def test_a_registry_that_is_down_is_retried_while_the_partition_waits() -> None:
     driver = EngineDriver()
     driver.assign(state={"cellar": Stored(value=b"#6" + reminder("cellar"))})
     driver.feed(Fetched(need=6, problem="no answer"))
@@ -159,7 +159,7 @@ def test_a_partition_that_waits_for_a_schema_of_its_state_is_handed_over_as_it_w
     assert driver.marks[at].drained, "nobody ever sent"
 
 
-def test_state_that_this_version_would_lose_a_part_of_refuses_its_partition_before_anything_is_sent() -> None:
+def test_state_that_this_version_would_lose_refuses_its_partition_before_anything_is_sent() -> None:
     driver = EngineDriver(shares=TWO)
     newer = Stored(value=reminder("cellar"), undone=True, offset=4, reader=2)
     at = driver.assign(partitions=2, state={"cellar": newer, "hall": Stored(value=reminder("hall"), reader=1)})
@@ -197,7 +197,7 @@ def test_a_record_says_which_version_it_needs() -> None:
     assert driver.state["hall"].reader == 0
 
 
-def test_a_waiting_chime_of_a_lane_that_cannot_be_read_never_rings() -> None:
+def test_the_timer_of_an_unreadable_lane_never_fires() -> None:
     chime = SetPoint(id="e0", order=(1, 0), device="", value=0, chime="ding")
     readable = encode(Room(key="cellar", last_offset=0, chimes=(chime,)))
     driver = EngineDriver()

@@ -52,7 +52,7 @@ def test_a_client_that_answers_in_between_is_kept(built: FakeClients) -> None:
     assert built.number == 1
 
 
-def test_one_partition_without_an_answer_beside_others_that_have_one_costs_no_client(built: FakeClients) -> None:
+def test_a_client_is_kept_while_some_partitions_are_answered(built: FakeClients) -> None:
     for built.now_s in (0.0, 2 * REPLACE_AFTER_S, 4 * REPLACE_AFTER_S):
         built.admin.report([None, TIMED_OUT])
 
@@ -68,13 +68,13 @@ def test_an_offset_that_the_client_does_not_know_is_no_answer() -> None:
     assert error_of(known) is None
 
 
-def test_a_client_that_asks_a_leader_of_before_is_replaced_at_once(built: FakeClients) -> None:
+def test_a_client_with_an_outdated_leader_is_replaced_at_once(built: FakeClients) -> None:
     built.admin.report([FENCED])
 
     assert built.number == 2
 
 
-def test_a_cluster_that_is_away_for_long_costs_a_client_every_ten_seconds(built: FakeClients) -> None:
+def test_a_client_is_replaced_every_ten_seconds_while_the_cluster_is_down(built: FakeClients) -> None:
     for second in range(60):
         built.now_s = float(second)
         built.admin.report([TIMED_OUT])

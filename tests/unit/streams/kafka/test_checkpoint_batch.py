@@ -75,14 +75,14 @@ def attempts(batch: CheckpointBatch, **limits: int) -> tuple[list[Output], int]:
     raise AssertionError("never done")
 
 
-def test_a_checkpoint_that_fits_goes_out_whole() -> None:
+def test_a_checkpoint_that_fits_is_written_completely() -> None:
     a, b = (out("states", 1), out("results", 2)), (out("results", 3),)
 
     assert attempts(batch(a, b)) == ([*a, *b], 0)
 
 
 @pytest.mark.parametrize("limits", [{"client_limit": LIMIT}, {"broker_limit": LIMIT}], ids=["client", "broker"])
-def test_a_lane_that_is_too_large_takes_its_partition_out_and_no_other(limits: dict[str, int]) -> None:
+def test_a_lane_record_that_is_too_large_leaves_out_its_partition_only(limits: dict[str, int]) -> None:
     writing = batch((out("results", 1), out("states", LIMIT + 1)), (out("states", 5), out("results", 2)))
 
     kept, _ = attempts(writing, **limits)
@@ -95,7 +95,7 @@ def test_a_lane_that_is_too_large_takes_its_partition_out_and_no_other(limits: d
 
 
 @pytest.mark.parametrize("limits", [{"client_limit": LIMIT}, {"broker_limit": LIMIT}], ids=["client", "broker"])
-def test_a_row_that_may_be_replaced_goes_out_as_its_digest_and_position(limits: dict[str, int]) -> None:
+def test_a_replaceable_record_that_is_too_large_is_written_as_digest_and_position(limits: dict[str, int]) -> None:
     writing = batch((out("states", 1), out("calls", LIMIT + 1)), (out("calls", 5),))
 
     kept, _ = attempts(writing, **limits)
@@ -108,7 +108,7 @@ def test_a_row_that_may_be_replaced_goes_out_as_its_digest_and_position(limits: 
     assert [notice.event for notice in writing.take_notices()] == ["record_replaced"]
 
 
-def test_of_a_refused_batch_only_the_culprit_is_left_out() -> None:
+def test_only_the_record_that_is_too_large_is_left_out_of_a_refused_batch() -> None:
     innocent = tuple(out("results", size) for size in (1, 2, 3))
 
     writing = batch((*innocent, out("results", LIMIT + 1)), innocent)
@@ -119,7 +119,7 @@ def test_of_a_refused_batch_only_the_culprit_is_left_out() -> None:
     assert thrown_away == 2, "once for the batch, once for the culprit alone"
 
 
-def test_what_was_settled_holds_for_the_next_attempt() -> None:
+def test_replacements_are_kept_for_the_next_attempt() -> None:
     writing = batch((out("states", LIMIT + 1),), (out("states", 1),))
     attempts(writing, client_limit=LIMIT)
 
@@ -154,7 +154,7 @@ def test_a_queue_that_stays_full_is_an_error() -> None:
         writing.produce(cast(Producer, producer), NOBODY, 0.0)
 
 
-def test_what_was_dropped_does_not_go_out() -> None:
+def test_dropped_assignments_are_not_written() -> None:
     writing, producer = batch((out("states", 1),), (out("states", 2),)), LimitedProducer()
 
     writing.produce(cast(Producer, producer), frozenset({A}), 1.0)

@@ -94,7 +94,7 @@ def test_a_group_that_is_denied_is_named_without_asking(now_s: list[float]) -> N
     assert broker.asked == 0
 
 
-def test_what_is_denied_is_said_once_and_then_rarely_and_tried_less_and_less_often(now_s: list[float]) -> None:
+def test_a_denial_is_logged_once_and_then_rarely_and_retried_with_growing_waits(now_s: list[float]) -> None:
     broker = FakeTopicAdmin(results=frozenset())
     denied = failures(now_s, broker)
     levels, waits = [], []
@@ -111,7 +111,7 @@ def test_what_is_denied_is_said_once_and_then_rarely_and_tried_less_and_less_oft
     assert broker.asked <= len(waits)
 
 
-def test_another_failure_is_news_and_so_is_the_same_after_a_checkpoint_was_durable(now_s: list[float]) -> None:
+def test_a_different_failure_is_logged_and_so_is_the_same_one_after_a_durable_checkpoint(now_s: list[float]) -> None:
     ill = failures(now_s, FakeTopicAdmin(results=frozenset()))
 
     said = [heard(ill, TIMED_OUT), heard(ill, TIMED_OUT), heard(ill, TOPIC_DENIED), heard(ill, TIMED_OUT)]
@@ -122,7 +122,7 @@ def test_another_failure_is_news_and_so_is_the_same_after_a_checkpoint_was_durab
     assert again == ("_TIMED_OUT: Timed out", "warning", 0.05)
 
 
-def test_where_nobody_can_be_asked_the_brokers_word_is_passed_on(now_s: list[float]) -> None:
+def test_without_a_description_the_brokers_error_is_passed_on(now_s: list[float]) -> None:
     def away(names: Collection[str]) -> dict[str, TopicDescription]:
         raise BrokerDown(f"no broker answers about {len(names)} topics")
 
@@ -163,7 +163,7 @@ def write(sink: Sink, serial: int, topic: str) -> Iterator[Done | Again]:
 
 @pytest.mark.kafka
 @pytest.mark.parametrize("kind", [TransactionalSink, PlainSink])
-def test_a_revoked_write_permission_is_said_once_with_its_topic_and_the_checkpoint_waits_until_it_is_back(
+def test_a_revoked_write_permission_is_logged_once_and_the_checkpoint_waits_for_it(
     secured: SecuredBroker, kind: type[TransactionalSink] | type[PlainSink]
 ) -> None:
     user = secured.add_user()

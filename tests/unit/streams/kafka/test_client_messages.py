@@ -64,16 +64,14 @@ def after(*heard: tuple[int, str]) -> ClientErrors:
         ),
     ],
 )
-def test_the_clients_own_sentence_is_what_a_person_reads(
-    heard: tuple[int, str], kind: type[StreamError], says: str
-) -> None:
+def test_the_error_message_is_the_clients_own(heard: tuple[int, str], kind: type[StreamError], says: str) -> None:
     failure = after(heard, (KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down")).failure(NO_ANSWER)
 
     assert type(failure) is kind
     assert says in str(failure)
 
 
-def test_an_answer_is_waited_for_in_pieces_until_the_client_says_that_waiting_mends_nothing() -> None:
+def test_a_request_is_retried_until_the_client_reports_a_permanent_error() -> None:
     errors, pieces = after(), list[float]()
 
     class FakeClient:
@@ -91,13 +89,13 @@ def test_an_answer_is_waited_for_in_pieces_until_the_client_says_that_waiting_me
     assert pieces == [0.5, 1.0, 2.0, 4.0]
 
 
-def test_without_a_word_of_the_client_the_calls_own_error_is_said() -> None:
+def test_without_a_client_error_the_error_of_the_call_is_reported() -> None:
     assert str(after().failure(NO_ANSWER)) == (
         "no broker answers at broker:9092: Failed to get metadata: Local: Broker transport failure"
     )
 
 
-def test_an_answer_of_the_broker_is_no_broker_that_is_away() -> None:
+def test_an_error_answered_by_the_broker_is_not_reported_as_broker_down() -> None:
     answer = KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, "Broker: Unknown topic or partition"))
 
     failure = after((KafkaError._TRANSPORT, "b:2: Connection refused")).failure(answer, "topic t")
@@ -130,9 +128,7 @@ DOORS = [_describes, _reads_a_table, _reads_contents, _posts]
 
 @pytest.mark.kafka
 @pytest.mark.parametrize("door", DOORS)
-def test_a_wrong_password_is_told_at_every_door(
-    secured: SecuredBroker, door: Callable[[KafkaConnection], None]
-) -> None:
+def test_every_client_reports_a_wrong_password(secured: SecuredBroker, door: Callable[[KafkaConnection], None]) -> None:
     properties: dict[str, Any] = {**secured.properties(secured.add_user()), "sasl.password": "wrong"}
 
     with pytest.raises(StreamError, match="SASL authentication error") as refused:
@@ -144,7 +140,9 @@ def test_a_wrong_password_is_told_at_every_door(
 
 @pytest.mark.kafka
 @pytest.mark.parametrize("door", [_describes, _posts])
-def test_a_wrong_ca_is_told(secured: SecuredBroker, tmp_path: Path, door: Callable[[KafkaConnection], None]) -> None:
+def test_a_wrong_ca_is_reported(
+    secured: SecuredBroker, tmp_path: Path, door: Callable[[KafkaConnection], None]
+) -> None:
     _, other = key_pair(tmp_path)
     properties = {**secured.properties(secured.add_user()), "ssl.ca.location": str(other)}
 
@@ -153,7 +151,7 @@ def test_a_wrong_ca_is_told(secured: SecuredBroker, tmp_path: Path, door: Callab
 
 
 @pytest.mark.parametrize("door", [_reads_a_table, _reads_contents, _describes])
-def test_a_host_that_is_not_found_is_told_and_may_be_waited_for(
+def test_an_unknown_host_is_reported_and_can_be_retried(
     monkeypatch: pytest.MonkeyPatch, door: Callable[[KafkaConnection], None]
 ) -> None:
     nowhere = KafkaConnection(bootstrap_servers="no-such-host.invalid:9092", client_id="me")
@@ -163,7 +161,7 @@ def test_a_host_that_is_not_found_is_told_and_may_be_waited_for(
         door(nowhere)
 
 
-def test_a_group_cannot_be_looked_at_where_no_broker_answers() -> None:
+def test_describing_a_group_fails_when_no_broker_answers() -> None:
     with pytest.raises(BrokerDown, match="Connection refused"):
         GroupMembers(KafkaConnection(bootstrap_servers="127.0.0.1:1", client_id="me"), "group", timeout_s=1.0).under(
             "me"

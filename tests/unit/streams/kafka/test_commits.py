@@ -87,7 +87,7 @@ def test_one_that_cannot_even_be_sent_is_known_to_be_refused(group: Any) -> None
     ("kept", "durable", "refused"),
     [("its marks", True, False), ("nothing", False, True), ("no answer", False, False)],
 )
-def test_where_nothing_is_called_back_the_committed_marks_tell(
+def test_without_a_callback_the_committed_offsets_show_that_a_commit_succeeded(
     group: Any, commit: OffsetCommit, *, kept: str, durable: bool, refused: bool
 ) -> None:
     group.kept = {"its marks": group.sent[0], "nothing": [], "no answer": None}[kept]

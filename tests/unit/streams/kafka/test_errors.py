@@ -42,18 +42,18 @@ def test_a_producers_error_by_its_code(code: int, kind: ProducerErrorKind) -> No
     assert producer_error_kind(error(code)) is kind
 
 
-def test_the_clients_own_word_wins_over_the_table() -> None:
+def test_the_clients_classification_overrides_the_table() -> None:
     assert producer_error_kind(error(KafkaError._TIMED_OUT, fatal=True)) is ProducerErrorKind.FATAL
     assert producer_error_kind(error(KafkaError._TIMED_OUT, abort=True)) is ProducerErrorKind.ABORTABLE
     assert producer_error_kind(error(KafkaError.UNKNOWN, retriable=True)) is ProducerErrorKind.RETRIABLE
 
 
-def test_fenced_and_too_large_stay_what_they_are_whatever_else_is_said() -> None:
+def test_fenced_and_too_large_are_never_reclassified() -> None:
     assert producer_error_kind(error(KafkaError._FENCED, fatal=True)) is ProducerErrorKind.FENCED
     assert producer_error_kind(error(KafkaError.MSG_SIZE_TOO_LARGE, abort=True)) is ProducerErrorKind.TOO_LARGE
 
 
-def test_an_unknown_error_costs_the_producer_and_never_the_data() -> None:
+def test_an_unknown_error_replaces_the_producer_and_loses_no_data() -> None:
     assert producer_error_kind(error(KafkaError.UNKNOWN)) is ProducerErrorKind.FATAL
 
 

@@ -28,7 +28,7 @@ class Leaderless(confluent_kafka.Consumer):
         super().seek(partition, *more)
 
 
-def test_a_partition_without_a_leader_begins_once_it_has_one_and_the_others_are_read_meanwhile(
+def test_a_partition_without_a_leader_is_read_once_it_has_one_and_the_others_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("streams.kafka.source.Consumer", Leaderless)
@@ -51,7 +51,7 @@ def test_a_partition_without_a_leader_begins_once_it_has_one_and_the_others_are_
             assert reader.values(0) == [str(n).encode() for n in range(5)]
 
 
-def test_a_partition_without_a_leader_is_told_with_the_brokers_sentence_beside_the_end_of_another() -> None:
+def test_a_partition_without_a_leader_is_reported_with_the_brokers_error() -> None:
     away, here = (Assignment(topic="in", partition=number, epoch=1) for number in (0, 1))
     with EmbeddedBroker() as holder:
         broker = EmbeddedAdapter(holder)

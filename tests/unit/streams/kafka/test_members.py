@@ -35,7 +35,7 @@ class FakeGroupAdmin:
         return 0
 
 
-def test_members_are_found_once_a_broker_is_back_though_all_that_were_known_had_gone(
+def test_members_are_found_once_a_broker_is_back_although_all_known_ones_were_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("streams.kafka.members.AdminClient", FakeGroupAdmin)

@@ -22,7 +22,7 @@ some_marks = st.builds(
 
 
 @given(some_marks)
-def test_a_mark_comes_back_as_it_went(mark: Mark) -> None:
+def test_a_mark_survives_encoding_and_decoding(mark: Mark) -> None:
     said = offset_metadata.encode(mark)
 
     assert offset_metadata.decode(mark.position, said) == mark
@@ -31,7 +31,7 @@ def test_a_mark_comes_back_as_it_went(mark: Mark) -> None:
 
 
 @given(st.text(max_size=300))
-def test_what_others_wrote_is_no_mark(said: str) -> None:
+def test_foreign_metadata_is_no_mark(said: str) -> None:
     assert offset_metadata.decode(0, said) is None
 
 

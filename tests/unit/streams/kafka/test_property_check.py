@@ -47,7 +47,7 @@ def test_every_misspelt_property_is_named_at_once() -> None:
         ({"security.protocol": "SSL", "ssl.ca.location": "/no/such/file"}, "ssl.ca.location failed"),
     ],
 )
-def test_what_is_wrong_only_together_is_said_of_all(properties: dict[str, Any], says: str) -> None:
+def test_properties_that_conflict_with_each_other_are_all_named(properties: dict[str, Any], says: str) -> None:
     [(named, said)] = property_errors(properties)
 
     assert named == ""

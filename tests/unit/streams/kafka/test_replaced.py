@@ -175,7 +175,7 @@ def given_up(reading: SourceFixture, *says_closing: str | KafkaError) -> FakeCon
     return old
 
 
-def test_a_consumer_that_goes_on_reporting_while_it_is_closed_costs_its_successor_nothing(
+def test_callbacks_of_a_consumer_that_is_closing_do_not_affect_its_successor(
     reading: SourceFixture,
 ) -> None:
     given_up(reading, SEVERED, SEVERED)
@@ -186,14 +186,14 @@ def test_a_consumer_that_goes_on_reporting_while_it_is_closed_costs_its_successo
     assert (reading.replaced, len(FakeConsumer.built)) == (1, 2)
 
 
-def test_the_statistics_of_a_consumer_that_was_given_up_make_nobody_a_member(reading: SourceFixture) -> None:
+def test_statistics_of_a_replaced_consumer_are_ignored(reading: SourceFixture) -> None:
     given_up(reading, HEALTHY)
     reading.poll()
 
     assert not reading.source.membership.joined
 
 
-def test_a_fatal_error_of_a_consumer_that_was_given_up_is_raised_nowhere(reading: SourceFixture) -> None:
+def test_a_fatal_error_of_a_replaced_consumer_is_not_raised(reading: SourceFixture) -> None:
     """A static member that joins again fences its predecessor."""
     fenced = KafkaError(KafkaError.FENCED_INSTANCE_ID, "as the test says", fatal=True)
     old = given_up(reading, fenced)
@@ -202,7 +202,7 @@ def test_a_fatal_error_of_a_consumer_that_was_given_up_is_raised_nowhere(reading
     assert not [one for one in reading.poll() if isinstance(one, Notice) and one.event == "broker_error"]
 
 
-def test_an_answer_to_a_commit_of_a_consumer_that_was_given_up_is_not_its_successors(reading: SourceFixture) -> None:
+def test_the_commit_answer_of_a_replaced_consumer_is_ignored(reading: SourceFixture) -> None:
     old = given_up(reading)
     reading.poll(reading.client.assigned(0))
     [at] = reading.source._current.values()
@@ -214,7 +214,7 @@ def test_an_answer_to_a_commit_of_a_consumer_that_was_given_up_is_not_its_succes
     assert len(reading.client.sent) == 1
 
 
-def test_what_was_restored_in_the_poll_that_replaces_its_consumer_is_assigned_to_nobody(reading: SourceFixture) -> None:
+def test_partitions_restored_in_the_poll_that_replaces_the_consumer_are_not_assigned(reading: SourceFixture) -> None:
     """Otherwise its mark would be written at once, with the metadata of a consumer that is not yet in the group."""
     old = reading.client
     heard = reading.poll(old.assigned(0), old.statistics(SEVERED))
@@ -223,7 +223,7 @@ def test_what_was_restored_in_the_poll_that_replaces_its_consumer_is_assigned_to
     assert not [one for one in heard if isinstance(one, Assigned | Revoked)]
 
 
-def test_what_was_read_before_its_consumer_was_replaced_is_lost(reading: SourceFixture) -> None:
+def test_partitions_of_a_replaced_consumer_are_reported_as_lost(reading: SourceFixture) -> None:
     old = reading.client
     assigned = next(one for one in reading.poll(old.assigned(0)) if isinstance(one, Assigned))
 

@@ -122,7 +122,7 @@ class FakeReader:
         self.held.clear()
 
 
-def test_a_question_of_an_assignment_that_is_gone_does_not_touch_the_reading_of_the_next(
+def test_a_request_of_a_lost_assignment_does_not_affect_the_next_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     admin, reader = FakeOffsetsAdmin(), FakeReader()
@@ -145,7 +145,7 @@ def test_a_question_of_an_assignment_that_is_gone_does_not_touch_the_reading_of_
     assert reader.held == {("states", 0)}
 
 
-def test_a_leader_that_is_none_any_more_is_asked_no_longer_than_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_restore_continues_with_a_new_admin_client_after_an_outdated_leader(monkeypatch: pytest.MonkeyPatch) -> None:
     stale, fresh, reader = StaleAdmin(), FakeOffsetsAdmin(), FakeReader()
     monkeypatch.setattr("streams.kafka.restore.Consumer", lambda _: reader)
     times = count()
@@ -160,7 +160,7 @@ def test_a_leader_that_is_none_any_more_is_asked_no_longer_than_once(monkeypatch
     assert reader.held == {("states", 0)}
 
 
-def test_a_reader_of_state_that_stands_still_is_replaced_and_goes_on_where_it_stood(
+def test_a_stalled_state_reader_is_replaced_and_continues_at_its_position(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     admin, readers, now_s = FakeOffsetsAdmin(), [FakeReader(), FakeReader()], [0.0]
@@ -231,7 +231,7 @@ def restored_parts(heard: Sequence[Assigned | Notice]) -> list[Assignment]:
 
 
 @pytest.mark.parametrize("answer", [KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE)), OFFSET_INVALID])
-def test_a_partition_without_a_leader_holds_up_no_other_and_is_restored_when_it_has_one(
+def test_a_partition_without_a_leader_delays_no_other_and_is_restored_once_it_has_one(
     answer: KafkaException | int,
 ) -> None:
     admin, times = OneAwayAdmin(), count()

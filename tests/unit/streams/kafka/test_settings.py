@@ -52,7 +52,7 @@ def test_no_client_complains_of_what_is_meant_for_another_kind(caplog: pytest.Lo
     assert complaints(caplog, Producer({**connection.producer(), "fetch.wait.max.ms": 10})), "or nothing is heard"
 
 
-def test_a_property_is_told_to_the_clients_that_understand_it_and_beats_ours() -> None:
+def test_a_property_is_passed_to_the_clients_that_support_it_and_overrides_ours() -> None:
     properties = {"fetch.wait.max.ms": 10, "linger.ms": 7, "ssl.ca.location": "ca.pem"}
     connection = KafkaConnection(bootstrap_servers="nowhere:1", client_id="test", properties=properties)
 
@@ -64,7 +64,7 @@ def test_a_property_is_told_to_the_clients_that_understand_it_and_beats_ours() -
     assert producer["linger.ms"] == 7
 
 
-def test_what_no_client_knows_is_refused_by_each() -> None:
+def test_an_unknown_property_is_refused_by_every_client() -> None:
     connection = KafkaConnection(bootstrap_servers="nowhere:1", client_id="test", properties={"fetch.wait.most": 10})
 
     for make in (
@@ -76,7 +76,7 @@ def test_what_no_client_knows_is_refused_by_each() -> None:
             make()
 
 
-def test_every_kind_of_client_hands_its_own_log_to_ours(capfd: pytest.CaptureFixture[str]) -> None:
+def test_every_kind_of_client_logs_through_the_application(capfd: pytest.CaptureFixture[str]) -> None:
     connection = KafkaConnection(bootstrap_servers="127.0.0.1:1", client_id="me")
     said: list[str] = []
     handler = logging.Handler()

@@ -101,7 +101,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> SinkFixture:
     return SinkFixture(monkeypatch)
 
 
-def test_one_mark_of_it_tells_that_a_transaction_landed_though_a_successor_has_overwritten_another(
+def test_one_of_its_marks_shows_that_a_transaction_committed_although_another_was_overwritten(
     bench: SinkFixture,
 ) -> None:
     bench.script["commit_transaction"] = [error(KafkaError._FENCED, fatal=True)]
@@ -114,7 +114,7 @@ def test_one_mark_of_it_tells_that_a_transaction_landed_though_a_successor_has_o
     assert bench.calls.count("produce") == 2, "what landed is not produced again"
 
 
-def test_what_no_mark_tells_of_is_written_again(bench: SinkFixture) -> None:
+def test_a_checkpoint_without_a_committed_mark_is_written_again(bench: SinkFixture) -> None:
     bench.script["commit_transaction"] = [error(KafkaError._FENCED, fatal=True)]
     bench.write()
     bench.committed = [{0: mark(1, serial=3), 1: mark(2, serial=3)}]
@@ -123,7 +123,7 @@ def test_what_no_mark_tells_of_is_written_again(bench: SinkFixture) -> None:
     assert bench.calls.count("commit_transaction") == 2
 
 
-def test_a_question_for_the_marks_that_fails_is_asked_again_and_costs_no_producer(bench: SinkFixture) -> None:
+def test_a_failed_request_for_marks_is_repeated_with_the_same_producer(bench: SinkFixture) -> None:
     bench.script["commit_transaction"] = [error(KafkaError._FENCED, fatal=True)]
     bench.write()
     bench.committed = [error(KafkaError.UNSTABLE_OFFSET_COMMIT), error(KafkaError.UNKNOWN), {0: mark(4)}]
@@ -132,7 +132,7 @@ def test_a_question_for_the_marks_that_fails_is_asked_again_and_costs_no_produce
     assert bench.calls.count("produce") == 2
 
 
-def test_a_producer_replaced_twice_in_a_commit_still_asks_whether_it_landed(bench: SinkFixture) -> None:
+def test_a_producer_replaced_twice_during_a_commit_still_checks_whether_it_succeeded(bench: SinkFixture) -> None:
     bench.script["commit_transaction"] = [error(KafkaError._FENCED, fatal=True)]
     bench.script["init_transactions"] = [error(KafkaError._FATAL, fatal=True)]
     bench.write()
@@ -155,7 +155,7 @@ def test_the_lease_runs_from_the_first_time_that_the_marks_were_sent(bench: Sink
     assert done.written.sent_at_s == 100.0
 
 
-def test_what_dies_before_the_commit_is_not_in_it(bench: SinkFixture) -> None:
+def test_assignments_lost_before_the_commit_are_left_out(bench: SinkFixture) -> None:
     bench.script["send_offsets_to_transaction"] = [error(KafkaError._TIMED_OUT, retriable=True)]
     bench.write()
 
@@ -177,7 +177,7 @@ def test_nothing_is_written_while_the_consumer_is_in_no_group(bench: SinkFixture
     assert isinstance(bench.write(), Done)
 
 
-def test_a_transaction_whose_consumer_has_left_the_group_is_aborted_and_written_anew_in_the_next_one(
+def test_a_transaction_whose_consumer_left_the_group_is_aborted_and_written_again(
     bench: SinkFixture,
 ) -> None:
     bench.script["send_offsets_to_transaction"] = [error(KafkaError._TIMED_OUT, retriable=True)]
@@ -191,7 +191,7 @@ def test_a_transaction_whose_consumer_has_left_the_group_is_aborted_and_written_
     assert bench.calls.count("begin_transaction") == 2
 
 
-def test_a_checkpoint_of_nothing_but_the_dead_needs_no_group(bench: SinkFixture) -> None:
+def test_a_checkpoint_of_lost_assignments_only_needs_no_group(bench: SinkFixture) -> None:
     bench.sink.drop(frozenset({OURS, GONE}))
 
     assert isinstance(bench.sink.write(CHECKPOINT, None), Done)
@@ -258,9 +258,7 @@ def plain_checkpoint() -> Checkpoint:
     return Checkpoint(serial=7, outputs={OURS: (RESULT, LANE)}, marks={OURS: mark(4)})
 
 
-def test_a_plain_sink_that_was_given_up_while_it_flushed_produces_no_lane_any_more(
-    handed: RecordedCalls, plain: PlainSink
-) -> None:
+def test_a_plain_sink_replaced_while_it_flushed_produces_no_lanes(handed: RecordedCalls, plain: PlainSink) -> None:
     handed.on["flush"] = lambda: void(plain.successor())
 
     with pytest.raises(GivenUp):
@@ -269,7 +267,7 @@ def test_a_plain_sink_that_was_given_up_while_it_flushed_produces_no_lane_any_mo
     assert handed.topics == ["out"], "its successor may have written a newer lane already"
 
 
-def test_a_plain_sink_that_was_given_up_while_it_waited_for_room_produces_nothing_any_more(
+def test_a_plain_sink_replaced_while_its_queue_was_full_produces_nothing(
     handed: RecordedCalls, plain: PlainSink
 ) -> None:
     handed.full = 1
@@ -314,7 +312,7 @@ def test_a_producer_whose_deliveries_only_ever_time_out_is_replaced(bench: SinkF
 
 
 @pytest.mark.parametrize("code", [KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.ILLEGAL_GENERATION])
-def test_what_another_producer_would_meet_as_well_costs_none(bench: SinkFixture, code: int) -> None:
+def test_errors_that_a_new_producer_would_get_too_replace_none(bench: SinkFixture, code: int) -> None:
     bench.script["send_offsets_to_transaction"] = [abortable(code), abortable(code)]
     bench.write()
     bench.now_s += 30.0

@@ -35,7 +35,7 @@ def record(topic: str, partition: int) -> Output:
     return Output(topic=topic, key=b"key", value=b"x" * 90, partition=partition)
 
 
-def test_a_record_of_a_quiet_partition_is_heard_long_before_the_others_backlog_is_read(
+def test_a_record_of_a_quiet_partition_is_read_before_the_backlog_of_others(
     kafka: Stack, inputs: str, reader: RecordingMember
 ) -> None:
     until(lambda: len(reader.records) > BACKLOG // 2, reader)
@@ -47,7 +47,7 @@ def test_a_record_of_a_quiet_partition_is_heard_long_before_the_others_backlog_i
     assert len(reader.records) - before < BACKLOG
 
 
-def test_a_backlog_is_read_in_steps_so_short_that_calls_leave_in_time_between_them(reader: RecordingMember) -> None:
+def test_a_backlog_is_read_in_steps_short_enough_for_calls_between_them(reader: RecordingMember) -> None:
     steps: list[int] = []
     while len(reader.records) < BACKLOG // 2:
         before = len(reader.records)

@@ -19,11 +19,11 @@ def takeover() -> Takeover:
     return Takeover(lease_s=4.0, session_s=15.0)
 
 
-def test_a_place_that_nobody_has_is_free(takeover: Takeover) -> None:
+def test_an_instance_id_that_no_member_uses_is_free(takeover: Takeover) -> None:
     assert takeover.observe(sight(), 0.0) is None
 
 
-def test_a_member_that_commits_keeps_its_place(takeover: Takeover) -> None:
+def test_a_member_that_commits_keeps_its_instance_id(takeover: Takeover) -> None:
     assert takeover.observe(sight(OTHER), 0.0) is not None
 
     with pytest.raises(InstanceIdInUse, match=r"member one-1 on /10.0.0.7 has just committed"):
@@ -31,7 +31,7 @@ def test_a_member_that_commits_keeps_its_place(takeover: Takeover) -> None:
 
 
 @pytest.mark.parametrize("member", [OTHER, IDLE], ids=["had committed", "had never"])
-def test_a_member_that_commits_nothing_keeps_its_place_when_the_group_keeps_it_past_two_sessions(
+def test_a_member_that_stays_in_the_group_for_two_sessions_keeps_its_instance_id(
     takeover: Takeover, member: SameIdMember
 ) -> None:
     """It may be restoring, or its partitions may be stopped: only its removal shows that it is dead."""
@@ -52,18 +52,18 @@ def test_a_static_member_that_commits_nothing_for_a_lease_is_replaced_by_its_suc
 
 
 @pytest.mark.parametrize(("ours", "its"), [(True, False), (False, True)])
-def test_a_member_that_joining_would_not_replace_must_have_been_put_out(ours: bool, its: bool) -> None:
+def test_a_member_that_joining_does_not_replace_must_have_left_the_group(ours: bool, its: bool) -> None:
     takeover = Takeover(lease_s=4.0, session_s=15.0, static=ours)
 
     assert all(takeover.observe(sight(replace(OTHER, static=its)), at_s) for at_s in (0.0, 4.0, 8.0, 12.0, 16.0))
 
 
-def test_a_member_that_is_put_out_leaves_its_place(takeover: Takeover) -> None:
+def test_a_member_removed_from_the_group_frees_its_instance_id(takeover: Takeover) -> None:
     assert takeover.observe(sight(IDLE), 0.0) is not None
     assert takeover.observe(sight(), 1.0) is None
 
 
-def test_a_rebalance_and_a_broker_that_was_away_excuse_a_member_that_was_silent(takeover: Takeover) -> None:
+def test_a_rebalance_or_a_broker_outage_restarts_the_wait_for_a_silent_member(takeover: Takeover) -> None:
     takeover.observe(sight(OTHER), 0.0)
     takeover.observe(sight(OTHER, stable=False), 4.0)
     assert takeover.observe(sight(OTHER), 8.0) is not None

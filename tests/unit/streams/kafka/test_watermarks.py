@@ -33,7 +33,7 @@ def test_a_partition_without_a_leader_is_asked_again() -> None:
     assert watermark_offsets(broker.as_consumer(), PLACE, 10) == (3, 9)
 
 
-def test_patience_ends() -> None:
+def test_waiting_for_offsets_ends_after_a_while() -> None:
     broker = FakeWatermarkConsumer(KafkaError.NOT_LEADER_FOR_PARTITION, (3, 9))
 
     with pytest.raises(KafkaException):

@@ -9,7 +9,7 @@ MOVES = st.lists(st.tuples(st.sampled_from(["push", "kill", "pop"]), st.integers
 
 
 @given(MOVES)
-def test_a_heap_gives_what_a_sorted_list_of_the_living_gives(moves: list[tuple[str, int]]) -> None:
+def test_a_heap_returns_live_entries_in_sorted_order(moves: list[tuple[str, int]]) -> None:
     living: set[tuple[int, int]] = set()
     heap: Heap[tuple[int, int]] = Heap(lambda entry: entry in living)
     for number, (move, value) in enumerate(moves):
@@ -25,7 +25,7 @@ def test_a_heap_gives_what_a_sorted_list_of_the_living_gives(moves: list[tuple[s
         assert heap.top() == min(living, default=None)
 
 
-def test_what_dies_is_swept_and_no_push_looks_at_more_than_a_few() -> None:
+def test_dead_entries_are_swept_and_a_push_looks_at_a_few_only() -> None:
     looked = 0
     alive = (-1, -1)
 
@@ -49,7 +49,7 @@ def test_what_dies_is_swept_and_no_push_looks_at_more_than_a_few() -> None:
     assert heap.top() == (99_999, 99_999)
 
 
-def test_entries_that_live_are_all_kept_in_order_through_many_sweeps() -> None:
+def test_live_entries_are_kept_in_order_through_many_sweeps() -> None:
     heap: Heap[tuple[int]] = Heap(lambda _: True)
     for number in range(10_000):
         heap.push((number * 7_919 % 10_007,))

@@ -46,7 +46,7 @@ def switch(driver: EngineDriver, at: Any, room: str, value: int, *, age_s: int =
     driver.run(0.3)
 
 
-def test_a_lane_counts_while_it_stands_open() -> None:
+def test_a_lane_counts_while_it_is_open() -> None:
     driver = cold()
     at = driver.opened()
     switch(driver, at, "a", 0, age_s=100)
@@ -63,7 +63,7 @@ def test_a_lane_counts_while_it_stands_open() -> None:
     assert (seen(driver).open, seen(driver).oldest_open_age_s) == (0, 0.0)
 
 
-def test_a_new_owner_counts_what_stands_open_and_decodes_none_of_it() -> None:
+def test_a_new_owner_counts_open_lanes_without_decoding_them() -> None:
     state = {f"r{n}": Stored(value=b"{}", open_since_us=WALL_US - n * SECOND_US) for n in range(1, 4)}
     state["closed"] = Stored(value=b"{}")
     loaded: list[str] = []
@@ -81,7 +81,7 @@ def test_a_new_owner_counts_what_stands_open_and_decodes_none_of_it() -> None:
     assert loaded == []
 
 
-def test_a_lane_that_is_forgotten_stands_open_no_longer() -> None:
+def test_a_forgotten_lane_is_no_longer_open() -> None:
     driver = cold(Vanishing)
     at = driver.opened()
     switch(driver, at, "a", 0, age_s=100)

@@ -65,7 +65,7 @@ def test_a_known_unit_takes_two_thirds_of_what_a_dictionary_takes() -> None:
     assert shelf < 0.75 * dictionary
 
 
-def test_a_shelf_that_grew_takes_no_more_than_one_that_was_filled_at_once() -> None:
+def test_a_packed_store_that_grew_takes_no_more_than_one_filled_at_once() -> None:
     values = {f"4{number:012d}": bytes([number % 256]) * 160 for number in range(5_000)}
     grown = PackedStore()
 

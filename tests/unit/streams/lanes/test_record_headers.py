@@ -19,7 +19,7 @@ ROOM = encode(Room(key="cellar", last_offset=0))
     since=st.none() | INT64,
     waits=st.lists(st.builds(Waits, account=st.from_regex(r"[^;]+", fullmatch=True), priority=INT64, since_us=INT64)),
 )
-def test_headers_come_back_as_they_were(due: int | None, since: int | None, waits: list[Waits]) -> None:
+def test_headers_survive_encoding_and_decoding(due: int | None, since: int | None, waits: list[Waits]) -> None:
     stored = Stored(value=b"v", undone=True, due_us=due, open_since_us=since, waits=tuple(waits))
 
     assert restored(b"v", headers_of(stored), 7) == stored
@@ -48,7 +48,7 @@ def test_whatever_stands_in_the_headers_a_number_that_was_read_fits_into_64_bits
 
 
 @pytest.mark.parametrize("text", ["9" * 400, str(2**63 - 1), str(-(2**63))])
-def test_a_foreign_moment_ends_no_process_whatever_it_says(text: str) -> None:
+def test_any_timestamp_in_a_header_is_handled(text: str) -> None:
     driver = EngineDriver()
     state = {"cellar": restored(ROOM, (("due", text.encode()), ("open", text.encode())), 7)}
     at: Assignment = driver.assign(state=state)

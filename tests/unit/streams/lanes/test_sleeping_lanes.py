@@ -20,7 +20,7 @@ def awake(driver: EngineDriver) -> int:
     return driver.engine.snapshot(driver.now).lanes_awake
 
 
-def test_a_lane_sleeps_once_its_turns_are_durable_and_nothing_is_under_way() -> None:
+def test_a_lane_sleeps_once_its_turns_are_durable_and_no_call_is_in_flight() -> None:
     driver = EngineDriver()
     at = driver.opened()
     driver.auto = False
@@ -36,7 +36,7 @@ def test_a_lane_sleeps_once_its_turns_are_durable_and_nothing_is_under_way() -> 
     assert awake(driver) == 0
 
 
-def test_a_lane_under_way_stays_awake() -> None:
+def test_a_lane_with_a_call_in_flight_stays_awake() -> None:
     driver = EngineDriver()
     at = driver.opened()
     driver.event(at)
@@ -45,7 +45,7 @@ def test_a_lane_under_way_stays_awake() -> None:
     assert awake(driver) == 1
 
 
-def test_a_lane_under_way_stays_awake_however_many_others_wait() -> None:
+def test_a_lane_with_a_call_in_flight_stays_awake_however_many_others_wait() -> None:
     driver = EngineDriver(flow=Thermostats(limits={"set": 1}), paces={"main": Pace(per_second=1, reserve=0)})
     at = driver.opened()
     driver.run(1)
@@ -94,7 +94,7 @@ def test_lanes_sleep_while_their_partition_catches_up() -> None:
     assert snapshot.lanes_awake <= 4 * 32
 
 
-def test_sleepers_are_woken_by_rank() -> None:
+def test_sleeping_lanes_are_woken_by_priority() -> None:
     driver = EngineDriver(flow=Thermostats(limits={"set": 1}))
     at = driver.opened()
     driver.event(at, "first")
@@ -111,7 +111,7 @@ def test_sleepers_are_woken_by_rank() -> None:
     assert [rooms(call)[0] for call in driver.of(Call)][:3] == ["worst", "bad", "first"]
 
 
-def test_a_more_harmful_sleeper_is_woken_before_those_that_are_awake() -> None:
+def test_a_more_urgent_sleeping_lane_is_woken_before_those_awake_are_sent() -> None:
     """The sleeping lane's call leaves first, although enough others are awake."""
     first = EngineDriver()
     at = first.opened()
@@ -127,7 +127,7 @@ def test_a_more_harmful_sleeper_is_woken_before_those_that_are_awake() -> None:
     assert rooms(second.calls[0]) == ["worst"]
 
 
-def test_waking_and_sleeping_do_not_chase_each_other() -> None:
+def test_lanes_do_not_wake_and_sleep_in_turn() -> None:
     flow = RecordingThermostats(limits={"set": 1})
     driver = EngineDriver(flow=flow, paces={"main": Pace(per_second=5)})
     at = driver.opened()
@@ -139,7 +139,7 @@ def test_waking_and_sleeping_do_not_chase_each_other() -> None:
     assert len([cause for _, cause in flow.heard if cause == "Woken"]) <= 400
 
 
-def test_a_restored_lane_hears_restored_before_anything_else_and_once() -> None:
+def test_a_restored_lane_gets_the_cause_restored_first_and_once() -> None:
     first = EngineDriver()
     at = first.opened()
     first.event(at, value=1)
@@ -155,7 +155,7 @@ def test_a_restored_lane_hears_restored_before_anything_else_and_once() -> None:
     assert [cause for _, cause in flow.heard] == ["Restored", "Arrived", "Arrived"]
 
 
-def test_a_done_lane_of_a_predecessor_is_not_told_that_it_was_restored() -> None:
+def test_a_done_lane_of_a_predecessor_gets_no_restored_cause() -> None:
     flow = RecordingThermostats()
     driver = EngineDriver(flow=flow)
     at = driver.opened(state={"kitchen": Stored(value=flow.store(Room(key="kitchen", heard=1)).value)})
@@ -164,7 +164,7 @@ def test_a_done_lane_of_a_predecessor_is_not_told_that_it_was_restored() -> None
     assert [cause for _, cause in flow.heard] == ["Arrived"]
 
 
-def test_a_done_lane_with_a_timer_is_woken_and_not_told_that_it_was_restored() -> None:
+def test_a_done_lane_with_a_timer_is_woken_without_a_restored_cause() -> None:
     flow = RecordingThermostats()
     value = flow.store(Room(key="kitchen", heard=1)).value
     driver = EngineDriver(flow=flow)
@@ -211,7 +211,7 @@ def test_a_timer_that_is_moved_again_and_again_costs_one_entry_and_fires_once() 
     assert [cause for _, cause in flow.heard].count("Woken") == 1
 
 
-def test_a_cold_lane_is_never_decoded() -> None:
+def test_a_sleeping_lane_is_never_decoded() -> None:
     loaded: list[str] = []
 
     class Loading(Thermostats):
@@ -244,7 +244,7 @@ def test_a_sleeping_lane_that_is_done_costs_its_bytes_and_its_part_of_a_page() -
     assert beside_bytes < 30
 
 
-def test_tells_take_their_turn_in_the_same_checkpoint() -> None:
+def test_messages_to_other_lanes_are_in_the_same_checkpoint() -> None:
     driver = EngineDriver(auto=False)
     at = driver.assign()
     driver.write()
@@ -276,7 +276,7 @@ class Forgetful(Thermostats):
         return Stored(value=None) if lane.heard >= 2 else super().store(lane)
 
 
-def test_a_lane_that_is_as_new_leaves_a_tombstone_only_where_it_had_been_stored() -> None:
+def test_a_blank_lane_leaves_a_tombstone_only_if_it_was_stored() -> None:
     driver = EngineDriver(flow=Forgetful())
     at = driver.opened()
     for _ in range(2):
@@ -293,7 +293,7 @@ def test_a_lane_that_is_as_new_leaves_a_tombstone_only_where_it_had_been_stored(
     assert b"zone:north" not in [key for key, _ in fresh.topics["rooms"]]
 
 
-def test_a_lane_whose_record_would_say_the_same_is_not_written_again() -> None:
+def test_a_lane_with_an_unchanged_record_is_not_written_again() -> None:
     driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "kitchen", id="same", at=1, device="heat")
@@ -317,7 +317,7 @@ def test_a_lane_that_is_undone_and_stores_nothing_is_a_bug() -> None:
         driver.event(at)
 
 
-def test_headers_say_what_a_cold_lane_waits_for_and_come_back_as_they_were() -> None:
+def test_headers_show_what_a_sleeping_lane_waits_for() -> None:
     stored = Stored(
         value=b"v",
         undone=True,
@@ -340,7 +340,7 @@ def test_headers_say_what_a_cold_lane_waits_for_and_come_back_as_they_were() -> 
     assert stored_of(b"v", ()) == Stored(value=b"v")
 
 
-def test_waits_are_the_worst_rank_and_the_oldest_age_of_each_account() -> None:
+def test_waits_have_the_most_urgent_priority_and_the_oldest_age_of_each_account() -> None:
     def want(slot: str, account: str, priority: int, since_us: int) -> Want:
         return Want(slot=slot, account=account, kind="k", priority=priority, since_us=since_us, body=None)
 
@@ -383,7 +383,7 @@ def test_an_undone_lane_that_nothing_explains_gets_one_more_turn_and_then_the_pr
     assert "lane kitchen is undone" in driver.stops[0].reason
 
 
-def test_lag_without_progress_is_said_and_then_fatal() -> None:
+def test_lag_without_progress_is_logged_and_then_stops_the_process() -> None:
     driver = EngineDriver(policy=Policy(stall_s=60))
     at = driver.opened()
     driver.arrive(driver.record(at), end=1_000)
@@ -397,7 +397,7 @@ def test_lag_without_progress_is_said_and_then_fatal() -> None:
     assert "makes no progress" in driver.stops[0].reason
 
 
-def test_a_partition_that_stands_still_is_fetched_anew_after_ten_seconds_and_then_less_and_less_often() -> None:
+def test_a_partition_without_progress_is_fetched_again_with_growing_waits() -> None:
     driver = EngineDriver(policy=Policy(stall_s=60))
     at = driver.opened()
     driver.arrive(driver.record(at), end=1_000)
@@ -421,7 +421,7 @@ def test_a_partition_that_stands_still_is_fetched_anew_after_ten_seconds_and_the
     assert len(driver.of(Reread)) == 4
 
 
-def test_a_partition_that_is_not_being_read_is_not_fetched_anew() -> None:
+def test_a_partition_that_is_not_read_is_not_fetched_again() -> None:
     driver = EngineDriver(policy=Policy(stall_s=60))
     at = driver.opened()
     driver.event(at, schema=7)
@@ -431,7 +431,7 @@ def test_a_partition_that_is_not_being_read_is_not_fetched_anew() -> None:
     assert driver.of(Reread) == []
 
 
-def test_a_partition_that_others_are_read_before_is_no_stall_until_they_are_done() -> None:
+def test_a_partition_queued_behind_others_is_no_stall_until_they_are_read() -> None:
     driver = EngineDriver(
         policy=Policy(stall_s=60, max_outputs=4), shares={"setpoints": Share(weight=1.0, partitions=2)}
     )
@@ -448,7 +448,7 @@ def test_a_partition_that_others_are_read_before_is_no_stall_until_they_are_done
     assert "makes no progress" in driver.stops[0].reason
 
 
-def test_a_partition_behind_a_backlog_of_others_in_the_clients_queue_is_neither_sought_nor_a_stall() -> None:
+def test_a_partition_behind_a_backlog_in_the_clients_queue_is_no_stall_and_is_not_fetched_again() -> None:
     driver = EngineDriver(policy=Policy(stall_s=60), shares={"setpoints": Share(weight=1.0, partitions=2)})
     first, second = (driver.opened(partition=number, partitions=2) for number in (0, 1))
     driver.feed(Arrivals(ends={first: 400, second: 1_000}))
@@ -469,7 +469,7 @@ def test_a_partition_behind_a_backlog_of_others_in_the_clients_queue_is_neither_
     assert "makes no progress" in driver.stops[0].reason
 
 
-def test_lag_that_a_missing_schema_explains_is_said_again_and_never_fatal() -> None:
+def test_lag_explained_by_a_missing_schema_is_logged_again_and_never_fatal() -> None:
     driver = EngineDriver(policy=Policy(stall_s=60))
     at = driver.opened()
     driver.event(at, schema=7)
@@ -481,7 +481,7 @@ def test_lag_that_a_missing_schema_explains_is_said_again_and_never_fatal() -> N
     assert "records wait for 7" in str(driver.notices[0].fields["reason"])
 
 
-def test_lag_of_a_partition_whose_leader_is_away_is_said_and_never_fatal_until_it_is_back() -> None:
+def test_lag_of_a_partition_without_a_leader_is_logged_and_never_fatal() -> None:
     driver = EngineDriver(policy=Policy(stall_s=60))
     at = driver.opened()
     driver.feed(Arrivals(ends={at: 5}))
@@ -500,7 +500,7 @@ def held_back(driver: EngineDriver) -> list[Notice]:
     return [notice for notice in driver.of(Notice) if notice.event == "records_held_back"]
 
 
-def test_offsets_behind_an_open_transaction_are_told_after_ten_seconds_with_their_number_and_age() -> None:
+def test_offsets_behind_an_open_transaction_are_reported_after_ten_seconds() -> None:
     driver = EngineDriver(policy=Policy(stall_s=60))
     at = driver.opened()
     driver.feed(Arrivals(ends={at: 0}, log_ends={at: 30}))
@@ -519,7 +519,7 @@ def test_offsets_behind_an_open_transaction_are_told_after_ten_seconds_with_thei
     assert driver.stops == []
 
 
-def test_offsets_that_soon_can_be_read_are_held_back_by_nobody() -> None:
+def test_offsets_that_become_readable_soon_are_not_reported() -> None:
     driver = EngineDriver(policy=Policy(stall_s=60))
     at = driver.opened()
     for second in range(60):  # a producer whose transactions are short: the stable offset moves
@@ -555,7 +555,7 @@ def waiting_for_a_checkpoint() -> EngineDriver:
     return driver
 
 
-def test_a_checkpoint_that_its_sink_speaks_of_explains_lag_with_the_reason_and_is_never_fatal() -> None:
+def test_a_checkpoint_that_its_sink_reports_on_explains_lag_and_is_never_fatal() -> None:
     driver = waiting_for_a_checkpoint()
 
     for _ in range(40):
@@ -566,7 +566,7 @@ def test_a_checkpoint_that_its_sink_speaks_of_explains_lag_with_the_reason_and_i
     assert "last refused with no coordinator" in str(driver.notices[-1].fields["reason"])
 
 
-def test_a_checkpoint_that_nobody_speaks_of_any_more_explains_nothing() -> None:
+def test_a_checkpoint_without_reports_explains_no_lag() -> None:
     driver = waiting_for_a_checkpoint()
 
     driver.run(200)
@@ -585,7 +585,7 @@ def test_a_quiet_partition_is_no_stall_when_records_come_at_last() -> None:
     assert driver.notices == []
 
 
-def test_a_worker_that_never_answers_is_said_and_then_fatal() -> None:
+def test_a_worker_that_never_answers_is_logged_and_then_stops_the_process() -> None:
     driver = EngineDriver()
     at = driver.opened()
     driver.event(at)
@@ -603,7 +603,7 @@ def test_a_worker_that_never_answers_is_said_and_then_fatal() -> None:
     assert "its worker hangs" in driver.stops[0].reason
 
 
-def test_answers_that_come_right_after_a_freeze_are_no_worker_that_hangs() -> None:
+def test_answers_right_after_a_freeze_are_not_taken_for_a_hanging_worker() -> None:
     driver = EngineDriver()
     at = driver.opened()
     driver.event(at)
@@ -618,7 +618,7 @@ def test_answers_that_come_right_after_a_freeze_are_no_worker_that_hangs() -> No
 # ---- the background -------------------------------------------------------------------------------------------------
 
 
-def test_a_long_backlog_of_the_background_never_makes_another_wait_for_more_than_one_call() -> None:
+def test_a_background_backlog_delays_other_wants_by_at_most_one_call() -> None:
     """Although all of the backlog is older than the other events."""
     driver = EngineDriver(flow=Thermostats(limits={"set": 1}), paces={"main": Pace(per_second=10, reserve=0)})
     at = driver.opened()
@@ -639,7 +639,7 @@ def test_a_long_backlog_of_the_background_never_makes_another_wait_for_more_than
     assert account.oldest_age_s < 2, "what can wait is not late"
 
 
-def test_the_background_has_its_share_of_the_calls_while_others_are_ready_all_the_time() -> None:
+def test_background_work_gets_its_share_of_calls_while_others_are_ready() -> None:
     driver = EngineDriver(
         flow=Thermostats(limits={"set": 1}),
         paces={"main": Pace(per_second=10, reserve=0)},
@@ -659,7 +659,7 @@ def test_the_background_has_its_share_of_the_calls_while_others_are_ready_all_th
     assert 0.18 * len(asked) <= asked.count("back") <= 0.22 * len(asked)
 
 
-def test_the_first_rank_never_waits_for_the_background() -> None:
+def test_priority_zero_never_waits_for_background_work() -> None:
     driver = EngineDriver(flow=Thermostats(limits={"set": 1}), paces={"main": Pace(per_second=10, reserve=0)})
     at = driver.opened()
     driver.arrive(*[driver.record(at, f"back-{n}", rank=BACKGROUND) for n in range(100)])
@@ -673,7 +673,7 @@ def test_the_first_rank_never_waits_for_the_background() -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1])
-def test_a_share_of_the_background_that_starves_one_side_is_refused(share: float) -> None:
+def test_a_background_share_of_none_or_all_is_refused(share: float) -> None:
     with pytest.raises(ValueError, match="background_share"):
         Policy(background_share=share)
 

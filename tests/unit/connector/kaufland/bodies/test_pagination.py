@@ -67,5 +67,5 @@ FULL = [order_unit(number) for number in range(1, 101)]
         ([], None),
     ],
 )
-def test_a_page_says_whether_the_list_goes_on_or_is_not_believed(answer: Any, is_last: bool | None) -> None:
+def test_pagination_shows_whether_a_page_is_the_last(answer: Any, is_last: bool | None) -> None:
     assert is_last_page(answer, 0) is is_last

@@ -25,7 +25,7 @@ OFFSETS = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minute
         ("1969-12-31T23:59:59Z", -1_000_000),
     ],
 )
-def test_a_moment_with_an_offset_is_read(text: str, moment_us: int) -> None:
+def test_a_timestamp_with_an_offset_is_read(text: str, moment_us: int) -> None:
     assert us_of(text) == moment_us
 
 
@@ -47,17 +47,17 @@ def test_a_moment_with_an_offset_is_read(text: str, moment_us: int) -> None:
         "٢٠٢٦-01-01T00:00:05Z",
     ],
 )
-def test_what_is_no_moment_or_has_no_offset_is_not_guessed(text: str) -> None:
+def test_an_invalid_timestamp_or_one_without_an_offset_is_refused(text: str) -> None:
     assert us_of(text) is None
 
 
 @given(moment=st.datetimes(datetime(1900, 1, 2), datetime(9998, 1, 1), timezones=OFFSETS))
-def test_every_moment_is_read_to_the_microsecond(moment: datetime) -> None:
+def test_every_timestamp_is_read_to_the_microsecond(moment: datetime) -> None:
     assert us_of(moment.isoformat()) == (moment - EPOCH) // timedelta(microseconds=1)
 
 
 @given(text=st.text(max_size=40))
-def test_no_text_is_too_strange(text: str) -> None:
+def test_any_text_is_read_or_refused(text: str) -> None:
     us_of(text)
 
 
@@ -71,5 +71,5 @@ def test_the_second_asked_for_is_the_last_whole_one_before(moment_us: int) -> No
 
 
 @pytest.mark.parametrize("moment_us", [-(2**63), -1, 0, 1, 2**63])
-def test_a_moment_out_of_the_calendar_asks_for_its_edge(moment_us: int) -> None:
+def test_a_time_outside_the_calendar_is_limited_to_its_range(moment_us: int) -> None:
     assert us_of(iso_before(moment_us)) is not None

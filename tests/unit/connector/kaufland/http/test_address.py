@@ -31,7 +31,7 @@ def test_the_playground_mode_refuses_the_address_of_production() -> None:
         "http://[::1",
     ],
 )
-def test_nothing_else_is_allowed(url: str) -> None:
+def test_no_other_address_is_allowed(url: str) -> None:
     with pytest.raises(ValueError, match=r"is not allowed; allowed are .*; to a simulator only with simulator = true"):
         address(url)
 

@@ -51,7 +51,7 @@ def test_a_signature_made_another_way_is_not_ours(negative: dict[str, Any]) -> N
     assert signature(vector) != negative["signature"]
 
 
-def test_the_recipe_with_a_digest_of_the_body_and_a_content_type_is_refused() -> None:
+def test_a_signature_over_a_body_digest_and_content_type_is_refused() -> None:
     vector = BY_ID["derived-patch-unit"]
     digest = hashlib.md5(vector["body"].encode()).hexdigest()
     text = "\n".join((vector["method"], vector["uri"], digest, "application/json", str(vector["timestamp"])))
@@ -94,7 +94,7 @@ def test_the_signature_is_lower_case_hex_and_not_base64() -> None:
     body=st.binary(max_size=200),
     at=st.integers(0, 2**33),
 )
-def test_the_independent_check_believes_every_signature(
+def test_the_independent_check_accepts_every_signature(
     secret: str, method: str, path: str, body: bytes, at: int
 ) -> None:
     signed = sign(secret, method=method, uri=f"https://host/{path}", body=body, timestamp_s=at)

@@ -21,7 +21,7 @@ def dated(wall_s: float) -> dict[str, str]:
     return {"date": formatdate(wall_s, usegmt=True)}
 
 
-def test_before_the_first_answer_our_own_clock_is_believed() -> None:
+def test_before_the_first_answer_the_local_clock_is_used() -> None:
     meter = SkewMeter()
 
     assert meter.server_time_s(now(5, WALL_S)) == WALL_S
@@ -39,7 +39,7 @@ def test_the_skew_is_known_to_about_two_seconds_after_one_answer(off_s: int, tri
     assert abs(skew_s - off_s) <= 2
 
 
-def test_a_step_of_our_wall_clock_moves_no_signature() -> None:
+def test_a_step_of_the_wall_clock_does_not_change_signature_times() -> None:
     meter = SkewMeter()
     meter.observe(dated(WALL_S), sent_s=100, answered_s=100)
 
@@ -48,7 +48,7 @@ def test_a_step_of_our_wall_clock_moves_no_signature() -> None:
     assert abs(meter.server_time_s(after) - (WALL_S + 10)) <= 1
 
 
-def test_answers_that_tell_no_time_are_not_believed() -> None:
+def test_answers_without_a_valid_date_are_ignored() -> None:
     meter = SkewMeter()
 
     meter.observe({}, sent_s=1, answered_s=1)
@@ -60,7 +60,7 @@ def test_answers_that_tell_no_time_are_not_believed() -> None:
 
 
 @given(text=st.text(max_size=40) | st.none())
-def test_no_date_is_too_strange_to_be_read_or_refused(text: str | None) -> None:
+def test_any_date_header_is_read_or_refused(text: str | None) -> None:
     moment = http_date_s(text)
 
     assert moment is None or isinstance(moment, float)

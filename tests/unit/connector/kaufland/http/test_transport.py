@@ -76,7 +76,7 @@ def test_https_is_spoken_over_one_connection() -> None:
     assert server.received[0].headers["host"] == f"127.0.0.1:{server.port}"
 
 
-def test_a_certificate_that_is_not_trusted_lets_nothing_leave() -> None:
+def test_nothing_is_sent_with_an_untrusted_certificate() -> None:
     with (
         answering(lambda _r, _s: answer(200), serving()) as server,
         client(server.port, ssl.create_default_context()) as made,
@@ -89,7 +89,7 @@ def test_a_certificate_that_is_not_trusted_lets_nothing_leave() -> None:
     assert server.received == []
 
 
-def test_a_dripping_answer_over_https_does_not_extend_the_deadline() -> None:
+def test_a_slow_response_over_https_does_not_extend_the_deadline() -> None:
     def drip(_request: Received, sock: socket.socket) -> None:
         while not server.closing.wait(0.02):
             sock.sendall(b"H")
@@ -104,7 +104,7 @@ def test_a_dripping_answer_over_https_does_not_extend_the_deadline() -> None:
     assert heard.left
 
 
-def test_a_handshake_that_never_ends_lets_nothing_leave_and_keeps_the_deadline() -> None:
+def test_nothing_is_sent_if_the_handshake_does_not_end_before_the_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, client(silent.getsockname()[1], trusting()) as made:
         began_s = uptime_s()
         heard = ping(made, 0.2).heard
@@ -123,7 +123,7 @@ def passage(send_by_s: float = 60.0, give_up_at_s: float = 60.0) -> CallDeadline
     return made
 
 
-def test_a_reader_that_drains_drop_by_drop_does_not_extend_the_deadline() -> None:
+def test_a_slowly_reading_server_does_not_extend_the_deadline() -> None:
     ours, theirs = socket.socketpair()
     over = threading.Event()
 
@@ -145,7 +145,7 @@ def test_a_reader_that_drains_drop_by_drop_does_not_extend_the_deadline() -> Non
     assert took_s < SOON_S
 
 
-def test_only_the_first_byte_asks_for_the_lease() -> None:
+def test_the_lease_is_checked_for_the_first_byte_only() -> None:
     ours, theirs = socket.socketpair()
     way = passage(send_by_s=-1)
     with pytest.raises(LeaseOver):

@@ -29,7 +29,7 @@ def test_a_unit_is_read_with_its_values_in_the_smallest_unit() -> None:
     assert not found.fulfilled_by_marketplace
 
 
-def test_words_that_we_do_not_know_pass_through_or_become_unknown() -> None:
+def test_unknown_values_are_passed_on_or_become_unknown() -> None:
     raw = unit(5, status="SLEEPING", currency="XAU", condition="SHINY", fulfillment_type="fulfilled_by_kaufland", x=1)
     read = answers.read_page(orjson.dumps(page(raw)))
     assert read is not None
@@ -60,7 +60,7 @@ def test_any_odd_side_field_of_a_unit_leaves_its_look_up_readable(name: str, val
 
 
 @pytest.mark.parametrize("status", [7, None, [], {"a": 1}])
-def test_an_odd_status_in_the_answer_to_an_update_costs_nothing_and_an_odd_value_is_not_believed(status: Any) -> None:
+def test_an_invalid_status_in_an_update_response_is_ignored_and_an_invalid_value_not_used(status: Any) -> None:
     def bulk(**changed: Any) -> Any:
         entry = {"id_unit": 5, "status_code": 200, "unit": unit(5, **changed)}
         return answers.read_bulk(json.dumps({"data": [entry]}).encode())
@@ -85,7 +85,7 @@ def test_an_odd_status_in_the_answer_to_an_update_costs_nothing_and_an_odd_value
         ({}, True),
     ],
 )
-def test_a_unit_of_another_storefront_or_product_is_not_believed(changed: dict[str, Any], believed: bool) -> None:
+def test_a_unit_of_another_storefront_or_product_is_ignored(changed: dict[str, Any], believed: bool) -> None:
     read = answers.read_page(orjson.dumps(page(unit(5, **changed))))
     assert read is not None
 
@@ -100,7 +100,7 @@ def test_a_page_with_a_unit_that_breaks_the_contract_is_not_read(bad: dict[str, 
     assert answers.read_page(orjson.dumps(page(unit(5, **bad)))) is None
 
 
-def test_the_same_unit_answered_twice_and_differently_is_not_believed() -> None:
+def test_a_unit_with_two_contradictory_entries_is_not_used() -> None:
     entry = {"id_unit": 1, "status_code": 200, "unit": unit(1)}
     other = {"id_unit": 1, "status_code": 400, "message": "no", "errors": []}
 
@@ -128,5 +128,5 @@ def test_how_many_units_are_listed_is_the_marketplaces_own_count(body: bytes | N
 
 
 @given(st.binary(max_size=40) | st.recursive(st.integers() | st.text(), st.lists).map(str).map(str.encode))
-def test_whatever_is_answered_a_count_fits_into_the_call_log_or_is_none(body: bytes) -> None:
+def test_any_listed_count_fits_into_the_call_log_or_is_none(body: bytes) -> None:
     assert (answers.listed(body) or 0) in range(2**31)

@@ -32,7 +32,7 @@ def test_a_condition_that_is_there_costs_one_call() -> None:
 @pytest.mark.parametrize(
     ("conditions", "units"), [(("NEW",), ()), ((), ()), (("USED_GOOD",), (NEW,)), (("NEW", "USED_GOOD"), (NEW,))]
 )
-def test_a_condition_that_is_lacking_is_asked_for_the_other_way(
+def test_a_missing_condition_is_looked_up_in_the_other_fulfilment_type(
     conditions: tuple[str, ...], units: tuple[Unit, ...]
 ) -> None:
     ways = LookUpProgress()
@@ -45,7 +45,7 @@ def test_a_condition_that_is_lacking_is_asked_for_the_other_way(
     assert ways.next_step(KEY, 3.0) is LookUpStep.MERCHANT
 
 
-def test_a_seller_who_has_none_there_is_asked_about_it_once_an_hour() -> None:
+def test_a_seller_without_such_units_costs_one_call_an_hour() -> None:
     ways = LookUpProgress()
     ways.first(KEY, look_up("NEW"), (), 0.0)
 
@@ -56,7 +56,7 @@ def test_a_seller_who_has_none_there_is_asked_about_it_once_an_hour() -> None:
     assert ways.first(KEY, look_up("NEW"), (), KNOWN_FOR_S + 1) is None
 
 
-def test_a_refused_question_leaves_the_merchants_own_and_is_not_asked_again_for_a_while() -> None:
+def test_a_refused_look_up_of_the_other_type_is_not_repeated_for_a_while() -> None:
     ways = LookUpProgress()
     ways.first(KEY, look_up("USED_GOOD"), (NEW,), 0.0)
 
@@ -65,7 +65,7 @@ def test_a_refused_question_leaves_the_merchants_own_and_is_not_asked_again_for_
     assert ways.first(KEY, look_up("USED_GOOD"), (NEW,), 1.0 + KNOWN_FOR_S) == (NEW,)
 
 
-def test_after_a_fault_of_one_call_the_question_is_asked_again_within_minutes() -> None:
+def test_after_a_failed_call_the_other_type_is_looked_up_again_within_minutes() -> None:
     ways = LookUpProgress()
     ways.first(KEY, look_up("USED_GOOD"), (NEW,), 0.0)
 
@@ -74,7 +74,7 @@ def test_after_a_fault_of_one_call_the_question_is_asked_again_within_minutes() 
     assert ways.first(KEY, look_up("USED_GOOD"), (NEW,), 2.0 + FAULT_FOR_S) is None
 
 
-def test_the_merchants_own_unit_is_meant_before_one_of_the_same_condition() -> None:
+def test_a_unit_fulfilled_by_the_merchant_is_preferred() -> None:
     ways = LookUpProgress()
     ways.first(KEY, look_up("USED_GOOD"), (NEW,), 0.0)
 
@@ -84,7 +84,7 @@ def test_the_merchants_own_unit_is_meant_before_one_of_the_same_condition() -> N
     assert whole[0].values == NEW.values
 
 
-def test_a_look_up_that_was_left_half_done_is_begun_anew() -> None:
+def test_an_unfinished_look_up_starts_over() -> None:
     ways = LookUpProgress()
     ways.first(KEY, look_up("NEW"), (), 0.0)
 

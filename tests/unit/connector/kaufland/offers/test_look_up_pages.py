@@ -43,7 +43,7 @@ def test_one_page_is_the_whole_list() -> None:
     assert ids(pages.take(KEY, *listed(1, 0, total=0), offset=0, now_s=0)) == []
 
 
-def test_further_pages_are_asked_for_one_by_one_and_put_together() -> None:
+def test_further_pages_are_requested_one_by_one_and_combined() -> None:
     pages = LookUpPages()
 
     assert pages.take(KEY, *listed(1, 100, total=201), offset=0, now_s=0) == More()
@@ -84,7 +84,7 @@ def test_a_list_that_moved_is_read_from_the_beginning(second: tuple[int, int], t
     assert pages.offset(KEY, 2) == 0
 
 
-def test_a_list_half_read_grows_stale() -> None:
+def test_a_partly_read_list_is_dropped_after_a_while() -> None:
     pages = LookUpPages()
     pages.take(KEY, *listed(1, 100, total=101), offset=0, now_s=0)
 
@@ -92,7 +92,7 @@ def test_a_list_half_read_grows_stale() -> None:
     assert pages.take(KEY, *listed(101, 101, total=101), offset=100, now_s=FRESH_S + 1) == Moved()
 
 
-def test_absence_is_not_believed_of_a_list_that_says_it_holds_more() -> None:
+def test_a_list_with_more_rows_than_shown_proves_no_absence() -> None:
     assert LookUpPages().take(KEY, *listed(1, 0, total=3), offset=0, now_s=0) == Moved()
 
 

@@ -65,7 +65,7 @@ def test_every_body_is_valid_by_the_apis_own_document(values: dict[Field, int], 
         {Field.STOCK: True},
     ],
 )
-def test_what_the_api_can_never_take_does_not_leave(values: dict[Field, int]) -> None:
+def test_values_out_of_the_apis_bounds_are_not_sent(values: dict[Field, int]) -> None:
     with pytest.raises(Unsendable):
         requests.unit_change(Update(storefront="de", unit_id=1, values=values))
 

@@ -118,7 +118,7 @@ def test_an_order_unit_is_read_with_all_that_tells_nothing_of_its_buyer() -> Non
 
 
 @pytest.mark.parametrize("status", [status for status in UnitStatus if status is not UnitStatus.UNKNOWN])
-def test_every_status_is_mapped_beside_its_raw_word(status: UnitStatus) -> None:
+def test_every_status_is_mapped_and_kept_as_text(status: UnitStatus) -> None:
     unit = unit_of(status=status.value.lower())
 
     assert (unit.status, unit.status_raw) == (status, status.value.lower())
@@ -130,7 +130,7 @@ def test_a_status_is_known_in_capitals_too() -> None:
     assert (unit.status, unit.status_raw) == (UnitStatus.SENT, "SENT")
 
 
-def test_a_status_that_is_not_known_passes_with_its_raw_word() -> None:
+def test_an_unknown_status_is_kept_as_text() -> None:
     unit = unit_of(status="lost_in_transit")
 
     assert (unit.status, unit.status_raw) == (UnitStatus.UNKNOWN, "lost_in_transit")
@@ -163,7 +163,7 @@ def test_vat_is_exact_to_the_last_digit(said: str, vat: str | None) -> None:
 
 
 @pytest.mark.parametrize("said", ["19.00001", "-1", "1001", "1e999999999", "1e-999999999", '"19"', "true"])
-def test_vat_that_no_topic_can_hold_is_neither_rounded_nor_the_orders_end(said: str) -> None:
+def test_a_vat_out_of_range_is_null_and_not_rounded(said: str) -> None:
     found = with_vat(said)
 
     assert found.units[0].vat is None
@@ -175,7 +175,7 @@ def test_vat_survives_the_way_through_json(vat: Decimal) -> None:
     assert Decimal(with_vat(f"{vat:f}").units[0].vat or "") == vat
 
 
-def test_what_may_be_missing_may_be_missing() -> None:
+def test_optional_fields_may_be_missing() -> None:
     optional = {
         "revenue_net": None,
         "vat": None,
@@ -212,7 +212,7 @@ def test_what_may_be_missing_may_be_missing() -> None:
         ({"id_order": "A B"}, "order_units.0.id_order: string_pattern_mismatch"),
     ],
 )
-def test_an_order_unit_that_breaks_the_apis_word_says_where_and_how(changed: dict[str, Any], fault: str) -> None:
+def test_an_invalid_order_unit_is_reported_with_place_and_fault(changed: dict[str, Any], fault: str) -> None:
     assert fault_of(**changed) == fault
 
 
@@ -255,7 +255,7 @@ odd = st.one_of(
     value=odd,
     whole=st.sampled_from(["ts_created_iso", "fulfillment_type", "is_marketplace_deemed_supplier"]),
 )
-def test_any_odd_side_field_costs_neither_the_order_nor_its_shipment(name: str, value: Any, whole: str) -> None:
+def test_any_invalid_side_field_affects_neither_the_order_nor_its_shipment(name: str, value: Any, whole: str) -> None:
     value = None if name == "shipping_rate" else value
     body = raw({"data": order(order_unit(12, in_order=True), order_unit(11, in_order=True, **{name: value}))})
     of_order = raw({"data": order(order_unit(11, in_order=True), **{whole: value})})
@@ -280,7 +280,7 @@ def test_any_odd_side_field_costs_neither_the_order_nor_its_shipment(name: str, 
 
 
 @given(name=st.sampled_from(STRICT), value=odd)
-def test_identity_and_money_are_read_as_they_are_or_not_at_all(name: str, value: Any) -> None:
+def test_identity_and_amounts_are_read_exactly_or_not_at_all(name: str, value: Any) -> None:
     found = order_with(**{name: value})
 
     if found.unreadable is None:
@@ -304,7 +304,7 @@ def test_shipping_never_fails_for_what_it_does_not_need(name: str, value: Any) -
     assert alone.unit.order_unit_id == found.units[0].order_unit_id == 11
 
 
-def test_a_unit_whose_id_cannot_be_read_spoils_no_other_for_shipping() -> None:
+def test_a_unit_with_an_unreadable_id_affects_no_other_unit_for_shipping() -> None:
     found = read_summary(raw({"data": order(order_unit(11, in_order=True), order_unit("x", in_order=True))}))  # type: ignore[arg-type]
 
     assert found is not None
@@ -323,9 +323,7 @@ def test_a_unit_whose_id_cannot_be_read_spoils_no_other_for_shipping() -> None:
         ([order_unit(11), order_unit(11)], 0, "order_units: order_unit_twice"),
     ],
 )
-def test_shipping_does_not_believe_a_unit_of_another_order_nor_one_that_is_there_twice(
-    units: list[Any], read: int, fault: str
-) -> None:
+def test_shipping_refuses_units_of_another_order_and_duplicates(units: list[Any], read: int, fault: str) -> None:
     found = read_summary(raw({"data": order(*units)}))
 
     assert found is not None
@@ -334,7 +332,7 @@ def test_shipping_does_not_believe_a_unit_of_another_order_nor_one_that_is_there
     assert found.unreadable.fault == fault
 
 
-def test_dates_that_cannot_be_read_are_told_by_those_that_can() -> None:
+def test_unreadable_dates_are_filled_from_readable_ones() -> None:
     local = "2026-01-01T00:00:00"
 
     unit = order_with(ts_created_iso=local, ts_updated_iso=local)
@@ -350,7 +348,7 @@ def test_dates_that_cannot_be_read_are_told_by_those_that_can() -> None:
     assert none.unreadable.fault.startswith("ts_created_iso: neither")
 
 
-def test_what_a_buyer_paid_besides_and_what_was_taken_off_is_read() -> None:
+def test_fees_and_discounts_are_read() -> None:
     unit = unit_of(
         discounts=[{"usage_type": "voucher", "discount_value": 500}], eco_fee=19, packaging_fee=2,
         is_marketplace_deemed_supplier=True,
@@ -369,7 +367,7 @@ def test_fees_that_no_order_shows_are_read_from_the_list() -> None:
     assert [(row.eco_fee, row.packaging_fee) for row in found.rows] == [(19, None), (None, 2)]
 
 
-def test_an_answer_about_another_order_unit_is_not_believed() -> None:
+def test_an_answer_about_another_order_unit_is_refused() -> None:
     assert read_unit(raw({"data": order_unit(12)})) is None
 
 
@@ -408,13 +406,13 @@ def test_an_order_that_cannot_be_read_to_its_last_unit_shows_none(changed: dict[
     )
 
 
-def test_an_answer_about_another_order_is_not_believed() -> None:
+def test_an_answer_about_another_order_is_refused() -> None:
     other = order(order_unit(11, in_order=True, id_order="OTHER"), id_order="OTHER")
 
     assert read_order(raw({"data": other})) is None
 
 
-def test_a_contact_is_read_only_for_who_asked_for_it() -> None:
+def test_contacts_are_read_only_if_requested() -> None:
     body = raw({"data": order()})
 
     asked, unasked = read_order(body, contacts=True), read_order(body)
@@ -435,7 +433,7 @@ def test_a_contact_is_read_only_for_who_asked_for_it() -> None:
         {"buyer": {"email": "\ud800"}, "billing_address": {}, "shipping_address": {"is_company": True}},
     ],
 )
-def test_a_contact_that_is_none_spoils_no_order(personal: dict[str, Any]) -> None:
+def test_an_invalid_contact_does_not_affect_the_order(personal: dict[str, Any]) -> None:
     found = read_order(raw({"data": order(**personal)}), contacts=True)
 
     assert found is not None
@@ -446,7 +444,7 @@ def test_a_contact_that_is_none_spoils_no_order(personal: dict[str, Any]) -> Non
 # ---- lists ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_page_tells_which_orders_have_changed() -> None:
+def test_a_page_lists_the_changed_orders() -> None:
     found = read_page(raw(page(order_unit(12, status="odd"), order_unit(11))))
 
     assert found == OrderPage(
@@ -459,14 +457,14 @@ def test_a_page_tells_which_orders_have_changed() -> None:
     )
 
 
-def test_a_row_of_a_page_is_read_though_its_money_makes_no_sense() -> None:
+def test_a_listed_row_is_read_although_its_amounts_are_invalid() -> None:
     found = read_page(raw(page(order_unit(12, price="19,99"))))
 
     assert found is not None
     assert len(found.rows) == 1, "the order is read by itself, and judged then"
 
 
-def test_a_row_that_cannot_be_read_is_set_apart_and_spoils_no_other() -> None:
+def test_an_unreadable_row_is_quarantined_and_affects_no_other() -> None:
     bad = order_unit(12, ts_updated_iso="yesterday", vat=5.5)
 
     found = read_page(raw(page(order_unit(11), bad, "odd", order_unit(13, id_order=5), offset=100)), offset=100)

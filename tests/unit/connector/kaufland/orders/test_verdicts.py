@@ -10,7 +10,7 @@ from tests.unit.connector.kaufland.verdict.test_judge_orders import SENDING, one
 
 
 @pytest.mark.parametrize("kind", SENDING)
-def test_204_alone_says_that_a_parcel_was_taken(kind: CallKind) -> None:
+def test_only_a_204_means_that_a_parcel_was_accepted(kind: CallKind) -> None:
     assert one(kind, heard(204)) == Settled(answer=Taken(http_status=204))
     assert isinstance(one(kind, heard(200, {"data": {}})), Lost)
     assert isinstance(one(kind, heard(201, {"data": {}})), Lost)

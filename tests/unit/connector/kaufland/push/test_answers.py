@@ -58,6 +58,6 @@ def test_a_list_ends_by_its_total_and_without_one_by_a_page_that_is_not_full(
 
 
 @given(st.binary() | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps).map(str.encode))
-def test_whatever_is_answered_is_a_page_or_nothing(answer: bytes) -> None:
+def test_any_body_is_a_page_or_refused(answer: bytes) -> None:
     assert answers.subscription_page(answer) is None
     assert answers.one_subscription(answer) is None

@@ -34,7 +34,7 @@ def verdict(content: bytes, said: dict[str, str], account: str = "main") -> Noti
     return NotificationReceiver(SUBSCRIBERS).notified(account, said, content)
 
 
-def test_a_signed_notification_rings_however_old_its_time_is() -> None:
+def test_a_signed_notification_triggers_a_poll_however_old_it_is() -> None:
     content = body()
 
     assert verdict(content, headers(content)) is NotificationOutcome.RING
@@ -54,11 +54,11 @@ def test_a_signed_notification_rings_however_old_its_time_is() -> None:
         {"shop-timestamp": "1700000000", "shop-signature": "ä"},
     ],
 )
-def test_what_the_sellers_secret_did_not_sign_is_refused(said: dict[str, str]) -> None:
+def test_a_message_not_signed_with_the_sellers_secret_is_refused(said: dict[str, str]) -> None:
     assert verdict(body(), said) is NotificationOutcome.REFUSED
 
 
-def test_a_message_rings_once_also_when_it_was_refused_before() -> None:
+def test_a_message_triggers_one_poll_also_if_it_was_refused_before() -> None:
     receptionist, content = NotificationReceiver(SUBSCRIBERS), body()
 
     heard = [receptionist.notified("main", said, content) for said in ({}, headers(content), headers(content, at_s=7))]
@@ -77,12 +77,12 @@ def test_the_memory_of_messages_is_bounded_and_keeps_the_newest() -> None:
     assert again == [NotificationOutcome.KNOWN, NotificationOutcome.KNOWN, NotificationOutcome.RING]
 
 
-def test_nobody_is_rung_for_an_account_that_is_not_there() -> None:
+def test_an_unknown_account_triggers_no_poll() -> None:
     assert verdict(body(), headers(body()), account="other") is NotificationOutcome.NOBODY
 
 
 @given(content=st.binary(max_size=200))
-def test_whatever_is_signed_and_no_notification_rings_nothing(content: bytes) -> None:
+def test_signed_bodies_that_are_no_notification_trigger_no_poll(content: bytes) -> None:
     assert verdict(content, headers(content)) is NotificationOutcome.UNREADABLE
     assert verdict(content, headers(content, secret="x")) is NotificationOutcome.REFUSED
 

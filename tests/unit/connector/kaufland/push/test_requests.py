@@ -12,7 +12,7 @@ def test_the_mail_address_is_in_the_body_and_in_no_address_that_is_logged() -> N
     assert json.loads(request.body)["fallback_email"] == "shop@example.com"
 
 
-def test_an_address_that_stays_is_not_said_again_for_it_would_be_verified() -> None:
+def test_an_unchanged_callback_url_is_not_sent_again() -> None:
     assert json.loads(requests.enable(7, None).body) == {"is_active": True}
     assert json.loads(requests.enable(7, "https://here").body) == {
         "is_active": True,

@@ -54,7 +54,9 @@ def test_a_verification_is_answered_with_exactly_the_challenge(client: httpx.Cli
     assert client.get("/main", params={"mode": "subscribe", "challenge": "<b>"}).status_code == 404
 
 
-def test_a_signed_message_rings_and_a_replayed_or_forged_one_does_not(client: httpx.Client, rings: Rings) -> None:
+def test_a_signed_message_triggers_a_poll_and_a_replayed_or_forged_one_does_not(
+    client: httpx.Client, rings: Rings
+) -> None:
     content = body()
 
     statuses = [
@@ -79,7 +81,7 @@ def within(bell: PollTrigger, do: Callable[[], None]) -> None:
         bell.close()
 
 
-def test_many_presses_are_one_ring_now_and_one_at_the_end_of_the_spacing(rings: Rings) -> None:
+def test_many_notifications_trigger_one_poll_now_and_one_after_the_spacing(rings: Rings) -> None:
     bell = PollTrigger(rings, apart_s=1.0)
 
     def press() -> None:
@@ -96,7 +98,7 @@ def test_many_presses_are_one_ring_now_and_one_at_the_end_of_the_spacing(rings: 
     assert rings.accounts == ["main", "main"]
 
 
-def test_a_ring_that_failed_is_tried_again() -> None:
+def test_a_failed_trigger_is_tried_again() -> None:
     rings = Rings(fail=2)
     bell = PollTrigger(rings, apart_s=0.01)
 

@@ -34,7 +34,7 @@ def read_return(body: bytes | None) -> ReturnFound | None:
     return answers.one_return(body, ReadReturn(return_id=7))
 
 
-def test_returns_are_read_and_bad_ones_set_apart() -> None:
+def test_returns_are_read_and_unreadable_ones_quarantined() -> None:
     bad = return_row(8, storefront=None)
 
     found = read_returns(raw(page(return_row(ts_updated_iso=None, status="odd"), bad)))
@@ -57,7 +57,7 @@ def test_returns_are_read_and_bad_ones_set_apart() -> None:
     )
 
 
-def test_a_return_names_what_comes_back_and_not_what_its_sender_wrote() -> None:
+def test_a_return_has_its_units_and_not_the_senders_note() -> None:
     found = read_return(raw({"data": one_return(return_unit(), return_unit(72, note=None, reason="dislike"))}))
 
     assert found is not None
@@ -80,7 +80,7 @@ def test_a_return_names_what_comes_back_and_not_what_its_sender_wrote() -> None:
         (return_row(), 0, ("return_units: missing",)),
     ],
 )
-def test_what_cannot_be_read_of_a_return_is_noted_and_costs_nothing_else(
+def test_unreadable_parts_of_a_return_are_noted_and_affect_nothing_else(
     data: dict[str, Any], units: int, notes: tuple[str, ...]
 ) -> None:
     found = read_return(raw({"data": data}))
@@ -90,7 +90,7 @@ def test_what_cannot_be_read_of_a_return_is_noted_and_costs_nothing_else(
     assert (len(found.units), found.notes) == (units, notes)
 
 
-def test_a_return_without_its_identity_is_unreadable_and_another_one_is_not_believed() -> None:
+def test_a_return_without_an_id_is_unreadable_and_one_with_another_id_refused() -> None:
     broken = read_return(raw({"data": one_return(status=None)}))
 
     assert broken is not None

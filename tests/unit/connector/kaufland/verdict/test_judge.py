@@ -158,7 +158,7 @@ def test_every_transport_failure_has_a_row() -> None:
 
 @pytest.mark.parametrize("asked", KINDS)
 @pytest.mark.parametrize("error", [*TRANSPORT_ROWS, "SomethingNew"])
-def test_a_call_that_never_left_is_not_sent_and_tells_of_an_outage(asked: AskedCall, error: str) -> None:
+def test_a_call_without_a_connection_is_not_sent_and_counts_as_failed(asked: AskedCall, error: str) -> None:
     verdict = judged(ask(asked), TransportFailure(error=error, left=False, text="refused"))
 
     assert isinstance(verdict.replies[0], NotSent)
@@ -187,7 +187,7 @@ def test_a_look_up_that_was_not_answered_is_asked_again_at_no_cost_of_its_own(er
 
 @pytest.mark.parametrize("asked", KINDS)
 @pytest.mark.parametrize("body", [None, problem(), problem("bad-request"), b"<html>"])
-def test_429_costs_no_attempt_and_halves_the_pace(asked: AskedCall, body: Any) -> None:
+def test_a_429_costs_no_attempt_and_halves_the_rate(asked: AskedCall, body: Any) -> None:
     verdict = judged(ask(asked), heard(429, body))
 
     (reply,) = verdict.replies
@@ -231,7 +231,7 @@ def test_retry_after_closes_the_account_within_bounds(status: int, value: str, c
         ("", "UNAUTHORIZED"),
     ],
 )
-def test_401_closes_the_account_and_says_which_key_it_is(asked: AskedCall, problem_type: str, says: str) -> None:
+def test_a_401_closes_the_account_and_names_the_key(asked: AskedCall, problem_type: str, says: str) -> None:
     verdict = judged(ask(asked), heard(401, problem(problem_type)))
 
     assert verdict.closed_because.startswith(says)
@@ -242,7 +242,7 @@ def test_401_closes_the_account_and_says_which_key_it_is(asked: AskedCall, probl
 
 @pytest.mark.parametrize("off_s", [-301, 301, 3600])
 @pytest.mark.parametrize("problem_type", ["corrupted-signature", "missing-or-invalid-request-header", "unauthorized"])
-def test_401_of_a_wrong_clock_is_told_from_a_wrong_key_and_probed_at_once(off_s: int, problem_type: str) -> None:
+def test_a_401_for_a_wrong_clock_is_recognized_and_probed_at_once(off_s: int, problem_type: str) -> None:
     verdict = judged(ask(PATCH), heard(401, problem(problem_type), signed_at_s=SERVED_S + off_s))
 
     assert verdict.closed_because.startswith("CLOCK_SKEW")
@@ -258,7 +258,7 @@ def test_an_inactive_account_is_closed_and_no_offer_is_refused(status: int) -> N
     assert all(isinstance(reply, Retry) and not reply.counts for reply in verdict.replies)
 
 
-def test_403_without_the_marketplaces_words_refuses_no_offer() -> None:
+def test_a_403_without_an_error_body_refuses_no_offer() -> None:
     verdict = judged(ask(PATCH), heard(403, b"<html>blocked</html>"))
 
     assert isinstance(verdict.replies[0], Retry)
@@ -281,13 +281,13 @@ def test_an_unknown_unit_is_gone(asked: AskedCall, status: int) -> None:
     assert reply == Settled(answer=Gone(http_status=status, message="it is not-found"))
 
 
-def test_404_of_a_look_up_proves_no_absence() -> None:
+def test_a_404_of_a_look_up_proves_no_absence() -> None:
     assert isinstance(one(LOOK_UP, heard(404, problem("not-found"))), Retry)
 
 
 @pytest.mark.parametrize("asked", WRITES)
 @pytest.mark.parametrize("status", [400, 422])
-def test_a_refusal_carries_the_marketplaces_own_words(asked: AskedCall, status: int) -> None:
+def test_a_refusal_has_the_marketplaces_message(asked: AskedCall, status: int) -> None:
     body = problem("validation-error", errors=({"field": "listing_price", "message": "too high"},))
 
     reply = one(asked, heard(status, body))
@@ -303,7 +303,7 @@ def test_a_refusal_carries_the_marketplaces_own_words(asked: AskedCall, status: 
 @pytest.mark.parametrize("asked", REPEATABLE)
 @pytest.mark.parametrize("status", [400, 422])
 @pytest.mark.parametrize("body", [None, b"", b"<html>", [], {"error": "x"}, {"message": 5}])
-def test_without_the_marketplaces_words_nothing_is_refused(asked: AskedCall, status: int, body: Any) -> None:
+def test_without_an_error_body_nothing_is_refused(asked: AskedCall, status: int, body: Any) -> None:
     assert isinstance(one(asked, heard(status, body)), Retry)
 
 
@@ -320,7 +320,7 @@ def test_without_the_marketplaces_words_nothing_is_refused(asked: AskedCall, sta
         "",
     ],
 )
-def test_a_bulk_that_is_refused_as_a_whole_is_taken_apart_before_anyone_is_refused(problem_type: str) -> None:
+def test_a_refused_bulk_is_split_before_any_item_is_refused(problem_type: str) -> None:
     verdict = judged(ask(BULK, 150), heard(400, problem(problem_type)))
 
     assert len(verdict.replies) == 150
@@ -363,7 +363,7 @@ def test_a_redirect_is_no_answer(asked: AskedCall, status: int) -> None:
 
 @pytest.mark.parametrize("asked", WRITES)
 @pytest.mark.parametrize("status", [101, 202, 203, 206, 600, 999])
-def test_a_success_that_is_none_leaves_a_write_unknown(asked: AskedCall, status: int) -> None:
+def test_an_unexpected_success_leaves_a_write_unknown(asked: AskedCall, status: int) -> None:
     assert isinstance(one(asked, heard(status, {"data": unit(1)})), Lost)
 
 
@@ -442,7 +442,7 @@ def test_a_configured_quota_stands_in_for_an_answer_that_does_not_say_its_limit(
         st.text(max_size=30) | st.integers().map(str) | st.floats().map(str),
     ),
 )
-def test_whatever_comes_back_every_item_has_one_reply(
+def test_any_response_gives_one_reply_per_item(
     asked: AskedCall, count: int, attempt: int, status: int, body: bytes | None, headers: dict[str, str]
 ) -> None:
     many = count if asked is BULK else 1

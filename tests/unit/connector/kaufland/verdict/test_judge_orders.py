@@ -108,9 +108,7 @@ def test_the_tables_hold_every_status_that_we_have_a_row_for() -> None:
 
 
 @pytest.mark.parametrize(("kind", "status", "ends"), cells(WITH_WORDS))
-def test_every_status_with_the_marketplaces_words_ends_as_the_table_says(
-    kind: CallKind, status: int, ends: str
-) -> None:
+def test_every_status_with_an_error_body_ends_as_in_the_table(kind: CallKind, status: int, ends: str) -> None:
     assert end(one(kind, heard(status, problem()))) == ends
 
 
@@ -142,7 +140,7 @@ TYPES: dict[str, tuple[str, str, str, str]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", TYPE_ROWS)
-def test_every_problem_type_ends_as_the_table_says(kind: CallKind, name: str) -> None:
+def test_every_problem_type_ends_as_in_the_table(kind: CallKind, name: str) -> None:
     ends = TYPES.get(name, (REF,) * 4)[COLUMNS[kind]]
 
     assert end(one(kind, heard(400, problem(name)))) == ends
@@ -150,9 +148,7 @@ def test_every_problem_type_ends_as_the_table_says(kind: CallKind, name: str) ->
 
 @pytest.mark.parametrize("kind", SENDING)
 @pytest.mark.parametrize("status", [400, 403, 409, 422])
-def test_a_refusal_carries_the_marketplaces_own_words_and_its_message_is_not_judged(
-    kind: CallKind, status: int
-) -> None:
+def test_a_refusal_has_the_marketplaces_message_which_is_not_interpreted(kind: CallKind, status: int) -> None:
     body = {**problem("duplicate-action"), "message": "Order unit was already sent"}
 
     reply = one(kind, heard(status, body))
@@ -168,7 +164,7 @@ def test_a_refusal_carries_the_marketplaces_own_words_and_its_message_is_not_jud
 
 
 @pytest.mark.parametrize("kind", [*SENDING, *ONES])
-def test_what_is_not_there_is_gone_by_the_marketplaces_own_words(kind: CallKind) -> None:
+def test_a_404_with_an_error_body_means_gone(kind: CallKind) -> None:
     assert one(kind, heard(404, {"message": "no"})) == Settled(answer=Gone(http_status=404, message="no"))
 
 
@@ -189,7 +185,7 @@ def test_a_read_is_answered_by_what_was_found(kind: CallKind) -> None:
 
 
 @pytest.mark.parametrize("kind", [*ONES, *LISTS])
-def test_an_answer_that_cannot_be_read_is_asked_for_again_and_names_the_fault_alone(kind: CallKind) -> None:
+def test_an_unreadable_answer_is_retried_and_only_its_fault_is_named(kind: CallKind) -> None:
     unreadable = UnreadableRow(where="order-units/11", sha256="0" * 64, fault="price: int_type")
 
     verdict = judged(ask(AskedCall(kind)), heard(200, {"data": CANARY}), unreadable)
@@ -228,7 +224,7 @@ def test_a_parcel_goes_again_only_on_proof_that_nothing_was_executed(status: int
 
 
 @pytest.mark.parametrize("error", [*TRANSPORT_ROWS, "SomethingNew"])
-def test_a_parcel_that_left_and_was_not_answered_is_lost_and_one_that_never_left_is_not_sent(error: str) -> None:
+def test_an_unanswered_parcel_is_lost_and_one_without_a_connection_not_sent(error: str) -> None:
     assert isinstance(one(K.PARCEL, TransportFailure(error=error, left=True)), Lost)
     assert isinstance(one(K.PARCEL, TransportFailure(error=error, left=False)), NotSent)
 
@@ -239,7 +235,7 @@ def test_only_a_parcel_may_be_made_once() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_outage_is_told_of_whatever_asked(kind: CallKind) -> None:
+def test_every_kind_of_call_reports_an_outage(kind: CallKind) -> None:
     verdict = judged(ask(AskedCall(kind)), heard(503, b"<html>", retry_after="7"), None)
 
     assert verdict.failed
@@ -249,7 +245,7 @@ def test_an_outage_is_told_of_whatever_asked(kind: CallKind) -> None:
 # ---- privacy --------------------------------------------------------------------------------------------------------
 
 
-def test_an_answer_shows_nothing_of_its_body() -> None:
+def test_the_representation_of_an_answer_hides_its_body() -> None:
     answer = ApiResponse(status=200, headers={}, body=CANARY.encode(), signed_at_s=SERVED_S)
 
     assert CANARY not in repr(answer)
@@ -260,7 +256,7 @@ def test_an_answer_shows_nothing_of_its_body() -> None:
     status=st.integers(100, 999).filter(lambda status: status // 100 in (1, 2, 3, 9)),
     cut=st.booleans(),
 )
-def test_no_word_of_an_answer_that_names_a_buyer_is_in_a_verdict(kind: CallKind, status: int, cut: bool) -> None:
+def test_no_text_of_an_answer_with_personal_data_is_in_a_verdict(kind: CallKind, status: int, cut: bool) -> None:
     body = {"data": {"buyer": CANARY}, "message": CANARY, "type": CANARY, "errors": [{"message": CANARY}]}
     answer = heard(status, body)
 

@@ -118,7 +118,7 @@ def denying_registry() -> Iterator[str]:
         server.shutdown()
 
 
-def test_a_registry_that_refuses_the_credentials_ends_the_start_with_what_to_mend_as_a_line_of_json(
+def test_a_registry_that_refuses_the_credentials_ends_the_start_with_a_remedy_in_json(
     deploy: Deploy,
 ) -> None:
     deployment = deploy(**SMALL)
@@ -144,7 +144,7 @@ def test_a_registry_that_refuses_the_credentials_ends_the_start_with_what_to_men
     assert "canary" not in denied.text()
 
 
-def test_a_second_process_with_the_instance_id_of_a_running_one_ends_and_names_it_and_the_running_one_goes_on(
+def test_a_second_process_with_the_instance_id_of_a_running_one_ends_and_names_it(
     deploy: Deploy,
 ) -> None:
     deployment = deploy(**SMALL)
@@ -171,7 +171,7 @@ def test_a_second_process_with_the_instance_id_of_a_running_one_ends_and_names_i
 
 
 @pytest.mark.parametrize("command", [["run"], ["check"]])
-def test_a_wrong_sasl_password_is_told_in_the_brokers_words_by_run_and_by_check(
+def test_a_wrong_sasl_password_is_reported_with_the_brokers_message_by_run_and_check(
     secured: SecuredBroker, tmp_path: Path, command: list[str]
 ) -> None:
     properties = {**secured.properties(secured.add_user()), "sasl.password": "wrong"}

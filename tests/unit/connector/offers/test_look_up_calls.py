@@ -22,7 +22,7 @@ def missed(shop: OfferHarness) -> None:
     shop.found()
 
 
-def test_a_not_found_names_the_calls_that_looked() -> None:
+def test_a_not_found_names_the_calls_of_its_look_up() -> None:
     shop = OfferHarness(flow_of())
 
     shop.event(stock=9)
@@ -32,7 +32,7 @@ def test_a_not_found_names_the_calls_that_looked() -> None:
     assert shop.last.lookup_call_ids == ("c1", "c2")
 
 
-def test_a_not_found_without_a_call_of_its_own_names_the_look_that_it_believes() -> None:
+def test_a_not_found_without_a_call_of_its_own_names_the_earlier_look_up() -> None:
     shop = OfferHarness(flow_of(policy=OfferPolicy(recheck_s=1000)))
     shop.event(stock=9)
     missed(shop)
@@ -43,7 +43,7 @@ def test_a_not_found_without_a_call_of_its_own_names_the_look_that_it_believes()
     assert shop.last.lookup_call_ids == ("c2",)
 
 
-def test_what_is_looked_for_again_and_again_names_the_last_six_calls() -> None:
+def test_a_repeatedly_missing_offer_names_the_last_six_calls() -> None:
     shop = OfferHarness(flow_of(policy=OfferPolicy(recheck_s=1000)))
     shop.event(stock=9)
     missed(shop)
@@ -69,7 +69,7 @@ def test_an_ambiguous_offer_names_the_call_that_showed_several() -> None:
     assert (shop.last.code, shop.last.lookup_call_ids) == (Code.AMBIGUOUS_OFFER, ("c1",))
 
 
-def test_what_was_already_so_names_the_call_that_showed_it() -> None:
+def test_an_unchanged_value_names_the_call_that_showed_it() -> None:
     shop = OfferHarness(flow_of())
     shop.event(price="10.00")
 
@@ -92,7 +92,7 @@ def test_a_look_up_that_failed_is_named(how: str) -> None:
     assert (shop.last.status, shop.last.lookup_call_ids) == ("FAILED", ("c1",))
 
 
-def test_what_was_known_before_needs_no_look_up_and_names_none() -> None:
+def test_a_known_unit_needs_no_look_up_and_names_none() -> None:
     shop = OfferHarness(flow_of()).known(unit(1, stock=3))
 
     shop.event(stock=3)
