@@ -33,17 +33,17 @@ def read_storefronts(body: bytes | None) -> tuple[str, ...] | None:
 def check_account(account: AccountState, exchange: Callable[[ApiRequest], Exchange], clock: Clock) -> Health:
     """Makes both calls and reports what they show. ``exchange`` makes one call."""
     ping = exchange(PING)
-    if not isinstance(ping.heard, ApiResponse):
+    if not isinstance(ping.outcome, ApiResponse):
         why = (
-            f"{ping.heard.error}: {ping.heard.text}"
-            if isinstance(ping.heard, TransportFailure)
+            f"{ping.outcome.error}: {ping.outcome.text}"
+            if isinstance(ping.outcome, TransportFailure)
             else "the call never left"
         )
         return _health(account, ping, clock, message=f"not reachable: {why}".removesuffix(": "))
-    if ping.heard.status != 200:
-        return _health(account, ping, clock, reachable=True, message=why_refused(ping.heard))
+    if ping.outcome.status != 200:
+        return _health(account, ping, clock, reachable=True, message=why_refused(ping.outcome))
     listed = exchange(STOREFRONTS)
-    storefronts = read_storefronts(listed.heard.body) if isinstance(listed.heard, ApiResponse) else None
+    storefronts = read_storefronts(listed.outcome.body) if isinstance(listed.outcome, ApiResponse) else None
     if storefronts is None:
         message = "the ping is answered, the list of storefronts is not"
         return _health(account, ping, clock, reachable=True, authenticated=True, message=message)

@@ -109,16 +109,18 @@ class Kaufland:
     def _answer(self, account: str, request: ApiRequest) -> bytes | None:
         """Makes one call once and returns the response's body. Raises Stopped unless its status is 200 or 201."""
         with self._connection(self._shared.accounts[account], SUBSCRIBE_DEADLINE_S) as exchange:
-            heard = exchange(request).heard
+            outcome = exchange(request).outcome
         asked = f"account {account}: {request.method} {request.target}"
-        if not isinstance(heard, ApiResponse):
+        if not isinstance(outcome, ApiResponse):
             why = (
-                f"{heard.error} {heard.text}".rstrip() if isinstance(heard, TransportFailure) else "the call never left"
+                f"{outcome.error} {outcome.text}".rstrip()
+                if isinstance(outcome, TransportFailure)
+                else "the call never left"
             )
             raise Stopped(f"{asked} is not answered: {why}")
-        if heard.status not in (200, 201):
-            raise Stopped(f"{asked} is refused: {why_refused(heard)}")
-        return heard.body
+        if outcome.status not in (200, 201):
+            raise Stopped(f"{asked} is refused: {why_refused(outcome)}")
+        return outcome.body
 
     def close(self) -> None:
         """Closes all callers, after their threads have ended. Safe to call twice."""

@@ -52,15 +52,15 @@ class CallLog:
         call: Call,
         prepared: PreparedCall,
         exchange: Exchange,
-        heard: ApiResponse | TransportFailure,
+        outcome: ApiResponse | TransportFailure,
         verdict: Verdict,
         *,
         with_bodies: bool,
     ) -> Output:
         """Returns the record of one attempt. ``with_bodies``: whether the switch is on."""
-        row = _row(call, prepared, exchange, heard, verdict, self.instance_id)
+        row = _row(call, prepared, exchange, outcome, verdict, self.instance_id)
         if with_bodies and not prepared.question.kind.personal:
-            response = heard.body if isinstance(heard, ApiResponse) else None
+            response = outcome.body if isinstance(outcome, ApiResponse) else None
             row = replace(row, request_body=prepared.request.body, response_body=response)
         headers = self.headers(row) if self.headers is not None else ()
         return Output(topic=self.topic, key=row.account.encode(), value=self.encode(row), headers=headers)
@@ -70,12 +70,12 @@ def _row(
     call: Call,
     prepared: PreparedCall,
     exchange: Exchange,
-    heard: ApiResponse | TransportFailure,
+    outcome: ApiResponse | TransportFailure,
     verdict: Verdict,
     instance_id: str,
 ) -> MarketplaceCalled:
     """Returns the row of one attempt, without bodies."""
-    answer = heard if isinstance(heard, ApiResponse) else None
+    answer = outcome if isinstance(outcome, ApiResponse) else None
     began = exchange.sent or exchange.began
     return MarketplaceCalled(
         call_id=call.id,
@@ -91,7 +91,7 @@ def _row(
         http_status=answer.status if answer is not None else None,
         outcome=verdict.outcome,
         problem_type=verdict.problem_type,
-        transport_error=heard.error if isinstance(heard, TransportFailure) else heard.cut,
+        transport_error=outcome.error if isinstance(outcome, TransportFailure) else outcome.cut,
         tokens_left=call.tokens_left,
         request_sha256=sha256(prepared.request.body).hexdigest(),
         response_sha256=_digest(answer),

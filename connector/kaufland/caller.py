@@ -69,11 +69,11 @@ class KauflandCaller:
         exchange = self.client(account).exchange(
             prepared.request, send_by_s=call.send_by_s, give_up_at_s=call.give_up_at_s
         )
-        if isinstance(exchange.heard, NotLeft):
+        if isinstance(exchange.outcome, NotLeft):
             return Answer(call=call, replies=_merged(call, prepared, (NotSent(),) * len(prepared.items)))
-        if isinstance(exchange.heard, ApiResponse):
-            account.refused = exchange.heard.status == 401
-        return self._answer(call, account, prepared, exchange, exchange.heard)
+        if isinstance(exchange.outcome, ApiResponse):
+            account.refused = exchange.outcome.status == 401
+        return self._answer(call, account, prepared, exchange, exchange.outcome)
 
     def client(self, account: AccountState) -> Client:
         """Returns this thread's client for an account, created at its first use."""
@@ -95,15 +95,15 @@ class KauflandCaller:
         account: AccountState,
         prepared: PreparedCall,
         exchange: Exchange,
-        heard: ApiResponse | TransportFailure,
+        outcome: ApiResponse | TransportFailure,
     ) -> Answer:
-        verdict = judge(prepared.question, heard, prepared.on_success)
+        verdict = judge(prepared.question, outcome, prepared.on_success)
         sent, ended = exchange.sent, exchange.ended
-        answered = isinstance(heard, ApiResponse)
+        answered = isinstance(outcome, ApiResponse)
         return Answer(
             call=call,
             replies=_merged(call, prepared, _answered(prepared, verdict.replies)),
-            log=self._log(call, prepared, exchange, heard, verdict),
+            log=self._log(call, prepared, exchange, outcome, verdict),
             sent_s=sent.mono_s if sent is not None else None,
             answered_s=ended.mono_s if answered else None,
             sent_us=(sent or exchange.began).wall_us,
@@ -125,14 +125,14 @@ class KauflandCaller:
         call: Call,
         prepared: PreparedCall,
         exchange: Exchange,
-        heard: ApiResponse | TransportFailure,
+        outcome: ApiResponse | TransportFailure,
         verdict: Verdict,
     ) -> tuple[Output, ...]:
         log = self._shared.log
         if log is None:
             return ()
         with_bodies = self._shared.bodies.is_on(exchange.ended.mono_s)
-        return (log.output(call, prepared, exchange, heard, verdict, with_bodies=with_bodies),)
+        return (log.output(call, prepared, exchange, outcome, verdict, with_bodies=with_bodies),)
 
 
 def _answered(prepared: PreparedCall, replies: tuple[Reply, ...]) -> tuple[Reply, ...]:

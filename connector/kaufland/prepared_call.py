@@ -71,9 +71,9 @@ def prepare_item(
 def settling(read_body: ReadBody) -> JudgeSuccess:
     """Returns the judge of a read: what ``read_body`` finds in the response settles the item."""
 
-    def judged(heard: ApiResponse) -> Verdict | UnreadableRow | None:
+    def judged(response: ApiResponse) -> Verdict | UnreadableRow | None:
         try:
-            found = read_body(heard.body)
+            found = read_body(response.body)
         except RecursionError:  # nested deeper than any response of the API: not a valid one
             return None
         return found if found is None or isinstance(found, UnreadableRow) else answered(Settled(answer=found))

@@ -83,11 +83,11 @@ class KauflandReference:
             raise UnknownStorefront(f"storefront {code!r} is not known; known are: {known}")
         return folded
 
-    def condition(self, said: str | int | None) -> Condition:
+    def condition(self, text: str | int | None) -> Condition:
         """Returns the condition for any of the API's spellings: name, integer code or text; UNKNOWN if not listed."""
-        if said is None:
+        if text is None:
             return Condition.UNKNOWN
-        return self._conditions.get(str(said).lower(), Condition.UNKNOWN)
+        return self._conditions.get(str(text).lower(), Condition.UNKNOWN)
 
 
 def read_reference(shipped: bytes, over: bytes | None = None) -> KauflandReference:

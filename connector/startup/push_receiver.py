@@ -26,13 +26,13 @@ def open_receiver(plan: RunPlan, ids: SchemaIds, opened: ExitStack) -> int | Non
     push = plan.settings.push
     if not push.enabled or Feature.ORDERS not in plan.topics.features or push.public_url is None:
         return None
-    ring = partial(request_poll, plan.settings, OrderCodecs(ids, dict[int, str]().get), asked_by="push")
+    poll = partial(request_poll, plan.settings, OrderCodecs(ids, dict[int, str]().get), asked_by="push")
     subscribers = {
         name: PushAccount(url=convert.push_url(push.public_url, name), secret=partial(_secret_key, account))
         for name, account in plan.settings.accounts.items()
     }
     try:
-        return opened.enter_context(PushServer(subscribers, host=push.host, port=push.port, ring=ring)).port
+        return opened.enter_context(PushServer(subscribers, host=push.host, port=push.port, poll=poll)).port
     except OSError as error:
         raise Stopped(
             f"the push receiver cannot listen on {push.host}:{push.port}: {error.strerror or error}. "

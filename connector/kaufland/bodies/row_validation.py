@@ -113,5 +113,5 @@ def _faults(wrong: ValidationError) -> str:
 
 def _order_id(raw: Any) -> str | None:
     """Returns the order id of an unreadable row, or None if that cannot be read either."""
-    said = raw.get("id_order") if isinstance(raw, dict) else None
-    return said if isinstance(said, str) and _ORDER_ID.fullmatch(said) else None
+    order_id = raw.get("id_order") if isinstance(raw, dict) else None
+    return order_id if isinstance(order_id, str) and _ORDER_ID.fullmatch(order_id) else None

@@ -69,10 +69,10 @@ class Client:
         self._base = address.base
         self._clock = clock
         self._skew = skew
-        self._passage = CallDeadlines(clock)
+        self._deadlines = CallDeadlines(clock)
         self._auth = SignedAuth(credentials, skew, clock)
         self._http = httpx.Client(
-            transport=Transport(address, tls, self._passage),
+            transport=Transport(address, tls, self._deadlines),
             auth=self._auth,
             headers={"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"},
             follow_redirects=False,
@@ -86,17 +86,17 @@ class Client:
         Raises only ForbiddenAddress.
         """
         began = self._clock.now()
-        self._passage.begin(send_by_s=send_by_s, give_up_at_s=give_up_at_s)
+        self._deadlines.begin(send_by_s=send_by_s, give_up_at_s=give_up_at_s)
         if began.mono_s > min(send_by_s, give_up_at_s):
-            return Exchange(heard=NotLeft(), began=began, sent=None, ended=began)
-        heard = self._heard(request)
-        sent = self._passage.sent
+            return Exchange(outcome=NotLeft(), began=began, sent=None, ended=began)
+        outcome = self._send(request)
+        sent = self._deadlines.sent
         ended = self._clock.now()
-        if isinstance(heard, ApiResponse) and sent is not None:
-            self._skew.observe(heard.headers, sent_s=sent.mono_s, answered_s=ended.mono_s)
-        return Exchange(heard=heard, began=began, sent=sent, ended=ended)
+        if isinstance(outcome, ApiResponse) and sent is not None:
+            self._skew.observe(outcome.headers, sent_s=sent.mono_s, answered_s=ended.mono_s)
+        return Exchange(outcome=outcome, began=began, sent=sent, ended=ended)
 
-    def _heard(self, request: ApiRequest) -> ApiResponse | TransportFailure | NotLeft:
+    def _send(self, request: ApiRequest) -> ApiResponse | TransportFailure | NotLeft:
         headers = {"Content-Type": "application/json"} if request.body else {}
         built = self._http.build_request(
             request.method, self._base + request.target, headers=headers, content=request.body or None
@@ -109,7 +109,7 @@ class Client:
             # A protocol error may quote a header, so only the operating system's text of a connect error is kept.
             connecting = isinstance(failed, httpx.ConnectError | httpx.ConnectTimeout)
             text = str(failed) if connecting else ""
-            return TransportFailure(error=type(failed).__name__, left=self._passage.sent is not None, text=text)
+            return TransportFailure(error=type(failed).__name__, left=self._deadlines.sent is not None, text=text)
         try:
             return self._read(answer)
         finally:

@@ -56,7 +56,7 @@ class NotLeft:
 class Exchange:
     """One attempt: its response or failure, and when it began, sent its first byte (None = never), and ended."""
 
-    heard: ApiResponse | TransportFailure | NotLeft
+    outcome: ApiResponse | TransportFailure | NotLeft
     began: Now
     sent: Now | None
     ended: Now

@@ -81,11 +81,11 @@ def quota(headers: Mapping[str, str], *, wall_s: float, limit: int | None = None
     remaining = _whole(headers.get("x-ratelimit-remaining"))
     if remaining is None:
         return None
-    said = _whole(headers.get("x-ratelimit-limit"))
+    shown = _whole(headers.get("x-ratelimit-limit"))
     reset = _number(headers.get("x-ratelimit-reset", "").strip())
     if reset is not None:
         reset = min(max(reset - wall_s if reset >= _EPOCH_FROM_S else reset, 0.0), MAX_WAIT_S)
-    return Quota(remaining=remaining, limit=said or limit, reset_s=reset)
+    return Quota(remaining=remaining, limit=shown or limit, reset_s=reset)
 
 
 def _whole(text: str | None) -> int | None:

@@ -67,21 +67,21 @@ class CallDeadlines:
 class _Stream(httpcore.NetworkStream):
     """A socket on which every operation is bounded by the time left until the call's deadline."""
 
-    def __init__(self, sock: socket.socket, passage: CallDeadlines) -> None:
+    def __init__(self, sock: socket.socket, deadlines: CallDeadlines) -> None:
         self._sock = sock
-        self._passage = passage
+        self._deadlines = deadlines
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 the deadline is total
         with _mapped(httpcore.ReadTimeout, httpcore.ReadError):
-            self._sock.settimeout(self._passage.left_s(httpcore.ReadTimeout))
+            self._sock.settimeout(self._deadlines.left_s(httpcore.ReadTimeout))
             return self._sock.recv(max_bytes)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 the deadline is total
         rest = memoryview(buffer)
         with _mapped(httpcore.WriteTimeout, httpcore.WriteError):
             while rest:
-                self._sock.settimeout(self._passage.left_s(httpcore.WriteTimeout))
-                self._passage.leave()
+                self._sock.settimeout(self._deadlines.left_s(httpcore.WriteTimeout))
+                self._deadlines.leave()
                 rest = rest[self._sock.send(rest) :]
 
     def close(self) -> None:
@@ -95,8 +95,8 @@ class _Stream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         try:
             with _mapped(httpcore.ConnectTimeout, httpcore.ConnectError):
-                self._sock.settimeout(self._passage.left_s(httpcore.ConnectTimeout))
-                return _Stream(ssl_context.wrap_socket(self._sock, server_hostname=server_hostname), self._passage)
+                self._sock.settimeout(self._deadlines.left_s(httpcore.ConnectTimeout))
+                return _Stream(ssl_context.wrap_socket(self._sock, server_hostname=server_hostname), self._deadlines)
         except BaseException:
             self.close()
             raise
@@ -125,8 +125,8 @@ def _readable(sock: socket.socket) -> bool:
 class _Network(httpcore.NetworkBackend):
     """Opens connections. Name resolution is not bounded by the deadline; nothing has been sent by then."""
 
-    def __init__(self, passage: CallDeadlines) -> None:
-        self._passage = passage
+    def __init__(self, deadlines: CallDeadlines) -> None:
+        self._deadlines = deadlines
 
     def connect_tcp(
         self,
@@ -140,7 +140,7 @@ class _Network(httpcore.NetworkBackend):
             failure: OSError | None = None
             for family, kind, protocol, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
                 try:
-                    return _Stream(self._connected(family, kind, protocol, place), self._passage)
+                    return _Stream(self._connected(family, kind, protocol, place), self._deadlines)
                 except OSError as failed:
                     failure = failed
             raise failure or OSError(f"{host} has no address")
@@ -148,7 +148,7 @@ class _Network(httpcore.NetworkBackend):
     def _connected(self, family: int, kind: int, protocol: int, place: Any) -> socket.socket:
         sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(self._passage.left_s(httpcore.ConnectTimeout))
+            sock.settimeout(self._deadlines.left_s(httpcore.ConnectTimeout))
             sock.connect(place)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except BaseException:
@@ -213,7 +213,7 @@ class _Body(httpx.SyncByteStream):
 class Transport(httpx.BaseTransport):
     """An httpx transport with a single HTTP/1.1 connection to one address."""
 
-    def __init__(self, address: Address, tls: ssl.SSLContext, passage: CallDeadlines) -> None:
+    def __init__(self, address: Address, tls: ssl.SSLContext, deadlines: CallDeadlines) -> None:
         self._address = address
         self._pool = httpcore.ConnectionPool(
             ssl_context=tls,
@@ -222,7 +222,7 @@ class Transport(httpx.BaseTransport):
             keepalive_expiry=_KEEP_ALIVE_S,
             http1=True,
             http2=False,  # measured: unsafe under load with this client
-            network_backend=_Network(passage),
+            network_backend=_Network(deadlines),
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -85,7 +85,7 @@ def units_of(page: UnitsPage, asked: LookUp, reference: KauflandReference) -> tu
 
 def unit_of(answer: UnitAnswer, storefront: str, reference: KauflandReference) -> Unit:
     """Returns a unit of the port. ``storefront`` is that of the request, since responses may spell it in upper case."""
-    said = {
+    values = {
         Field.PRICE: answer.listing_price,
         Field.STOCK: answer.amount,
         Field.HANDLING_TIME: answer.handling_time,
@@ -96,7 +96,7 @@ def unit_of(answer: UnitAnswer, storefront: str, reference: KauflandReference) -
         condition=reference.condition(answer.condition),
         offer_id=answer.id_offer,
         status=answer.status,
-        values={field: value for field, value in said.items() if value is not None},
+        values={field: value for field, value in values.items() if value is not None},
         currency=answer.currency,
         eans=tuple(answer.product.eans) if answer.product is not None else (),
         fulfilled_by_marketplace=answer.fulfillment_type == BY_MARKETPLACE,

@@ -41,7 +41,7 @@ class OfferCalls:
             request=next_call.request,
             question=Question(kind=CallKind.LOOK_UP, attempts=(item.attempt,), quota_limit=options.quota(call.kind)),
             items=call.items,
-            on_success=lambda heard: self._look_ups.judged(call.id, key, next_call, heard),
+            on_success=lambda response: self._look_ups.judged(call.id, key, next_call, response),
             storefront=storefront,
             otherwise=partial(self._look_ups.unanswered, call.id, key) if next_call.is_optional else None,
             count_listed=answers.listed if next_call.lists_units else None,

@@ -74,12 +74,12 @@ class LookUpCalls:
             case unreachable:
                 assert_never(unreachable)
 
-    def judged(self, call_id: str, key: LookUpKey, made: LookUpCall, heard: ApiResponse) -> Verdict | None:
+    def judged(self, call_id: str, key: LookUpKey, made: LookUpCall, response: ApiResponse) -> Verdict | None:
         """Judges the response to one call of a look-up.
 
         The final reply names all its answered calls; their ids are remembered until then.
         """
-        reply = made.read(heard)
+        reply = made.read(response)
         if reply is None:
             return None
         call_ids = (*(() if made.begins else self._call_ids.get(key, ())), call_id)
@@ -96,31 +96,31 @@ class LookUpCalls:
         units = self._progress.unanswered(key, self._clock.now().mono_s, refused=refused)
         return Settled(answer=Found(units=units, call_ids=(*self._call_ids.pop(key, ()), call_id)))
 
-    def _own(self, key: LookUpKey, body: LookUp, offset: int, asked_us: int, heard: ApiResponse) -> Reply | None:
+    def _own(self, key: LookUpKey, body: LookUp, offset: int, asked_us: int, response: ApiResponse) -> Reply | None:
         """Reads a page of units that the merchant fulfils."""
-        found = self._page(key, body, offset, asked_us, heard)
+        found = self._page(key, body, offset, asked_us, response)
         if not isinstance(found, tuple):
             return found
         return _settled(self._progress.first(key, body, found, self._clock.now().mono_s))
 
-    def _probed(self, key: LookUpKey, heard: ApiResponse) -> Reply | None:
+    def _probed(self, key: LookUpKey, response: ApiResponse) -> Reply | None:
         """Reads whether the marketplace fulfils any unit on the storefront."""
-        page = answers.read_page(heard.body)
+        page = answers.read_page(response.body)
         if page is None:
             return None
         has_any = bool(page.data) or (page.pagination is not None and page.pagination.total > 0)
         return _settled(self._progress.probed(key, has_any=has_any, now_s=self._clock.now().mono_s))
 
-    def _others(self, key: LookUpKey, body: LookUp, offset: int, asked_us: int, heard: ApiResponse) -> Reply | None:
+    def _others(self, key: LookUpKey, body: LookUp, offset: int, asked_us: int, response: ApiResponse) -> Reply | None:
         """Reads a page of units that the marketplace fulfils."""
-        found = self._page(_other(key), body, offset, asked_us, heard)
+        found = self._page(_other(key), body, offset, asked_us, response)
         return _settled(self._progress.whole(key, found)) if isinstance(found, tuple) else found
 
     def _page(
-        self, key: LookUpKey, body: LookUp, offset: int, asked_us: int, heard: ApiResponse
+        self, key: LookUpKey, body: LookUp, offset: int, asked_us: int, response: ApiResponse
     ) -> tuple[Unit, ...] | Reply | None:
         """Returns all units of a list after its last page, a Retry before, or None if the page cannot be read."""
-        page = answers.read_page(heard.body)
+        page = answers.read_page(response.body)
         if page is None:
             return None
         units = tuple(replace(unit, read_at_us=asked_us) for unit in answers.units_of(page, body, self._reference))

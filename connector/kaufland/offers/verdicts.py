@@ -14,19 +14,19 @@ from connector.marketplace.offers import Accepted, Gone, Refused, Update
 from streams.flow import Lost, Reply, Retry, Settled
 
 
-def of_patch(heard: ApiResponse, update: Update, reference: KauflandReference) -> Verdict | None:
+def of_patch(response: ApiResponse, update: Update, reference: KauflandReference) -> Verdict | None:
     """Judges the response to the update of a single unit; None if it cannot be read, or is about another unit."""
-    if heard.status == 204:
+    if response.status == 204:
         return Verdict(replies=(Settled(answer=Accepted(unit=None, http_status=204)),), outcome="accepted")
-    unit = answers.read_unit(heard.body)
+    unit = answers.read_unit(response.body)
     if unit is None or unit.id_unit != update.unit_id:
         return None
-    return Verdict(replies=(_accepted(unit, update, heard.status, reference),), outcome="accepted")
+    return Verdict(replies=(_accepted(unit, update, response.status, reference),), outcome="accepted")
 
 
-def of_bulk(heard: ApiResponse, updates: Sequence[Update], reference: KauflandReference) -> Verdict | None:
+def of_bulk(response: ApiResponse, updates: Sequence[Update], reference: KauflandReference) -> Verdict | None:
     """Judges a bulk response entry by entry; None if it cannot be read."""
-    entries = answers.read_bulk(heard.body)
+    entries = answers.read_bulk(response.body)
     if entries is None:
         return None
     judged = [_of_entry(entries.get(u.unit_id), u, reference) for u in updates]

@@ -18,13 +18,13 @@ def contact_of(data: Mapping[str, Any]) -> Contact | None:
     return Contact(buyer=buyer, billing=billing, shipping=shipping) if buyer or billing or shipping else None
 
 
-def _texts(said: Any) -> dict[str, str]:
+def _texts(values: Any) -> dict[str, str]:
     """Returns the texts and numbers of an object by name; other values are left out."""
-    if not isinstance(said, dict):
+    if not isinstance(values, dict):
         return {}
     return {
         name: str(value)
-        for name, value in said.items()
+        for name, value in values.items()
         if isinstance(value, str | int) and not isinstance(value, bool) and _is_unicode(f"{name}{value}")
     }
 

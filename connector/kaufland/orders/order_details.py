@@ -92,9 +92,9 @@ def _plain(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _condition(said: str | int | None, reference: KauflandReference) -> str | None:
+def _condition(text: str | int | None, reference: KauflandReference) -> str | None:
     """Returns a condition as the event contracts spell it; an unknown one as the API returns it."""
-    if said is None:
+    if text is None:
         return None
-    known = reference.condition(said)
-    return str(said) if known is Condition.UNKNOWN else known.value
+    known = reference.condition(text)
+    return str(text) if known is Condition.UNKNOWN else known.value

@@ -10,6 +10,6 @@ _STATUSES: Mapping[str, UnitStatus] = MappingProxyType(
 )
 
 
-def status_of(said: str) -> UnitStatus:
+def status_of(text: str) -> UnitStatus:
     """Returns the status of an order unit; UNKNOWN for an unrecognized text."""
-    return _STATUSES.get(said.lower(), UnitStatus.UNKNOWN)
+    return _STATUSES.get(text.lower(), UnitStatus.UNKNOWN)

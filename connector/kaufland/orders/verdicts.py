@@ -6,8 +6,8 @@ from connector.marketplace.orders import Taken
 from streams.flow import Settled
 
 
-def of_parcel(heard: ApiResponse) -> Verdict | None:
+def of_parcel(response: ApiResponse) -> Verdict | None:
     """204 is the only success status in the API's document; no other shows that the parcel was accepted."""
-    if heard.status != 204:
+    if response.status != 204:
         return None
     return Verdict(replies=(Settled(answer=Taken(http_status=204)),), outcome="accepted")

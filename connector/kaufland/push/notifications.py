@@ -29,11 +29,11 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9._~=+/-]{1,512}")
 class NotificationOutcome(StrEnum):
     """The outcome of a notification."""
 
-    RING = "ring"  # triggers a poll
-    KNOWN = "known"  # a message with its id was received before
+    ACCEPTED = "accepted"  # triggers a poll
+    REPEATED = "repeated"  # a message with its id was received before
     REFUSED = "refused"  # not signed with this seller's secret
     UNREADABLE = "unreadable"
-    NOBODY = "nobody"  # there is no such account
+    UNKNOWN_ACCOUNT = "unknown_account"  # there is no such account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class NotificationReceiver:
         """
         subscriber = self._subscribers.get(account)
         if subscriber is None:
-            return NotificationOutcome.NOBODY
+            return NotificationOutcome.UNKNOWN_ACCOUNT
         if not _is_signed(subscriber, headers, body):
             return NotificationOutcome.REFUSED
         try:
@@ -72,9 +72,9 @@ class NotificationReceiver:
         except ValidationError:
             return NotificationOutcome.UNREADABLE
         return (
-            NotificationOutcome.RING
+            NotificationOutcome.ACCEPTED
             if self._is_new(account, str(notification.id_message))
-            else NotificationOutcome.KNOWN
+            else NotificationOutcome.REPEATED
         )
 
     def _is_new(self, account: str, id_message: str) -> bool:

@@ -21,36 +21,36 @@ from streams.errors import StreamError
 _log = structlog.get_logger("connector")
 _STOP_S: Final = 5.0
 _STATUS: Final[Mapping[NotificationOutcome, int]] = {
-    NotificationOutcome.RING: 200,
-    NotificationOutcome.KNOWN: 200,
+    NotificationOutcome.ACCEPTED: 200,
+    NotificationOutcome.REPEATED: 200,
     NotificationOutcome.REFUSED: 401,
     NotificationOutcome.UNREADABLE: 400,
-    NotificationOutcome.NOBODY: 404,
+    NotificationOutcome.UNKNOWN_ACCOUNT: 404,
 }
 
 
 class PollTrigger:
-    """Triggers a poll of an account at most once per ``apart_s``; requests in between are merged into one at its end.
+    """Triggers a poll of an account at most once per ``spacing_s``; requests in between are merged into one at its end.
 
-    ``ring`` triggers the poll; it may block. If it raises StreamError, it is called again after ``apart_s``.
+    ``poll`` triggers it; it may block. If it raises StreamError, it is called again after ``spacing_s``.
     """
 
-    def __init__(self, ring: Callable[[str], None], *, apart_s: float = 5.0) -> None:
-        self._ring = ring
-        self._apart_s = apart_s
+    def __init__(self, poll: Callable[[str], None], *, spacing_s: float = 5.0) -> None:
+        self._poll = poll
+        self._spacing_s = spacing_s
         self._due_s: dict[str, float] = {}
-        self._rung_s: dict[str, float] = {}
+        self._polled_s: dict[str, float] = {}
         self._changed = threading.Condition()
         self._open = True
-        self._thread = threading.Thread(target=self._work, name="bell", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="poll-trigger", daemon=True)
         self._thread.start()
 
-    def press(self, account: str) -> None:
+    def request(self, account: str) -> None:
         """Requests a poll of an account and returns immediately."""
         with self._changed:
-            last_s = self._rung_s.get(account)
+            last_s = self._polled_s.get(account)
             now_s = uptime_s()
-            self._due_s.setdefault(account, now_s if last_s is None else max(now_s, last_s + self._apart_s))
+            self._due_s.setdefault(account, now_s if last_s is None else max(now_s, last_s + self._spacing_s))
             self._changed.notify()
 
     def close(self) -> None:
@@ -63,11 +63,11 @@ class PollTrigger:
     def _work(self) -> None:
         while (account := self._next()) is not None:
             try:
-                self._ring(account)
+                self._poll(account)
             except StreamError as failed:
-                _log.warning("push could not hasten a poll", account=account, reason=str(failed))
+                _log.warning("push could not trigger a poll", account=account, reason=str(failed))
                 with self._changed:
-                    self._due_s.setdefault(account, uptime_s() + self._apart_s)
+                    self._due_s.setdefault(account, uptime_s() + self._spacing_s)
 
     def _next(self) -> str | None:
         """Waits for the next account that is due; None once the trigger is closed."""
@@ -77,7 +77,7 @@ class PollTrigger:
                 account = min(self._due_s, key=lambda name: self._due_s[name], default=None)
                 if account is not None and self._due_s[account] <= now_s:
                     del self._due_s[account]
-                    self._rung_s[account] = now_s
+                    self._polled_s[account] = now_s
                     return account
                 self._changed.wait(None if account is None else self._due_s[account] - now_s)
         return None
@@ -87,31 +87,31 @@ class PushServer(WebServer):
     """Listens as soon as it is constructed; the constructor raises OSError if the port is in use."""
 
     def __init__(
-        self, subscribers: Mapping[str, PushAccount], *, host: str, port: int, ring: Callable[[str], None]
+        self, subscribers: Mapping[str, PushAccount], *, host: str, port: int, poll: Callable[[str], None]
     ) -> None:
-        self._receptionist = NotificationReceiver(subscribers)
+        self._receiver = NotificationReceiver(subscribers)
         routes = [
             Route("/{account}", self._challenged, methods=["GET"]),
             Route("/{account}", self._notified, methods=["POST"]),
         ]
-        self._bell = PollTrigger(ring)
+        self._trigger = PollTrigger(poll)
         try:
             super().__init__(routes, host=host, port=port, name="push")
         except OSError:
-            self._bell.close()
+            self._trigger.close()
             raise
 
     def close(self) -> None:
         """Stops the server and its poll trigger. Safe to call twice."""
         super().close()
-        self._bell.close()
+        self._trigger.close()
 
     async def _challenged(self, request: Request) -> Response:
         query = request.query_params
-        said = self._receptionist.challenge(request.path_params["account"], query.get("mode"), query.get("challenge"))
-        if said is None:
+        response = self._receiver.challenge(request.path_params["account"], query.get("mode"), query.get("challenge"))
+        if response is None:
             return Response(status_code=404)
-        return PlainTextResponse(said, headers={"X-Content-Type-Options": "nosniff"})
+        return PlainTextResponse(response, headers={"X-Content-Type-Options": "nosniff"})
 
     async def _notified(self, request: Request) -> Response:
         body = bytearray()
@@ -123,9 +123,9 @@ class PushServer(WebServer):
         except ClientDisconnect:
             return Response(status_code=400)
         account = request.path_params["account"]
-        verdict = self._receptionist.notified(account, dict(request.headers), bytes(body))
-        if verdict is NotificationOutcome.RING:
-            self._bell.press(account)
-        elif verdict in (NotificationOutcome.REFUSED, NotificationOutcome.UNREADABLE):
-            _log.warning("push not believed", account=account, verdict=verdict.value)
-        return Response(status_code=_STATUS[verdict])
+        outcome = self._receiver.notified(account, dict(request.headers), bytes(body))
+        if outcome is NotificationOutcome.ACCEPTED:
+            self._trigger.request(account)
+        elif outcome in (NotificationOutcome.REFUSED, NotificationOutcome.UNREADABLE):
+            _log.warning("push message refused", account=account, outcome=outcome.value)
+        return Response(status_code=_STATUS[outcome])

@@ -24,10 +24,10 @@ _DIAGNOSES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def diagnosis(heard: ApiResponse, error: ErrorAnswer | None) -> str:
+def diagnosis(response: ApiResponse, error: ErrorAnswer | None) -> str:
     """Returns the cause of a 401. ``error``: the response's error envelope, if it has one."""
-    served_s = http_date_s(heard.headers.get("date"))
-    signed_off_s = heard.signed_at_s - served_s if served_s is not None else None
+    served_s = http_date_s(response.headers.get("date"))
+    signed_off_s = response.signed_at_s - served_s if served_s is not None else None
     if signed_off_s is not None and abs(signed_off_s) > WINDOW_S - 1:  # Date counts whole seconds
         ahead = "ahead of" if signed_off_s > 0 else "behind"
         return (
@@ -38,10 +38,10 @@ def diagnosis(heard: ApiResponse, error: ErrorAnswer | None) -> str:
     return _DIAGNOSES.get(short_type(error.type if error is not None else None) or "", unspecific)
 
 
-def why_refused(heard: ApiResponse) -> str:
+def why_refused(response: ApiResponse) -> str:
     """Describes for an operator why a response refuses a request, with the diagnosis of a 401."""
-    error = read_error(heard.body)
+    error = read_error(response.body)
     words = f" {error.type or ''} {error.message}".rstrip() if error is not None else ""
-    if heard.status != 401:
-        return f"HTTP {heard.status}{words}"
-    return diagnosis(heard, error) + f" (HTTP 401{words})"
+    if response.status != 401:
+        return f"HTTP {response.status}{words}"
+    return diagnosis(response, error) + f" (HTTP 401{words})"

@@ -71,15 +71,15 @@ JudgeSuccess: TypeAlias = Callable[[ApiResponse], Verdict | UnreadableRow | None
 """Judges a response with a success status; an UnreadableRow or None if it does not conform to the API's document."""
 
 
-def judge(question: Question, heard: ApiResponse | TransportFailure, on_success: JudgeSuccess) -> Verdict:
+def judge(question: Question, response: ApiResponse | TransportFailure, on_success: JudgeSuccess) -> Verdict:
     """Returns the verdict on one call. Never raises because of the content of a response."""
-    if isinstance(heard, TransportFailure):
-        return _of_failure(question, heard)
-    error = read_error(heard.body) if 400 <= heard.status < 600 else None
-    row = row_of(question.kind, heard.status, error)
+    if isinstance(response, TransportFailure):
+        return _of_failure(question, response)
+    error = read_error(response.body) if 400 <= response.status < 600 else None
+    row = row_of(question.kind, response.status, error)
     if row is DONE:
-        return _with_pace(_of_success(question, heard, on_success), question, heard)
-    return _with_pace(_of_row(question, row, heard, error), question, heard)
+        return _with_pace(_of_success(question, response, on_success), question, response)
+    return _with_pace(_of_row(question, row, response, error), question, response)
 
 
 def answered(reply: Reply) -> Verdict:
@@ -106,11 +106,11 @@ def _of_failure(question: Question, failure: TransportFailure) -> Verdict:
     )
 
 
-def _of_row(question: Question, row: VerdictRow, heard: ApiResponse, error: ErrorAnswer | None) -> Verdict:
+def _of_row(question: Question, row: VerdictRow, response: ApiResponse, error: ErrorAnswer | None) -> Verdict:
     """Judges a response as a whole by one row, which applies to every item of the call."""
-    reason = f"HTTP {heard.status}" + (f" {error.type or ''} {error.message}" if error is not None else "")
+    reason = f"HTTP {response.status}" + (f" {error.type or ''} {error.message}" if error is not None else "")
     verdict = Verdict(
-        replies=tuple(_reply(row, question, attempt, reason, heard, error) for attempt in question.attempts),
+        replies=tuple(_reply(row, question, attempt, reason, response, error) for attempt in question.attempts),
         outcome=row.name,
         slow_down=row.slow_down,
         close_account_s=row.close_s,
@@ -119,7 +119,7 @@ def _of_row(question: Question, row: VerdictRow, heard: ApiResponse, error: Erro
         problem_type=error.type if error is not None else None,
     )
     if row is UNAUTHORIZED:
-        return _diagnosed(verdict, heard, error)
+        return _diagnosed(verdict, response, error)
     return verdict
 
 
@@ -128,7 +128,7 @@ def _reply(
     question: Question,
     attempt: int,
     reason: str,
-    heard: ApiResponse | None = None,
+    response: ApiResponse | None = None,
     error: ErrorAnswer | None = None,
 ) -> Reply:
     """Returns the reply to one item. No item of a shared call is refused before the call is split (see ``Split``)."""
@@ -137,18 +137,18 @@ def _reply(
         return Retry(reason=reason, alone=True, counts=False)
     if row.end is ItemOutcome.LOST and question.kind.writes:
         return Lost(reason=reason)
-    if heard is not None and error is not None and row.end is ItemOutcome.REFUSED:
+    if response is not None and error is not None and row.end is ItemOutcome.REFUSED:
         return Settled(
             answer=Refused(
                 code=row.code,
-                http_status=heard.status,
+                http_status=response.status,
                 type=error.type,
                 message=error.message,
                 errors=field_errors(error.errors),
             )
         )
-    if heard is not None and row.end is ItemOutcome.GONE and question.kind.names_one:
-        return Settled(answer=Gone(http_status=heard.status, message=error.message if error is not None else ""))
+    if response is not None and row.end is ItemOutcome.GONE and question.kind.names_one:
+        return Settled(answer=Gone(http_status=response.status, message=error.message if error is not None else ""))
     if question.kind.once and not row.untouched:
         return Lost(reason=reason)
     late = company and row.parted is Split.LATE
@@ -157,20 +157,20 @@ def _reply(
     return Retry(reason=reason, alone=alone, counts=counts, refused=row.untouched)
 
 
-def _of_success(question: Question, heard: ApiResponse, on_success: JudgeSuccess) -> Verdict:
+def _of_success(question: Question, response: ApiResponse, on_success: JudgeSuccess) -> Verdict:
     """Judges a response with a success status as the kind of the call requires."""
-    verdict = on_success(heard)
+    verdict = on_success(response)
     if verdict is None or isinstance(verdict, UnreadableRow):
-        return _unreadable(question, heard, verdict.fault if verdict is not None else None)
+        return _unreadable(question, response, verdict.fault if verdict is not None else None)
     return verdict
 
 
-def _unreadable(question: Question, heard: ApiResponse, fault: str | None = None) -> Verdict:
+def _unreadable(question: Question, response: ApiResponse, fault: str | None = None) -> Verdict:
     """Judges a success status whose body cannot be used; a truncated body does not count as an attempt."""
-    what = f"cut off by {heard.cut}" if heard.cut is not None else "not what the API promises"
+    what = f"cut off by {response.cut}" if response.cut is not None else "not what the API promises"
     what = f"{what}: {fault}" if fault is not None else what
-    reason = f"HTTP {heard.status}, and the body is {what}"
-    row = replace(UNREADABLE, counts=heard.cut is None)
+    reason = f"HTTP {response.status}, and the body is {what}"
+    row = replace(UNREADABLE, counts=response.cut is None)
     return Verdict(
         replies=tuple(_reply(row, question, attempt, reason) for attempt in question.attempts),
         outcome=UNREADABLE.name,
@@ -185,20 +185,20 @@ CLOCK_MEASURED_S = 1.0
 the next request is signed."""
 
 
-def _diagnosed(verdict: Verdict, heard: ApiResponse, error: ErrorAnswer | None) -> Verdict:
+def _diagnosed(verdict: Verdict, response: ApiResponse, error: ErrorAnswer | None) -> Verdict:
     """Adds the cause of a 401; after a clock skew, the account is closed for CLOCK_MEASURED_S only."""
-    cause = diagnosis(heard, error)
+    cause = diagnosis(response, error)
     because = f"{cause} ({error.message})" if error is not None else cause
     if cause.startswith(CLOCK_SKEW):
         return replace(verdict, closed_because=because, close_account_s=CLOCK_MEASURED_S)
     return replace(verdict, closed_because=because)
 
 
-def _with_pace(verdict: Verdict, question: Question, heard: ApiResponse) -> Verdict:
+def _with_pace(verdict: Verdict, question: Question, response: ApiResponse) -> Verdict:
     """Applies the headers ``Retry-After`` (of 429 and 503) and quotas. They can prolong a closure, never shorten it."""
-    wait_s = retry_after_s(heard.headers, wall_s=heard.wall_s) if heard.status in (429, 503) else None
-    because = f"Retry-After of an answer {heard.status}"
-    left = quota(heard.headers, wall_s=heard.wall_s, limit=question.quota_limit)
+    wait_s = retry_after_s(response.headers, wall_s=response.wall_s) if response.status in (429, 503) else None
+    because = f"Retry-After of an answer {response.status}"
+    left = quota(response.headers, wall_s=response.wall_s, limit=question.quota_limit)
     if left is not None and left.used_up and left.reset_s and (wait_s is None or left.reset_s > wait_s):
         wait_s, because = left.reset_s, "quota used up"
     if left is not None and left.reserve_s is not None:

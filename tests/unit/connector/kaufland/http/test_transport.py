@@ -69,9 +69,9 @@ def test_https_is_spoken_over_one_connection() -> None:
     ):
         first, second = ping(made), ping(made)
 
-    assert isinstance(first.heard, ApiResponse)
-    assert isinstance(second.heard, ApiResponse)
-    assert (first.heard.status, second.heard.status) == (200, 200)
+    assert isinstance(first.outcome, ApiResponse)
+    assert isinstance(second.outcome, ApiResponse)
+    assert (first.outcome.status, second.outcome.status) == (200, 200)
     assert [request.connection for request in server.received] == [1, 1]
     assert server.received[0].headers["host"] == f"127.0.0.1:{server.port}"
 
@@ -81,11 +81,11 @@ def test_nothing_is_sent_with_an_untrusted_certificate() -> None:
         answering(lambda _r, _s: answer(200), serving()) as server,
         client(server.port, ssl.create_default_context()) as made,
     ):
-        heard = ping(made).heard
+        outcome = ping(made).outcome
 
-    assert isinstance(heard, TransportFailure)
-    assert (heard.error, heard.left) == ("ConnectError", False)
-    assert "CERTIFICATE_VERIFY_FAILED" in heard.text
+    assert isinstance(outcome, TransportFailure)
+    assert (outcome.error, outcome.left) == ("ConnectError", False)
+    assert "CERTIFICATE_VERIFY_FAILED" in outcome.text
     assert server.received == []
 
 
@@ -96,23 +96,23 @@ def test_a_slow_response_over_https_does_not_extend_the_deadline() -> None:
 
     with answering(drip, serving()) as server, client(server.port, trusting()) as made:
         began_s = uptime_s()
-        heard = ping(made, 0.25).heard
+        outcome = ping(made, 0.25).outcome
         took_s = uptime_s() - began_s
 
     assert took_s < SOON_S
-    assert isinstance(heard, TransportFailure)
-    assert heard.left
+    assert isinstance(outcome, TransportFailure)
+    assert outcome.left
 
 
 def test_nothing_is_sent_if_the_handshake_does_not_end_before_the_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, client(silent.getsockname()[1], trusting()) as made:
         began_s = uptime_s()
-        heard = ping(made, 0.2).heard
+        outcome = ping(made, 0.2).outcome
         took_s = uptime_s() - began_s
 
     assert took_s < SOON_S
-    assert isinstance(heard, TransportFailure)
-    assert (heard.error, heard.left) == ("ConnectTimeout", False)
+    assert isinstance(outcome, TransportFailure)
+    assert (outcome.error, outcome.left) == ("ConnectTimeout", False)
 
 
 def passage(send_by_s: float = 60.0, give_up_at_s: float = 60.0) -> CallDeadlines:

@@ -37,8 +37,8 @@ def verdict(content: bytes, said: dict[str, str], account: str = "main") -> Noti
 def test_a_signed_notification_triggers_a_poll_however_old_it_is() -> None:
     content = body()
 
-    assert verdict(content, headers(content)) is NotificationOutcome.RING
-    assert verdict(content, headers(content, at_s=1)) is NotificationOutcome.RING
+    assert verdict(content, headers(content)) is NotificationOutcome.ACCEPTED
+    assert verdict(content, headers(content, at_s=1)) is NotificationOutcome.ACCEPTED
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,11 @@ def test_a_message_not_signed_with_the_sellers_secret_is_refused(said: dict[str,
 def test_a_message_triggers_one_poll_also_if_it_was_refused_before() -> None:
     receptionist, content = NotificationReceiver(SUBSCRIBERS), body()
 
-    heard = [receptionist.notified("main", said, content) for said in ({}, headers(content), headers(content, at_s=7))]
+    outcomes = [
+        receptionist.notified("main", said, content) for said in ({}, headers(content), headers(content, at_s=7))
+    ]
 
-    assert heard == [NotificationOutcome.REFUSED, NotificationOutcome.RING, NotificationOutcome.KNOWN]
+    assert outcomes == [NotificationOutcome.REFUSED, NotificationOutcome.ACCEPTED, NotificationOutcome.REPEATED]
 
 
 def test_the_memory_of_messages_is_bounded_and_keeps_the_newest() -> None:
@@ -74,11 +76,11 @@ def test_the_memory_of_messages_is_bounded_and_keeps_the_newest() -> None:
 
     again = [receptionist.notified("main", headers(one), one) for one in (contents[-1], contents[1], contents[0])]
 
-    assert again == [NotificationOutcome.KNOWN, NotificationOutcome.KNOWN, NotificationOutcome.RING]
+    assert again == [NotificationOutcome.REPEATED, NotificationOutcome.REPEATED, NotificationOutcome.ACCEPTED]
 
 
 def test_an_unknown_account_triggers_no_poll() -> None:
-    assert verdict(body(), headers(body()), account="other") is NotificationOutcome.NOBODY
+    assert verdict(body(), headers(body()), account="other") is NotificationOutcome.UNKNOWN_ACCOUNT
 
 
 @given(content=st.binary(max_size=200))

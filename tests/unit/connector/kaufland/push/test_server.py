@@ -41,7 +41,7 @@ def rings() -> Rings:
 
 @pytest.fixture
 def client(rings: Rings) -> Iterator[httpx.Client]:
-    with PushServer(SUBSCRIBERS, host="127.0.0.1", port=0, ring=rings) as server:
+    with PushServer(SUBSCRIBERS, host="127.0.0.1", port=0, poll=rings) as server:
         base_url = f"http://127.0.0.1:{server.port}"
         with httpx.Client(base_url=base_url, trust_env=False, timeout=120) as client:
             yield client
@@ -73,38 +73,38 @@ def test_an_endless_body_is_cut_off(client: httpx.Client) -> None:
     assert client.post("/main", content=b"x" * (MAX_BODY_BYTES + 1)).status_code == 413
 
 
-def within(bell: PollTrigger, do: Callable[[], None]) -> None:
+def within(trigger: PollTrigger, do: Callable[[], None]) -> None:
     """Runs a test with a trigger, and closes the trigger."""
     try:
         do()
     finally:
-        bell.close()
+        trigger.close()
 
 
 def test_many_notifications_trigger_one_poll_now_and_one_after_the_spacing(rings: Rings) -> None:
-    bell = PollTrigger(rings, apart_s=1.0)
+    trigger = PollTrigger(rings, spacing_s=1.0)
 
-    def press() -> None:
+    def request() -> None:
         began_s = time.monotonic()
         for _ in range(50):
-            bell.press("main")
+            trigger.request("main")
         assert rings.wait(1)
         for _ in range(50):
-            bell.press("main")
+            trigger.request("main")
         assert rings.wait(2)
         assert time.monotonic() - began_s >= 1.0
 
-    within(bell, press)
+    within(trigger, request)
     assert rings.accounts == ["main", "main"]
 
 
 def test_a_failed_trigger_is_tried_again() -> None:
     rings = Rings(fail=2)
-    bell = PollTrigger(rings, apart_s=0.01)
+    trigger = PollTrigger(rings, spacing_s=0.01)
 
-    def press() -> None:
-        bell.press("main")
+    def request() -> None:
+        trigger.request("main")
         assert rings.wait(1)
 
-    within(bell, press)
+    within(trigger, request)
     assert rings.accounts == ["main"]
