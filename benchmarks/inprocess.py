@@ -137,9 +137,9 @@ class InProcessEngine:
             self.feed(Arrivals(records=batch, positions=positions))
         self._until(lambda: self._is_done(self.engine.snapshot(now())))
 
-    def feed(self, said: Input) -> None:
+    def feed(self, message: Input) -> None:
         """Feeds one input and all inputs that follow from its effects."""
-        todo: list[Input] = [said]
+        todo: list[Input] = [message]
         for one in todo:
             for effect in self.engine.feed(one, now()):
                 todo.extend(self._answer(effect))

@@ -32,7 +32,7 @@ def measure(units: int) -> ReportSection:
             ("objects that Python holds (tracemalloc)", f"{traced:,.0f}"),
         ],
         notes=[
-            f"all that is held for an offer that sleeps: its key, its place on the shelf, and its state record, which "
+            f"all that is held for an offer that sleeps: its key, its index entry, and its state record, which "
             f"has {_record_bytes()} bytes here",
             "resident memory includes what the restore itself needed for a moment, and what lanes awake reuse",
         ],

@@ -59,8 +59,8 @@ class RegistryReader:
         return cast(Row, fastavro.schemaless_reader(body, self._schemas[schema_id], None))
 
     def _get(self, path: str) -> dict[str, Any]:
-        said: dict[str, Any] = httpx.get(f"{self._url}/{path}", trust_env=False).raise_for_status().json()
-        return said
+        found: dict[str, Any] = httpx.get(f"{self._url}/{path}", trust_env=False).raise_for_status().json()
+        return found
 
 
 class Writer:

@@ -191,11 +191,11 @@ class Deployment(Generic[On]):
             timeout=timeout_s,
             check=False,
         )
-        said = done.stdout + done.stderr
-        self.printed += said
+        output = done.stdout + done.stderr
+        self.printed += output
         if done.returncode != code:
-            raise DeploymentFailed(f"connector {' '.join(arguments)} ended with {done.returncode}:\n{said}")
-        return said
+            raise DeploymentFailed(f"connector {' '.join(arguments)} ended with {done.returncode}:\n{output}")
+        return output
 
     def connector(self, instance: str = "one", *arguments: str, **kafka: Any) -> ModuleProcess:
         """Starts ``connector run`` with this instance id."""
@@ -357,7 +357,7 @@ class Deployment(Generic[On]):
             if calls != count:
                 count, since_s = calls, time.monotonic()
             if time.monotonic() - began_s > 2 * STILL_S:
-                raise DeploymentFailed(f"the marketplace still hears calls, {count:,} by now")
+                raise DeploymentFailed(f"the marketplace still receives calls, {count:,} by now")
             time.sleep(0.2)
 
 

@@ -314,12 +314,12 @@ class MemorySource:
 
     def poll(self, timeout_s: float, on_revoke: OnRevoke) -> Sequence[SourceEvent]:
         """See ``ports.Source``."""
-        heard: list[SourceEvent] = [*self._lost(), *self._gained(on_revoke)]
-        if not heard:
+        events: list[SourceEvent] = [*self._lost(), *self._gained(on_revoke)]
+        if not events:
             with self._broker.changed:
                 self._broker.changed.wait_for(self._has_news, timeout_s)
-        heard.extend([*self._looked(), *self._read()])
-        return heard
+        events.extend([*self._looked(), *self._read()])
+        return events
 
     def pause(self, parts: frozenset[Assignment]) -> None:
         self._flowing -= parts

@@ -29,7 +29,7 @@ class OrdersSeen:
     topic: Sequence[Row]  # every row of the orders topic, in order
     results: Sequence[Row]  # the rows of the shipment results that belong to the shop's events
     deeds: Sequence[OrderDeed]
-    said: Mapping[str, frozenset[int]]  # the shop's events: event id -> order units
+    dispatched: Mapping[str, frozenset[int]]  # the shop's events: event id -> order units
     behind: frozenset[int]  # order units that the shop did not dispatch
     interval_s: float
     at_us: int

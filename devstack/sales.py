@@ -51,7 +51,7 @@ class Sales:
         newest = {row["order_id"]: row for row in self._deployment.rows("orders")}
         ended = {(row["event_id"], row["order_unit_id"]) for row in self._deployment.rows("shipment-results")}
         unsaid = {
-            unit for event_id, units in self._shop.said.items() for unit in units if (event_id, unit) not in ended
+            unit for event_id, units in self._shop.dispatched.items() for unit in units if (event_id, unit) not in ended
         }
         there = self._deployment.marketplace.orders()
         ours = [order for order in there if order["id_order"] in self._made & newest.keys()]
@@ -76,7 +76,7 @@ class Sales:
             of_others=of_others,
             bought_by_others=frozenset(order["id_order"] for order in there) - self._made,
             deeds=deeds,
-            said=self._shop.said,
+            dispatched=self._shop.dispatched,
             behind=frozenset(self._shop.behind),
             interval_s=self._interval_s,
             at_us=time.time_ns() // 1000,

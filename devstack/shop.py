@@ -23,10 +23,13 @@ SAID_TWICE = 12
 
 
 class DemoShop:
-    """The ERP's state. ``said``: event id -> its order units. ``behind``: the order units that are never dispatched."""
+    """The ERP's state.
+
+    ``dispatched``: event id -> its order units. ``behind``: the order units that are never dispatched.
+    """
 
     def __init__(self) -> None:
-        self.said: dict[str, frozenset[int]] = {}
+        self.dispatched: dict[str, frozenset[int]] = {}
         self.behind: set[int] = set()
         self._packed: set[str] = set()
         self._of_several = 0
@@ -66,7 +69,7 @@ class DemoShop:
 
     def _event(self, order: Mapping[str, Any], units: list[int], box: int, now_us: int) -> Shipment:
         event_id = f"parcel-{order['order_id']}-{box}"
-        self.said[event_id] = frozenset(units)
+        self.dispatched[event_id] = frozenset(units)
         carrier = CARRIERS[len(self._packed) % len(CARRIERS)]
         return {
             "event_id": event_id,

@@ -177,7 +177,7 @@ def _orders(summary: Summary, seen: OrdersSeen) -> None:
     ended = Counter(outcomes.values())
     by_all = ended + Counter(row["status"] for row in seen.of_others)  # the journal does not record who sent a parcel
     settled = _confirmed(ended) + ended["PARCEL_ADDED"] + ended["OUTCOME_UNKNOWN"]
-    said = {(event_id, unit) for event_id, units in seen.said.items() for unit in units}
+    dispatched = {(event_id, unit) for event_id, units in seen.dispatched.items() for unit in units}
     twice, again = sent_twice(seen.deeds), posted_twice(seen.deeds)
     summary.say()
     summary.say("Orders in, parcels out")
@@ -194,8 +194,9 @@ def _orders(summary: Summary, seen: OrdersSeen) -> None:
         by_all["PARCEL_ADDED"] <= deeds["parcel"] <= by_all["PARCEL_ADDED"] + by_all["OUTCOME_UNKNOWN"],
     )
     summary.hold(
-        f"  {'shipment events':<24}{len(seen.said):>9,}, for {len(said):,} order units: {len(outcomes):,} results",
-        said == outcomes.keys() and settled == len(said),
+        f"  {'shipment events':<24}{len(seen.dispatched):>9,}, for {len(dispatched):,} order units: "
+        f"{len(outcomes):,} results",
+        dispatched == outcomes.keys() and settled == len(dispatched),
     )
     summary.hold(f"  order units sent twice {twice}, parcels posted twice {again}", twice == again == 0)
     for status in sorted(ended.keys() - SENT_STATUSES):

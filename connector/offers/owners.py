@@ -86,7 +86,7 @@ class Owners:
         holders = [self._holder(body, name) for name in body.names]
         ean = next((ean for ean in holders if ean != body.ean), body.ean)
         if ean is None:
-            raise ValueError(f"nobody has claimed unit {body.unit_id} by all of its names")
+            raise ValueError(f"unit {body.unit_id} is not claimed under all of its names")
         rows = [row for name in body.names for row in self._names.get(_place(body, name), {}).values()]
         return Owner(ean=ean, accepted=_newest(*(row.accepted for row in rows)))
 

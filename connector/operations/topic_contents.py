@@ -45,9 +45,9 @@ def offer_changes(
                 time_us=found.time_us,
                 headers=found.headers,
             )
-            while isinstance(said := codecs.decode_changed(record), NotYet):
-                cache.fetch(said.need)
-            yield found, said
+            while isinstance(event := codecs.decode_changed(record), NotYet):
+                cache.fetch(event.need)
+            yield found, event
 
 
 def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]]:

@@ -118,17 +118,17 @@ class Market:
 
     def _share(self, unit: SimulatedUnit, id_offer: str, stored: Change, context: CallContext, now_iso: str) -> None:
         cause = WriteCause.MARKETPLACE if context.call_id is None else WriteCause.LINK
-        for twin in self.catalogue.linked(unit.seller, id_offer):
-            if twin is unit:
+        for linked_unit in self.catalogue.linked(unit.seller, id_offer):
+            if linked_unit is unit:
                 continue
             context.writes.extend(
                 [
-                    _write(twin, name, value, value, cause, context)
+                    _write(linked_unit, name, value, value, cause, context)
                     for name, value in stored.items()
                     if name in SHARED_FIELDS
                 ]
             )
-            twin.date_lastchange_iso = now_iso
+            linked_unit.date_lastchange_iso = now_iso
 
     def change_by_itself(self, unit_id: int, change: Change, context: CallContext) -> ProblemDetails | None:
         """Changes a unit as the marketplace or a person in the portal does. Returns why it is refused, or None."""

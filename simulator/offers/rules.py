@@ -288,12 +288,12 @@ def is_integer(value: object, low: int, high: int) -> bool:
 
 
 def _integer(low: int, high: int, *, nullable: bool = False) -> Rule:
-    said = f"must be an integer from {low} to {high}" + (" or null" if nullable else "")
+    expected = f"must be an integer from {low} to {high}" + (" or null" if nullable else "")
 
     def check(value: object) -> str | None:
         if type(value) is int and low <= value <= high:
             return None
-        return None if nullable and value is None else said
+        return None if nullable and value is None else expected
 
     return check
 

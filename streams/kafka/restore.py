@@ -262,7 +262,7 @@ class Restorer:
         which: OffsetSpec,
         isolation: IsolationLevel,
     ) -> _Steps[dict[Assignment, int]]:
-        """Returns the offsets that were answered. Each other partition starts over by itself, delaying nobody else."""
+        """Returns the offsets that were answered. The others start over, each by itself."""
         asked = {at: TopicPartition(*where(at)) for at in parts}
         if not asked:
             return {}

@@ -54,8 +54,8 @@ def test_every_unit_that_does_not_stay_behind_is_in_an_event() -> None:
     everything(shop, orders)
 
     every = {unit["order_unit_id"] for one in orders for unit in one["units"]}
-    assert set().union(*shop.said.values()) | shop.behind == every
-    assert not set().union(*shop.said.values()) & shop.behind
+    assert set().union(*shop.dispatched.values()) | shop.behind == every
+    assert not set().union(*shop.dispatched.values()) & shop.behind
 
 
 def test_later_parcels_follow_and_events_are_repeated_identically() -> None:

@@ -81,7 +81,7 @@ def good_orders() -> OrdersSeen:
             {"event_id": "c", "order_unit_id": 21, "status": "PARCEL_ADDED"},
         ],
         deeds=[deed(11, "created"), deed(11, "send", "T1"), deed(21, "send", "T2"), deed(21, "parcel", "T3")],
-        said={"a": frozenset({11}), "b": frozenset({21}), "c": frozenset({21})},
+        dispatched={"a": frozenset({11}), "b": frozenset({21}), "c": frozenset({21})},
         behind=frozenset({12}),
         interval_s=5,
         at_us=NOW_US + 90_000_000,

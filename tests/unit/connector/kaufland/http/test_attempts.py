@@ -70,11 +70,11 @@ def faults(request: Received) -> list[str]:
 
 
 def test_a_second_attempt_has_a_new_timestamp_and_a_signature_of_its_own(server: AnsweringServer) -> None:
-    shelf = IdleAdapter(server)
-    with closing(shelf.adapter):
-        first = shelf.sends(attempt=1)
-        shelf.clock.on_s = 1000.0  # longer than any clock window
-        shelf.sends(attempt=2)
+    idle = IdleAdapter(server)
+    with closing(idle.adapter):
+        first = idle.sends(attempt=1)
+        idle.clock.on_s = 1000.0  # longer than any clock window
+        idle.sends(attempt=2)
 
     assert all(isinstance(reply, Retry) for reply in first.replies)
     one, two = server.received
@@ -86,9 +86,9 @@ def test_a_second_attempt_has_a_new_timestamp_and_a_signature_of_its_own(server:
 
 
 def test_the_user_agent_names_product_and_version_and_may_be_ones_own(server: AnsweringServer) -> None:
-    for shelf in (IdleAdapter(server), IdleAdapter(server, user_agent="acme-sync/7")):
-        with closing(shelf.adapter):
-            shelf.sends(attempt=1)
+    for idle in (IdleAdapter(server), IdleAdapter(server, user_agent="acme-sync/7")):
+        with closing(idle.adapter):
+            idle.sends(attempt=1)
 
     ours, own = (request.headers["user-agent"] for request in server.received)
     assert ours.startswith("kaufland-stream-connector/")
