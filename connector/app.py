@@ -153,11 +153,11 @@ def _query_backbone(plan: RunPlan, startup: Startup, opened: ExitStack) -> _Back
     """Checks topics and routing, and looks up the schemas; waits while the broker or the registry is down."""
     avro_keys = convert.avro_keys(plan.settings)
     client = opened.enter_context(registry(plan.settings))
-    cluster_id, partitions = startup.ask("the broker", lambda: check_topics(plan))
-    startup.ask("the broker", lambda: check_routing(plan))
+    cluster_id, partitions = startup.retry_while_down("the broker", lambda: check_topics(plan))
+    startup.retry_while_down("the broker", lambda: check_routing(plan))
     cache = SchemaCache(client)
-    ids = startup.ask("the schema registry", lambda: look_up(client, plan.known_as, avro_keys=avro_keys))
-    startup.ask("the schema registry", lambda: prefetch(client, plan.known_as, cache.add))
+    ids = startup.retry_while_down("the schema registry", lambda: look_up(client, plan.known_as, avro_keys=avro_keys))
+    startup.retry_while_down("the schema registry", lambda: prefetch(client, plan.known_as, cache.add))
     return _Backbone(cluster_id=cluster_id, partitions=partitions, ids=ids, schemas=cache)
 
 

@@ -44,7 +44,7 @@ class CallKind(StrEnum):
         return self is CallKind.PARCEL
 
     @property
-    def names_one(self) -> bool:
+    def addresses_one_resource(self) -> bool:
         """Whether the call addresses one resource by its id, so that a 404 means this resource does not exist.
 
         False for calls that read a list.

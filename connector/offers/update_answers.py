@@ -102,9 +102,9 @@ class UpdateAnswerDraft:
                 fault = refuse(Code.ACCEPTED_NOT_APPLIED, field=field, sent=carried.value, got=got)
                 self._end(carried, FieldStatus.REJECTED, fault)
         if shown is not None:
-            self._learn_the_rest(shown)
+            self._update_other_facts(shown)
 
-    def _learn_the_rest(self, shown: Unit) -> None:
+    def _update_other_facts(self, shown: Unit) -> None:
         """Updates the unit's other facts and its status by the answer; has a unit with a new offer id looked up."""
         sent = {c.field for c in self._update.carried}
         facts = self._facts_of(self._unit)
@@ -126,13 +126,13 @@ class UpdateAnswerDraft:
         If it names none and several were sent, they are sent again one by one, stock first.
         """
         named = {error.field for error in refused.errors if error.field is not None}
-        blamed = [c for c in self._update.carried if c.field in named]
-        if not blamed and len(self._update.values) == 1:
-            blamed = list(self._update.carried)
-        for carried in blamed:
+        rejected = [c for c in self._update.carried if c.field in named]
+        if not rejected and len(self._update.values) == 1:
+            rejected = list(self._update.carried)
+        for carried in rejected:
             facts = {"fields": carried.field, "storefront": self._unit.storefront}
             self._end(carried, FieldStatus.REJECTED, refused_by_marketplace(refused, Code.MARKETPLACE_REFUSED, **facts))
-        if not blamed:
+        if not rejected:
             for row in self._carried_rows():
                 row.one_by_one = True
 
@@ -156,7 +156,7 @@ class UpdateAnswerDraft:
         ``read_back_us``: microseconds until that look-up, by which the lost call can no longer be executed.
         """
         self._doubt(now_us)
-        self._let_nothing_older_follow()
+        self._block_older_events()
         read_back = Miss(
             account=self._unit.account,
             storefront=self._unit.storefront,
@@ -171,13 +171,13 @@ class UpdateAnswerDraft:
     def give_up(self, reason: str, now_us: int) -> None:
         """Ends the fields as FAILED. Their facts become uncertain, because any attempt may have been executed."""
         self._doubt(now_us)
-        self._let_nothing_older_follow()
+        self._block_older_events()
         for carried in self._update.carried:
             self._end(carried, FieldStatus.FAILED, refuse(Code.GAVE_UP, reason=reason))
 
     # -- helpers
 
-    def _let_nothing_older_follow(self) -> None:
+    def _block_older_events(self) -> None:
         """Keeps older events from being sent: the values may have been accepted although no answer came."""
         for carried in self._update.carried:
             for facts in self._group_facts(carried.field):

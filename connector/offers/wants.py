@@ -43,7 +43,7 @@ def _update(sends: list[PlannedUpdate], terms: OfferTerms) -> Want:
     values = {send.field: send.value for send in sends}
     has_stock = Field.STOCK in values
     if has_stock and not sends[0].entry.one_by_one and unit.account in terms.policy.stock_sends_price:
-        _ride_along(values, unit)
+        _add_last_price(values, unit)
     event_ids = tuple(dict.fromkeys(send.entry.event_id for send in sends if send.entry.event_id))
     group = (f"offer:{unit.account}:{unit.offer_id}",) if has_stock and unit.offer_id is not None else ()
     return Want(
@@ -75,7 +75,7 @@ def _update(sends: list[PlannedUpdate], terms: OfferTerms) -> Want:
     )
 
 
-def _ride_along(values: dict[Field, int], unit: KnownUnit) -> None:
+def _add_last_price(values: dict[Field, int], unit: KnownUnit) -> None:
     """Adds the last accepted price to an update of stock, if it is certain (``stock_sends_price``)."""
     price = unit.facts.get(Field.PRICE)
     if price is not None and price.order is not None and price.certain and price.value is not None:

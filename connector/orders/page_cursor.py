@@ -13,7 +13,7 @@ from connector.orders.events import Listing, ListState
 from connector.orders.policy import OrderPolicy
 from streams.frozen import replace
 
-LAP = 10
+PAGE_OVERLAP = 10
 """Rows by which consecutive pages overlap: rows of the same second have no fixed order, and a row may disappear."""
 
 AHEAD_US = 24 * 3600 * 1_000_000
@@ -35,7 +35,7 @@ def begin(state: ListState, asked_from_us: int | None, policy: OrderPolicy, sinc
     return replace(state, listing=Listing(changed_from_us=max(0, start_us), since_us=since_us))
 
 
-def turned(listing: Listing, changes_us: Sequence[int], rows: int, now_us: int) -> Listing:
+def after_page(listing: Listing, changes_us: Sequence[int], rows: int, now_us: int) -> Listing:
     """Returns the list after a page was read.
 
     ``changes_us`` are the times of the page's readable rows; ``rows`` is the number of all its rows.
@@ -45,7 +45,7 @@ def turned(listing: Listing, changes_us: Sequence[int], rows: int, now_us: int) 
         newest_us = max(_believable(changes_us, now_us), default=None)
     return replace(
         listing,
-        offset=listing.offset + max(1, rows - LAP),
+        offset=listing.offset + max(1, rows - PAGE_OVERLAP),
         pages=listing.pages + 1,
         newest_us=newest_us,
         again_at_us=None,

@@ -185,7 +185,7 @@ class PollDraft:
     def _paged(
         self, state: ListState, under_way: Listing, changes_us: list[int], rows: int, *, is_last: bool
     ) -> ListState:
-        after = page_cursor.turned(under_way, changes_us, rows, self._now_us)
+        after = page_cursor.after_page(under_way, changes_us, rows, self._now_us)
         if is_last or page_cursor.is_past(under_way, changes_us, rows):
             return page_cursor.ended(state, after)
         return replace(state, listing=after)

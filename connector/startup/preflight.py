@@ -63,9 +63,9 @@ def wait_for_instance_id(configured: Settings, startup: Startup) -> None:
     members = GroupMembers(connection(configured), kafka.group)
     takeover = Takeover(lease_s=processing.lease, session_s=processing.session, static=kafka.static_membership)
     while True:
-        sighting = startup.ask("the broker", lambda: members.under(kafka.instance_id))
+        seen = startup.retry_while_down("the broker", lambda: members.under(kafka.instance_id))
         try:
-            waits = takeover.observe(sighting, clock.now().mono_s)
+            waits = takeover.observe(seen, clock.now().mono_s)
         except InstanceIdInUse as taken:
             raise Stopped(
                 f"another process runs with instance_id {kafka.instance_id!r} in group {kafka.group}: {taken}. It "

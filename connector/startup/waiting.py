@@ -54,16 +54,16 @@ class Startup:
         if self._stop_requested:
             stop_loop()
 
-    def ask(self, whom: str, question: Callable[[], T]) -> T:
-        """Returns what ``question`` returns; retries for as long as ``whom`` is down.
+    def retry_while_down(self, server: str, request: Callable[[], T]) -> T:
+        """Returns what ``request`` returns; retries for as long as ``server`` is down.
 
         Raises StopRequested, and whatever the question raises except BrokerDown and RegistryDown.
         """
         while True:
             try:
-                return self._call(question)
+                return self._call(request)
             except (BrokerDown, RegistryDown) as down:
-                self._log_wait(f"waiting for {whom}", str(down))
+                self._log_wait(f"waiting for {server}", str(down))
                 self.pause(self._retry_s)
 
     def wait(self, for_what: str, reason: str, for_s: float) -> None:
@@ -79,16 +79,16 @@ class Startup:
             _taken(nothing, min(_BEAT_S, for_s))
             self._beat()
 
-    def _call(self, question: Callable[[], T]) -> T:
+    def _call(self, request: Callable[[], T]) -> T:
         outcomes: SimpleQueue[tuple[T, None] | tuple[None, BaseException]] = SimpleQueue()
 
         def attempt() -> None:
             try:
-                outcomes.put((question(), None))
+                outcomes.put((request(), None))
             except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
                 outcomes.put((None, error))
 
-        Thread(target=attempt, name="question", daemon=True).start()
+        Thread(target=attempt, name="request", daemon=True).start()
         while (outcome := _taken(outcomes, _BEAT_S)) is None:
             self._beat()
         self._beat()

@@ -147,7 +147,7 @@ def _reply(
                 errors=field_errors(error.errors),
             )
         )
-    if response is not None and row.end is ItemOutcome.GONE and question.kind.names_one:
+    if response is not None and row.end is ItemOutcome.GONE and question.kind.addresses_one_resource:
         return Settled(answer=Gone(http_status=response.status, message=error.message if error is not None else ""))
     if question.kind.once and not row.untouched:
         return Lost(reason=reason)

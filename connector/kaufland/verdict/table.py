@@ -62,7 +62,7 @@ BUSY = VerdictRow(name="busy", end=ItemOutcome.RETRY, parted=Split.LATE)  # lock
 DUPLICATE = VerdictRow(
     name="busy", end=ItemOutcome.RETRY, parted=Split.LATE
 )  # another change of the resource is in progress, or was made
-TAKE_APART = VerdictRow(name="bulk_refused", end=ItemOutcome.RETRY, parted=Split.AT_ONCE)
+BULK_REFUSED = VerdictRow(name="bulk_refused", end=ItemOutcome.RETRY, parted=Split.AT_ONCE)
 TOO_MANY_BATCHES = VerdictRow(name="too_many_batches", end=ItemOutcome.RETRY, slow_down=True)
 THROTTLED = VerdictRow(  # "not processed", according to https://sellerapi.kaufland.com/?page=rate-limits
     name="throttled", end=ItemOutcome.RETRY, counts=False, slow_down=True, untouched=True
@@ -142,11 +142,11 @@ TYPE_ROWS: Mapping[str, VerdictRow] = MappingProxyType(
         "service-unavailable": DOWN,
         "storefront-not-configured": NOT_CONFIGURED,
         "unauthorized": UNAUTHORIZED,
-        "units/bulk-duplicate-units": TAKE_APART,
-        "units/bulk-invalid-operation": TAKE_APART,
+        "units/bulk-duplicate-units": BULK_REFUSED,
+        "units/bulk-invalid-operation": BULK_REFUSED,
         "units/bulk-too-many-batches": TOO_MANY_BATCHES,
         "units/bulk-too-many-butches": TOO_MANY_BATCHES,  # as the document of 2.27.0 spells it
-        "units/bulk-too-many-units": TAKE_APART,
+        "units/bulk-too-many-units": BULK_REFUSED,
         "units/default-warehouse-forbidden": REFUSED,
         "units/default-warehouse-not-found": REFUSED,
         "validation-error": REFUSED,
@@ -160,7 +160,7 @@ CLASS_ROWS: Mapping[int, VerdictRow] = MappingProxyType(
 )
 
 _SENDING: Mapping[VerdictRow, VerdictRow] = MappingProxyType(
-    {DUPLICATE: REFUSED, FORBIDDEN: REFUSED, TAKE_APART: REFUSED}
+    {DUPLICATE: REFUSED, FORBIDDEN: REFUSED, BULK_REFUSED: REFUSED}
 )
 
 KIND_ROWS: Mapping[CallKind, Mapping[VerdictRow, VerdictRow]] = MappingProxyType(

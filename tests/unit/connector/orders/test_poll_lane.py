@@ -7,7 +7,7 @@ import pytest
 
 from connector.marketplace.offers import Gone, Refused
 from connector.marketplace.orders import OrderPage, Return, ReturnPage, UnreadableRow
-from connector.orders.page_cursor import LAP
+from connector.orders.page_cursor import PAGE_OVERLAP
 from connector.orders.policy import OrderPolicy
 from connector.orders.wants import RANK
 from streams.flow import GaveUp, Lost, Restored, Settled, Woken
@@ -162,7 +162,7 @@ def test_the_next_page_begins_a_few_rows_before_the_end_of_the_last() -> None:
 
     harness.reply(page(*(unit(number, "M1", at_us=START_US) for number in range(100)), is_last=False))
 
-    assert harness.want().body.offset == 100 - LAP
+    assert harness.want().body.offset == 100 - PAGE_OVERLAP
     assert harness.want().body.changed_from_us == first_from_us
     assert harness.want().since_us == harness.poll_state().orders.listing.since_us + 1  # type: ignore[union-attr]
 

@@ -16,14 +16,14 @@ def away(times: int, error: StreamError, then: Callable[[], None] = lambda: None
     """A question that is answered only after so many tries."""
     left = [times]
 
-    def ask() -> str:
+    def retry_while_down() -> str:
         if left[0]:
             left[0] -= 1
             raise error
         then()
         return "answer"
 
-    return ask
+    return retry_while_down
 
 
 @pytest.mark.parametrize("error", [BrokerDown("nobody listens"), RegistryDown("nobody listens")])
@@ -31,7 +31,7 @@ def test_a_request_is_retried_while_its_server_is_down(error: StreamError) -> No
     start = Startup(retry_s=AT_ONCE_S)
 
     with capture_logs() as lines:
-        assert start.ask("the broker", away(3, error)) == "answer"
+        assert start.retry_while_down("the broker", away(3, error)) == "answer"
 
     assert start.reason == "waiting for the broker: nobody listens"
     said = [(line["event"], line["reason"]) for line in lines]
@@ -41,7 +41,7 @@ def test_a_request_is_retried_while_its_server_is_down(error: StreamError) -> No
 @pytest.mark.parametrize("error", [SourceFailed("no CA"), RegistryDenied("401")])
 def test_an_error_that_waiting_cannot_fix_is_raised_at_once(error: StreamError) -> None:
     with pytest.raises(type(error)):
-        Startup(retry_s=AT_ONCE_S).ask("the broker", away(1, error))
+        Startup(retry_s=AT_ONCE_S).retry_while_down("the broker", away(1, error))
 
 
 def test_a_stop_request_abandons_a_blocking_request() -> None:
@@ -58,7 +58,7 @@ def test_a_stop_request_abandons_a_blocking_request() -> None:
     Thread(target=end_it, daemon=True).start()
     try:
         with pytest.raises(StopRequested):
-            start.ask("the broker", block)
+            start.retry_while_down("the broker", block)
     finally:
         never.set()
 
@@ -68,7 +68,7 @@ def test_a_stop_request_ends_the_wait() -> None:
     start.stop()
 
     with pytest.raises(StopRequested):
-        start.ask("the broker", away(1, BrokerDown("nobody listens")))
+        start.retry_while_down("the broker", away(1, BrokerDown("nobody listens")))
 
 
 def test_a_blocking_request_does_not_stop_the_heartbeat() -> None:
@@ -79,7 +79,7 @@ def test_a_blocking_request_does_not_stop_the_heartbeat() -> None:
         while start.beat_s == before_s:
             beats.wait(AT_ONCE_S)
 
-    start.ask("the broker", block)
+    start.retry_while_down("the broker", block)
 
     assert start.beat_s > before_s
 
