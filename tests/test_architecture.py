@@ -99,6 +99,7 @@ ONLY = {
         "connector.configuration",
         "connector.connections",
         "connector.operations.dlq",
+        "connector.operations.controls.topic",
         "connector.operations.topic_contents",
         "connector.startup.controls",
         "connector.startup.preflight",

@@ -74,6 +74,9 @@ GOING_LIVE = ("match-report", "explain")
 """The commands that judge the input before anything is written."""
 DLQ_READ = ("dlq list", "dlq show")
 DLQ_REDRIVE = ("dlq redrive",)
+CONTROLS_READ = ("hold list",)
+CONTROLS = ("hold add", "hold release", "hold drop", "pause", "resume", "writes stop", "writes resume")
+"""The commands with which people hold, pause and stop."""
 DRY_RUN = ("run --dry-run", "topics --check --dry-run")
 CREATE_DRY_RUN = ("topics --create --dry-run",)
 
@@ -131,6 +134,21 @@ def of_going_live(topics: Topics, group: str) -> Grant:
     group_read = Permission(resource=Resource.GROUP, name=group, operations=("Describe",))
     read = (_topic(name, "Read") for name in (topics.offer_changes, topics.offer_state))
     return Grant(commands=GOING_LIVE, permissions=(*read, group_read))
+
+
+def of_controls_read(topics: Topics, group: str) -> Grant:
+    """Returns what listing the commands of people needs."""
+    return Grant(commands=CONTROLS_READ, permissions=tuple(_of_controls(topics, group, "Read")))
+
+
+def of_controls(topics: Topics, group: str) -> Grant:
+    """Returns what people need who hold, pause and stop. Who may not write to the topic cannot."""
+    return Grant(commands=CONTROLS, permissions=tuple(_of_controls(topics, group, "Read", "Write")))
+
+
+def _of_controls(topics: Topics, group: str, *operations: str) -> Iterator[Permission]:
+    yield _topic(topics.controls, *operations)
+    yield Permission(resource=Resource.GROUP, name=group, operations=("Describe",))
 
 
 def of_dlq_read(topics: Topics, group: str) -> Grant:

@@ -4,6 +4,7 @@ On a broker with TLS, SCRAM and ACLs. Each printed set of permissions is granted
 """
 
 import argparse
+import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -64,6 +65,14 @@ ON_THE_BROKER: Final[Mapping[str, tuple[str, ...]]] = {
     "dlq show": ("dlq show",),
     "dlq redrive": ("dlq redrive",),
     "explain": ("explain",),
+    "hold add": ("hold add",),
+    "hold list": ("hold list",),
+    "hold release": ("hold release",),
+    "hold drop": ("hold drop",),
+    "pause": ("pause",),
+    "resume": ("resume",),
+    "writes stop": ("writes stop",),
+    "writes resume": ("writes resume",),
 }
 """Command -> its variants that contact a broker; each is in one of the printed sets."""
 
@@ -355,7 +364,13 @@ def test_a_dry_run_runs_twice_with_what_is_printed_for_it_and_each_is_needed(
 @pytest.mark.kafka
 @pytest.mark.parametrize(
     ("command", "arguments"),
-    [("orders open", ()), ("orders totals", ()), ("match-report", ()), ("explain", ("--topic-offset", "0:0"))],
+    [
+        ("orders open", ()),
+        ("orders totals", ()),
+        ("match-report", ()),
+        ("explain", ("--topic-offset", "0:0")),
+        ("hold list", ("--all",)),
+    ],
 )
 def test_whoever_only_reads_needs_what_is_printed_for_that_alone(
     deployment: WatchedDeployment, secured: SecuredBroker, command: str, arguments: tuple[str, ...]
@@ -404,6 +419,28 @@ def test_whoever_reads_or_redrives_dead_letters_needs_what_is_printed_for_that_a
     for binding in allowed:
         with without(secured, binding):
             code, said = told("dlq", *ways[command][0], *config)
+        assert (code, f"denies this principal {WORDS[binding.operation]}" in said) == (1, True), said
+
+
+@pytest.mark.kafka
+def test_holding_pausing_and_stopping_need_only_the_printed_permissions(
+    deployment: WatchedDeployment, secured: SecuredBroker
+) -> None:
+    person = Door(secured, deployment, "person")
+    allowed = person.allow("hold add")
+    config, why = ("--config", str(person.config)), ("--reason", "a test")
+
+    for ending in ("release", "drop"):
+        held = json.loads(good("hold", "add", "--field", "price", *why, "--json", *config))["command_id"]
+        good("hold", ending, held, *(("--yes",) if ending == "drop" else ()), *config)
+        good("writes", "stop", *why, *config)
+        good("writes", "resume", *config)
+        good("pause", "--account", deployment.sellers[0], *why, *config)
+        good("resume", "--account", deployment.sellers[0], *config)
+
+    for binding in allowed:
+        with without(secured, binding):
+            code, said = told("pause", "--account", deployment.sellers[0], *why, *config)
         assert (code, f"denies this principal {WORDS[binding.operation]}" in said) == (1, True), said
 
 

@@ -8,6 +8,8 @@ from connector.contracts.permissions import (
     beginning,
     commands,
     missing,
+    of_controls,
+    of_controls_read,
     of_create,
     of_dlq_read,
     of_dlq_redrive,
@@ -53,6 +55,14 @@ def test_a_dry_run_writes_nothing_of_the_live_run_and_reads_its_state() -> None:
     assert needed[own.offer_state] == ("Write", "DescribeConfigs")
     live = {topic for name, topic in vars_of(TOPICS).items() if name != "features"}
     assert all("Write" not in operations for name, operations in needed.items() if name in live)
+
+
+def test_who_lists_commands_of_people_may_not_give_any() -> None:
+    listing, giving = (rows(of(TOPICS, "offers").permissions) for of in (of_controls_read, of_controls))
+
+    assert listing == {TOPICS.controls: ("Read",), "offers": ("Describe",)}
+    assert giving == {TOPICS.controls: ("Read", "Write"), "offers": ("Describe",)}
+    assert rows(of_run(TOPICS, IDENTITY).permissions)[TOPICS.controls] == ("Read", "DescribeConfigs")
 
 
 def test_who_reads_dead_letters_writes_nothing_and_who_redrives_them_writes_to_the_inputs_alone() -> None:

@@ -177,7 +177,7 @@ def test_a_call_that_had_left_before_the_hold_ends_its_event(shop: HeldOffer) ->
     assert [row(one) for one in shop.results] == [("HELD", "LIVE", "HELD_BY_PERSON"), ("APPLIED", "RELEASE", None)]
 
 
-def test_a_held_lane_is_woken_now_and_then_so_that_the_engine_does_not_take_it_for_forgotten(shop: HeldOffer) -> None:
+def test_a_held_lane_has_a_timer_that_turns_in_between_do_not_move(shop: HeldOffer) -> None:
     shop.hold()
     shop.event(price="12.00")
     record = shop.flow.store(shop.lane)
@@ -223,7 +223,7 @@ def test_an_older_change_never_takes_the_place_of_a_held_one(shop: HeldOffer) ->
     assert shop.sent == [{"price": 1200}]
 
 
-def test_a_held_value_that_is_taken_back_costs_no_call(shop: HeldOffer) -> None:
+def test_taking_back_a_held_value_makes_no_call(shop: HeldOffer) -> None:
     """As when a wrong price list is followed by the right one: its prices are those that the marketplace holds."""
     shop.hold()
     wrong = shop.event(price="1000.00")
@@ -235,7 +235,7 @@ def test_a_held_value_that_is_taken_back_costs_no_call(shop: HeldOffer) -> None:
     assert shop.wants == ()
 
 
-def test_a_value_that_may_have_left_before_the_hold_is_written_over_though_it_is_taken_back(shop: HeldOffer) -> None:
+def test_taking_back_a_value_that_may_have_been_sent_before_the_hold_makes_a_call(shop: HeldOffer) -> None:
     shop.event(price="12.00")
     shop.hold()
     shop.event(price="10.00")
@@ -310,7 +310,7 @@ def test_the_age_of_a_released_value_counts_from_the_release(shop: HeldOffer) ->
     assert shop.wants[0].since_us == shop.now_us
 
 
-def test_a_second_hold_goes_on_holding_what_the_first_releases_and_says_so_once(shop: HeldOffer) -> None:
+def test_a_second_hold_takes_over_what_the_first_releases_and_is_reported_once(shop: HeldOffer) -> None:
     shop.hold("one")
     shop.hold("two", fields=("price",))
     shop.event(price="12.00")
@@ -509,7 +509,7 @@ def test_a_held_offer_whose_unit_is_gone_becomes_not_found_and_is_not_sent() -> 
     ]
 
 
-def test_a_held_event_that_is_read_again_says_again_that_it_is_held(shop: HeldOffer) -> None:
+def test_a_replay_of_a_held_event_reports_again_that_it_is_held(shop: HeldOffer) -> None:
     shop.hold()
     held = shop.event(price="12.00", offset=9, at=0.2)
     shop.event(price="12.00", offset=9, at=0.2)
@@ -549,7 +549,7 @@ def test_a_target_that_is_switched_off_ends_what_is_held(shop: HeldOffer) -> Non
 # ---- writes that are stopped ----------------------------------------------------------------------------------------
 
 
-def test_stopped_writes_keep_updates_back_without_a_result_and_look_ups_go_on(shop: HeldOffer) -> None:
+def test_stopped_writes_hold_back_updates_without_a_result_but_not_look_ups(shop: HeldOffer) -> None:
     shop.hold("stop-1", kind=ControlKind.STOP_WRITES)
     shop.event(price="12.00")
     shop.event(price="5.00", condition="USED_GOOD")
