@@ -220,7 +220,7 @@ _ROWS = (
         layout=Layout.ONE,
         cleanup="compact",
         source="offer_changes",
-        meant_for="commands of people that every process obeys: hold, pause, stop all writes, resend",
+        meant_for="commands of people that every process obeys: hold, pause, stop all writes (resend is reserved)",
     ),
     _Dataset(
         dataset="offer_changes_dlq",

@@ -1,4 +1,4 @@
-"""A redriven record is the original, on its key's partition, with its dead letter's place and attempts beside it."""
+"""A redriven record is the original, on its partition, with its dead letter's place and attempts beside it."""
 
 import pytest
 
@@ -31,9 +31,14 @@ def test_it_is_the_original_record_and_says_where_it_comes_from() -> None:
     record = redriven(letter(), 8)
 
     assert (record.topic, record.key, record.value) == ("in", b"4006381333931", b"v")
-    assert record.partition == partition_for(b"4006381333931", 8)
+    assert record.partition == 3
     assert record.time_us == 1_700_000_000_123_000
     assert record.headers == (*ORIGINAL, ("redrive.from", b"in.dlq/1/7"), ("redrive.attempts", b"1"))
+
+
+def test_it_goes_to_the_partition_of_its_key_where_its_own_does_not_exist_any_more() -> None:
+    assert redriven(letter(), 3).partition == partition_for(b"4006381333931", 3)
+    assert redriven(letter(), 4).partition == 3
 
 
 def test_a_second_redrive_replaces_what_the_first_one_added() -> None:
