@@ -31,6 +31,7 @@ from connector.kaufland.call_log import CallLog
 from connector.logs import write_notice
 from connector.offers.call_bodies import CLAIM, RELEASE
 from connector.offers.claims import CallerByKind, Claims
+from connector.offers.unwritten_claims import UnwrittenClaims
 from connector.settings import convert, model
 from connector.settings.load import Loaded
 from connector.settings.model import Settings
@@ -225,12 +226,12 @@ def _engine(
 
 
 def _claims(plan: RunPlan, clock: SystemClock) -> Claims:
-    """Returns the claims on units, which are kept in the topic of unit owners."""
+    """Returns the claims on units, which are kept in the topic of unit owners; a dry run only reads it."""
     kafka = plan.settings.kafka
     owners = SharedLog(
         connection(plan.settings), plan.topics.unit_owners, reader=kafka.group, topic_ids=kafka.topic_ids
     )
-    return Claims(owners, clock)
+    return Claims(UnwrittenClaims(owners) if plan.dry_run else owners, clock)
 
 
 def _source_settings(plan: RunPlan) -> SourceSettings:

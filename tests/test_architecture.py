@@ -35,6 +35,7 @@ EDGES = {
     "connector.logs": "writes to the process's standard streams",
     "connector.settings.load": "reads files and the environment it is given",
     "connector.offers.claims": "worker threads share it",
+    "connector.offers.unwritten_claims": "the claims topic of a dry run, behind the same lock",
     "connector.kaufland.account": "holds keys, which are read from files",
     "connector.kaufland.account_check": "makes calls",
     "connector.kaufland.adapter": "holds a caller for each thread",

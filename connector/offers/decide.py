@@ -303,7 +303,7 @@ class _OfferDecision:
                     self._draft.put(member, field, raised(fact, order, entry.event_id))
             self._draft.end(row, field, FieldStatus.UNCHANGED, before=before, code=clamped)
         else:
-            self._send(row, field, value, order, unit, known, group)
+            self._send(row, field, value, order, unit, known, group, clamped)
 
     def _send(
         self,
@@ -314,6 +314,7 @@ class _OfferDecision:
         unit: KnownUnit,
         known: Fact | None,
         group: Sequence[KnownUnit],
+        clamped: Code | None,
     ) -> None:
         """Plans the update, unless a command holds the field, or stock still waits for its linked units.
 
@@ -333,7 +334,7 @@ class _OfferDecision:
         for member in group:
             fact = accepted(self._draft.fact(member, field), value, order, row.entry.event_id, self._now_us)
             self._draft.put(member, field, fact)
-        self._draft.end(row, field, FieldStatus.DRY_RUN, refuse(Code.DRY_RUN), before=before, sent=value)
+        self._draft.end(row, field, FieldStatus.DRY_RUN, before=before, sent=value, code=clamped or Code.DRY_RUN)
 
     def _refused_above(self, total: Total) -> int | None:
         """Returns the maximum that a total exceeds; None if it may be sent."""

@@ -5,6 +5,8 @@ from connector.contracts.problem import Problem
 from connector.offers.ledger import FieldOutcome, KnownUnit, LedgerEntry
 from streams.frozen import replace
 
+_GIVE_WAY = frozenset((None, Code.OUT_OF_ORDER, Code.DRY_RUN, Code.CLAMPED))
+
 
 class EntryDraft:
     """An entry's open fields, and the fields that end in this turn.
@@ -27,15 +29,18 @@ class EntryDraft:
         self.unit: KnownUnit | None = None
 
     def end(self, end: FieldOutcome, problem: Problem | None) -> None:
-        """Ends a field. The entry keeps its first problem, but OUT_OF_ORDER gives way to a problem of another kind."""
+        """Ends a field.
+
+        The entry keeps its first problem, but OUT_OF_ORDER and DRY_RUN give way to a problem of another kind.
+        """
         if self.problem is None or (problem is not None and self._is_only_late()):
             self.problem = problem or self.problem
         self.ends.append(end)
         self.open = [asked for asked in self.open if asked.field is not end.field]
 
     def _is_only_late(self) -> bool:
-        """Whether no field has ended with another code than OUT_OF_ORDER and CLAMPED so far."""
-        return all(end.code in (None, Code.OUT_OF_ORDER, Code.CLAMPED) for end in (*self.entry.ended, *self.ends))
+        """Whether no field has ended so far with another code than those that give way, and CLAMPED."""
+        return all(end.code in _GIVE_WAY for end in (*self.entry.ended, *self.ends))
 
     def result(self) -> LedgerEntry:
         """Returns the entry after the turn; the same object if nothing changed."""

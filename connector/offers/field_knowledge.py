@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from connector.contracts.event_time import NO_SEQUENCE
-from connector.marketplace.offers import Field
+from connector.marketplace.offers import Field, Unit
 from connector.offers.event_order import OF_ANOTHER_EAN, Recency, newest
 from connector.offers.events import Basis
 from connector.offers.ledger import Fact, KnownUnit, LedgerEntry
@@ -117,6 +117,22 @@ def observed(
         elif fact.accepted_at_us < sent_us and (fact.certain or fact.doubted_at_us < sent_us):
             seen[field] = replace(_shown(fact, value), accepted_at_us=answered_us, certain=True)
     return seen
+
+
+def believed(units: Iterable[KnownUnit], unit: KnownUnit | None, shown: Unit) -> dict[Field, int]:
+    """Returns the values that a look-up shows to a dry run: the values that it decided to send count as written.
+
+    The marketplace does not show them, because nothing was sent. ``units``: those of the account, whose stock the unit
+    may share. ``unit``: the unit as it was known before.
+    """
+    values = dict(shown.values)
+    linked = [one for one in units if one.offer_id is not None and one.offer_id == shown.offer_id]
+    for field in values:
+        known = linked if field is Field.STOCK and linked else [unit] if unit is not None else []
+        fact = newest_accepted([one.facts.get(field) for one in known])
+        if fact is not None and fact.basis is Basis.ACCEPTED and fact.value is not None:
+            values[field] = fact.value
+    return values
 
 
 def _shown(fact: Fact, value: int) -> Fact:

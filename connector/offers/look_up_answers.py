@@ -9,7 +9,7 @@ from connector.marketplace.offers import Found, Gone, Refused, Unit
 from connector.offers.call_bodies import OfferLookUp
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.events import Announced, FieldStatus, Miss
-from connector.offers.field_knowledge import observed
+from connector.offers.field_knowledge import believed, observed
 from connector.offers.gtin import GtinError, normal_form
 from connector.offers.identity import (
     ANY_CONDITION,
@@ -62,12 +62,21 @@ def _found(
     own = [unit for unit in shown if unit.storefront == storefront and _is_of(lane.ean, unit)]
     before = lane = _looked(lane, look_up, answered, terms)
     release_at_us = now_us + us(terms.policy.read_back_s)
+    if terms.policy.dry_run:
+        own = [_as_decided(lane, account, unit) for unit in own]
     lane = replace(lane, units=_units_after(lane, account, storefront, own, answered, release_at_us))
     meaning = _meaning(lane, account, storefront, terms)
     misses = renew_misses(
         before, lane, account, storefront, meaning, now_us, terms.policy, answered.sent_us, _calls_of(answered)
     )
     return replace(lane, misses=misses)
+
+
+def _as_decided(lane: OfferLane, account: str, shown: Unit) -> Unit:
+    """Returns a unit as the marketplace would show it if a dry run had sent what it decided to send."""
+    units = [unit for unit in lane.units if unit.account == account]
+    prior = next((unit for unit in units if unit.unit_id == shown.unit_id), None)
+    return replace(shown, values=believed(units, prior, shown))
 
 
 def _looked(lane: OfferLane, look_up: OfferLookUp, answered: Answered, terms: OfferTerms) -> OfferLane:

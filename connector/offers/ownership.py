@@ -25,10 +25,8 @@ class Ownership:
         """Whether this EAN owns every unit that a write would change.
 
         Plans a claim if the owner of a unit is not known, and ends the field as REJECTED if it is another EAN. False
-        also while claims on the units are being released. A dry run claims nothing.
+        also while claims on the units are being released.
         """
-        if self._draft.terms.policy.dry_run:
-            return True
         free = True
         releasing = self._names_being_released()
         for unit in group:

@@ -42,6 +42,8 @@ OfferOutput: TypeAlias = tuple[OfferResult | OfferNotFound | Cleared, LedgerEntr
 
 _DO_NOT_COUNT = frozenset((FieldStatus.UNCHANGED, FieldStatus.SUPERSEDED, FieldStatus.SUPPRESSED))
 """Statuses that are ignored beside others, except that UNCHANGED beside a failure makes PARTIAL."""
+_SENT = frozenset((FieldStatus.APPLIED, FieldStatus.DRY_RUN))
+"""Statuses of a value that was sent, or would have been."""
 _IDENTITY = (FieldStatus.NOT_FOUND, FieldStatus.AMBIGUOUS, FieldStatus.CONFLICT)
 """Statuses of an event whose offer could not be identified; one such field decides the event's status."""
 _BY_LOOK_UP = frozenset(Status(status.value) for status in _IDENTITY)
@@ -101,7 +103,7 @@ def status_of(entry: LedgerEntry) -> Status:
             if status in statuses:
                 return Status(status.value)
         return Status.SUPERSEDED
-    if len(rest) > 1 or (FieldStatus.APPLIED not in rest and FieldStatus.UNCHANGED in statuses):
+    if len(rest) > 1 or (rest.isdisjoint(_SENT) and FieldStatus.UNCHANGED in statuses):
         return Status.PARTIAL
     return Status(rest.pop().value)
 
@@ -109,12 +111,19 @@ def status_of(entry: LedgerEntry) -> Status:
 def _final(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) -> OfferResult:
     """Returns the result of an entry whose fields have all ended."""
     status = status_of(entry)
-    problem = _clamped(entry, terms) if status in _NO_PROBLEM else entry.problem
+    problem = _problem(entry, status, terms)
     if status is Status.UNMANAGED and problem is None:
         problem = explain(Code.TOMBSTONE, ean=lane.ean)
     ends = {end.field: end for end in entry.ended}
     fields = tuple(_field(asked, ends[asked.field], terms.target_exponent(entry.target_id)) for asked in entry.asked)
     return _result(lane, entry, status, _code(entry, status), fields, problem, terms, now_us)
+
+
+def _problem(entry: LedgerEntry, status: Status, terms: OfferTerms) -> Problem | None:
+    """Returns the problem of a result: that of a field that did not succeed, or what was done with the others."""
+    if status in _NO_PROBLEM:
+        return _clamped(entry, terms)
+    return explain(Code.DRY_RUN) if status is Status.DRY_RUN else entry.problem
 
 
 def _clamped(entry: LedgerEntry, terms: OfferTerms) -> Problem | None:
@@ -170,7 +179,9 @@ def _code(entry: LedgerEntry, status: Status) -> str | None:
         return entry.refused
     if not entry.asked:
         return Code.TOMBSTONE
-    told = [end for end in entry.ended if end.code is not None and end.code != Code.CLAMPED]
+    if status is Status.DRY_RUN:
+        return Code.DRY_RUN
+    told = [end for end in entry.ended if end.code is not None and end.code not in (Code.CLAMPED, Code.DRY_RUN)]
     matching = [end for end in told if end.status.value == status.value]
     return (matching or told)[0].code if told else None
 

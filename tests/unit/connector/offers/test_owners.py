@@ -13,6 +13,7 @@ from connector.offers.claims import Claims
 from connector.offers.event_order import EventOrder
 from connector.offers.events import Status
 from connector.offers.policy import OfferPolicy
+from connector.offers.unwritten_claims import UnwrittenClaims
 from streams.flow import NotSent, Retry, Settled, Want
 from tests.harness.offer_harness import AT, DE, EAN, OTHER_EAN, SECOND, START_US, OfferHarness, flow_of, unit
 from tests.unit.connector.offers.claimed import ClaimsLog, StoppedClock, TopicView, asked, call_of, claims_of
@@ -137,13 +138,45 @@ def test_by_log_events_without_a_valid_time_follow_the_previous_owners_values() 
     assert second.last.status is Status.APPLIED
 
 
-def test_a_dry_run_claims_nothing() -> None:
-    shop = shop_of(EAN, policy=OfferPolicy(dry_run=True))
-    shop.event(stock=9)
+def test_a_dry_run_decides_between_eans_and_writes_no_claim() -> None:
+    """As a live run would: its own claims are kept in memory, after those that the live group has written."""
+    log, policy = ClaimsLog(), OfferPolicy(dry_run=True)
+    claims = Claims(UnwrittenClaims(TopicView(log)), StoppedClock())
+    first, second = shop_of(EAN, policy=policy), shop_of(OTHER_EAN, policy=policy)
 
-    shop.found(unit(7, eans=BOTH))
+    led_to(first, claims, stock=9)
+    led_to(second, claims, stock=5)
 
-    assert (shop.last.status, shop.wants) == (Status.DRY_RUN, ())
+    assert (first.last.status, second.last.status) == (Status.DRY_RUN, Status.REJECTED)
+    assert second.last.code is Code.ALIAS_EAN
+    assert log.records == []
+
+
+def test_a_claim_of_the_live_group_comes_before_all_of_a_dry_run() -> None:
+    log, policy = ClaimsLog(), OfferPolicy(dry_run=True)
+    trial = Claims(UnwrittenClaims(TopicView(log)), StoppedClock())
+    led_to(shop_of(EAN, policy=policy), trial, stock=9)
+
+    led_to(shop_of(OTHER_EAN), claims_of(log), stock=5)
+    third = shop_of(EAN, policy=policy)
+    led_to(third, trial, stock=7)
+
+    assert third.last.code is Code.ALIAS_EAN
+
+
+def test_a_dry_run_keeps_its_claims_when_the_topic_is_created_again() -> None:
+    log = ClaimsLog()
+    TopicView(log).write([(b"live", b"value"), (b"live", b"value")], 1.0)
+    topic = UnwrittenClaims(TopicView(log))
+    topic.write([(b"own", b"value")], 1.0)
+    assert [key for _, key, _ in topic.read(1.0)[1]] == [b"live", b"live", b"own"]
+    assert topic.read(1.0) == (False, [])
+    log.records, log.end = [], 0
+
+    anew, records = topic.read(1.0)
+
+    assert anew
+    assert [key for _, key, _ in records] == [b"own"]
 
 
 def test_an_alias_is_remembered_for_a_minute_and_then_checked_again() -> None:
