@@ -5,10 +5,10 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from streams.clock import uptime_s
-from streams.errors import SinkFailed
+from streams.errors import NotPermitted, SinkFailed
 from streams.kafka.authorization import TOPIC, RequiredAccess, not_permitted
 from streams.kafka.client_messages import ClientErrors
 from streams.kafka.settings import KafkaConnection
@@ -74,10 +74,30 @@ class RecordWriter:
             self._produce(record)
         left, until_s = 1, uptime_s() + timeout_s
         while left and not self._errors.is_permanent and uptime_s() < until_s:
-            left = self._producer.flush(_FLUSH_S)
+            left = self._flush()
         self._raise_refused()
         if left:
             raise SinkFailed(f"{self._topic} cannot be written: {self._errors.text or 'no acknowledgement in time'}")
+
+    def _flush(self) -> int:
+        """Returns how many records are still to be acknowledged; 0 after a fatal error.
+
+        The client (confluent-kafka 2.16) raises a fatal error, such as that of an idempotent producer that may write to
+        no topic, out of ``flush``. If delivery reports follow it in the same call, it raises SystemError instead, with
+        the fatal error as its cause or without any.
+        """
+        try:
+            return int(self._producer.flush(_FLUSH_S))
+        except (KafkaException, SystemError) as error:
+            fatal = error if isinstance(error, KafkaException) else error.__cause__
+            if not isinstance(fatal, KafkaException):
+                write = RequiredAccess("Write", TOPIC, self._topic)
+                raise NotPermitted(
+                    f"the broker denies this principal {write}, or the client has failed for a reason that it does not "
+                    f"report. Remedy: add ACLs that allow {write}"
+                ) from error
+            self._refused.insert(0, (self._topic, fatal.args[0]))
+            return 0
 
     def _produce(self, record: NewRecord) -> None:
         self._producer.produce(

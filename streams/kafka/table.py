@@ -57,7 +57,10 @@ class CompactedTable:
         )
 
     def _read(self, consumer: Consumer, errors: ClientErrors) -> dict[str, bytes]:
-        errors.retry(consumer, lambda for_s: consumer.list_topics(self._topic, for_s), self._timeout_s)
+        found = errors.retry(consumer, lambda for_s: consumer.list_topics(self._topic, for_s), self._timeout_s)
+        problem = found.topics[self._topic].error
+        if problem is not None:
+            raise KafkaException(problem)
         begin, end = watermark_offsets(consumer, TopicPartition(self._topic, _PARTITION), self._timeout_s)
         rows: dict[str, bytes] = {}
         if end <= begin:
