@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from streams.control import ControlRead
 from streams.flow import Answer, Assignment, Call, Output, Record, Stored
+from streams.side_input import SidePosition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,7 @@ class Mark:
     serial: int  # of the checkpoint that wrote it
     state_topic_id: str
     input_topic_id: str = ""  # empty = written by a version that did not record it
+    side: Mapping[str, SidePosition] = field(default_factory=dict)  # positions of side inputs by name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,21 @@ class Delayed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SideRecords:
+    """The answer to a ``SideFetch``: records of a side input in order of offset; none = there was nothing to read.
+
+    ``position`` is the next offset, also past control records and aborted data. ``problem``: why nothing could be
+    read; the engine asks again later.
+    """
+
+    at: Assignment
+    name: str
+    position: int
+    records: Sequence[Record] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
     """Lets the engine act on the time that has passed."""
 
@@ -171,6 +188,20 @@ class Fetch:
     """To a worker: fetch the ``need`` of a ``NotYet``; answered by ``Fetched``."""
 
     need: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideFetch:
+    """To the side reader: read a side input from ``position`` on; answered by one ``SideRecords``.
+
+    At most one is unanswered for each assignment and name. One for an assignment that has ended is not answered.
+    """
+
+    at: Assignment
+    name: str
+    topic: str
+    partition: int
+    position: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,66 @@
+"""The contract of side inputs: topics that the owner of a partition reads beside it, outside the consumer group.
+
+A side input is a range of one partition of a topic, without an end if it is to be followed. Each of its records becomes
+a message to one lane of the main partition, or nothing. The position is committed with the main partition's, in the
+same checkpoint as the lanes that got the messages, so a new owner continues where the last one was durable.
+
+Live input goes first: a side input is read while its main partition is open and has no backlog. A side input that is
+slow, missing or cannot be read never stops the main partition; the problem is logged. Pure.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from streams.flow import BadRecord, NotYet, Now, Output, Record, Told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideInput:
+    """A range of a topic's partition, to be read beside a main partition.
+
+    Its position is kept under ``name``, at most 40 characters and unique for the main partition, for as long as the
+    application names it; a name that returns after it was gone starts again.
+    """
+
+    name: str
+    topic: str
+    partition: int
+    start: int = 0  # the first offset; below the log's start, reading begins there
+    end: int | None = None  # the offset to stop before; None = follow the topic
+    is_paused: bool = False  # keep the position, read nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SidePosition:
+    """How far a side input was read."""
+
+    position: int  # next offset
+    delivered: int = 0  # messages to lanes since ``start``
+
+
+Message: TypeAlias = Told | BadRecord | NotYet | None
+"""What a record of a side input becomes. BadRecord: skipped and logged. None: skipped."""
+
+
+class SideInputs(Protocol):
+    """Implemented by the application, for one main topic. Pure; called from the engine thread only."""
+
+    def inputs(self, partition: int) -> Sequence[SideInput]:
+        """Returns the side inputs of a main partition.
+
+        Asked when the partition opens and after every record of the control topic.
+        """
+        ...
+
+    def read(self, name: str, record: Record, now: Now) -> Message:
+        """Returns what a record becomes. ``record.at`` is the main partition's assignment. Never raises."""
+        ...
+
+    def progress(self, partition: int, side_input: SideInput, reached: SidePosition, now: Now) -> Sequence[Output]:
+        """Returns records that report progress.
+
+        Called when a position has changed, at most once per checkpoint, and once more when the end is reached. The
+        records are part of the checkpoint that commits the position.
+        """
+        ...
