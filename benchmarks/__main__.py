@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from benchmarks import bodies, memory, mix, pace, stages, throughput
+from benchmarks import bodies, calls, memory, mix, pace, stages, throughput
 from benchmarks.report import ReportSection
 from benchmarks.stand import Stand, stand
 from devstack.stack import NoKafka, Stack, find
@@ -33,6 +33,7 @@ class Size:
     stages: int  # events
     units: int  # known units for the memory measurement
     rounds: int  # of the measurement of request bodies
+    counted: int  # offers whose events' function calls are counted
     latencies_s: Sequence[float]  # of the marketplace's responses
     lingers: Sequence[str]  # values of the connector's setting
     processes: Sequence[int]  # group sizes
@@ -46,6 +47,7 @@ FULL = Size(
     stages=10_000,
     units=200_000,
     rounds=300,
+    counted=1_000,
     latencies_s=(0.0, 0.15),
     lingers=("0s", "500ms"),
     processes=(1, 2),
@@ -58,12 +60,13 @@ QUICK = Size(
     stages=1_000,
     units=50_000,
     rounds=100,
+    counted=200,
     latencies_s=(0.15,),
     lingers=("0s",),
     processes=(1,),
 )
 
-MEASUREMENTS: Final = ("used", "freshness", "mix", "throughput", "memory", "bodies", "stages")
+MEASUREMENTS: Final = ("used", "freshness", "mix", "throughput", "memory", "bodies", "calls", "stages")
 """The names of all measurements, in the order in which they run."""
 
 
@@ -96,6 +99,7 @@ class Run:
             "throughput": lambda: throughput.measure(self._stand, size.throughput, size.processes, timeout_s=120),
             "memory": lambda: memory.measure(size.units),
             "bodies": lambda: bodies.measure(size.rounds),
+            "calls": lambda: calls.measure(size.counted),
             "stages": lambda: stages.measure(self._kafka, size.stages),
         }
 

@@ -99,8 +99,12 @@ class Checkpoints:
     @property
     def size(self) -> int:
         """How many outputs and changed lanes are not durable."""
-        in_progress = sum(parts.size for parts in self._in_progress.values()) if self._in_progress is not None else 0
-        return in_progress + sum(len(outbox) for outbox in self.outboxes.values())
+        size = 0
+        for part in (self._in_progress or {}).values():
+            size += part.size
+        for outbox in self.outboxes.values():
+            size += len(outbox.outputs) + len(outbox.changed)
+        return size
 
     def outbox(self, at: Assignment) -> Outbox:
         """Returns the outbox of an assignment, created on first use."""

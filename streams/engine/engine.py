@@ -330,7 +330,9 @@ class Engine:
 
     def _room(self) -> tuple[int, int]:
         """Returns how many more outputs may wait for a checkpoint, and how many more lanes may be awake."""
-        awake = sum(len(assigned.lanes.awake) for assigned in self._partitions.values())
+        awake = 0
+        for assigned in self._partitions.values():
+            awake += len(assigned.lanes.awake)
         return self._policy.max_outputs - self._checkpoints.size, self._policy.max_awake - awake
 
     def _open_gates(self, now: Now) -> Iterator[Effect]:
