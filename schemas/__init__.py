@@ -13,6 +13,7 @@ NAMES = (
     "offer_state",
     "marketplace_called",
     "control_command",
+    "replay_progress",
     "shipment_dispatched",
     "shipment_result",
     "shipment_state",

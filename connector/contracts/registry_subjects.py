@@ -24,6 +24,7 @@ _OUTPUTS = (
     (Feature.OFFERS, "offer_state", "offer_state"),
     (Feature.OFFERS, "marketplace_called", "marketplace_calls"),
     (Feature.OFFERS, "control_command", "controls"),  # written by the command line, read by every process
+    (Feature.OFFERS, "replay_progress", "replays"),
     (Feature.SHIPMENTS, "shipment_result", "shipment_results"),
     (Feature.SHIPMENTS, "shipment_state", "shipment_state"),
     (Feature.ORDERS, "scheduler_command", "scheduler"),  # written by the command line and the push receiver

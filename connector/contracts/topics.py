@@ -38,6 +38,7 @@ class Topics:
     offer_state: str
     unit_owners: str
     controls: str
+    replays: str
     marketplace_calls: str
     offer_changes_dlq: str
     routing: str
@@ -220,7 +221,18 @@ _ROWS = (
         layout=Layout.ONE,
         cleanup="compact",
         source="offer_changes",
-        meant_for="commands of people that every process obeys: hold, pause, stop all writes (resend is reserved)",
+        meant_for="commands that every process obeys: hold, pause, stop all writes, replay (resend is reserved)",
+    ),
+    _Dataset(
+        dataset="replays",
+        feature=Feature.OFFERS,
+        key="replay id/partition",
+        access=Access.WRITE,
+        layout=Layout.FREE,
+        cleanup="compact,delete",
+        kept_days=90,
+        source="offer_changes",
+        meant_for="how far each replay has come in each partition of the input",
     ),
     _Dataset(
         dataset="offer_changes_dlq",

@@ -3,9 +3,18 @@
 from typing import Final
 
 from connector.contracts.codec import SchemaIds, key_writer, reader_of, writer_of
-from connector.controls.commands import CommandScope, ControlCommand, ControlKind, ControlState
+from connector.controls.commands import (
+    CommandScope,
+    ControlCommand,
+    ControlKind,
+    ControlState,
+    ReplayRange,
+    ReplayRequest,
+)
 from streams.avro.codec import Lookup
 from streams.flow import BadRecord, NotYet
+
+_PARTS: Final = (CommandScope, ControlKind, ControlState, ReplayRange, ReplayRequest)
 
 
 class ControlCodec:
@@ -18,7 +27,7 @@ class ControlCodec:
         schema_id = ids.value(ControlCommand)
         self.encode: Final = writer_of(ControlCommand, schema_id)
         self.key: Final = key_writer(ids.key(ControlCommand))
-        self._reader: Final = reader_of(ControlCommand, schema_id, (CommandScope, ControlKind, ControlState), lookup)
+        self._reader: Final = reader_of(ControlCommand, schema_id, _PARTS, lookup)
 
     def decode(self, value: bytes) -> ControlCommand | BadRecord | NotYet:
         """Decodes what ``encode`` of this or any other version wrote.

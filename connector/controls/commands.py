@@ -1,4 +1,4 @@
-"""A command of a person and what it applies to, one class per record of ``schemas/control_command.v1.avsc``. Pure."""
+"""A command of a person and what it applies to, one class per record of ``schemas/control_command.v2.avsc``. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ class ControlKind(StrEnum):
     PAUSE = "PAUSE"  # the same, for whole accounts or targets
     STOP_WRITES = "STOP_WRITES"  # nothing is changed at the marketplace; reading goes on
     RESEND = "RESEND"  # accepted values are compared with the marketplace, and sent again where they differ
+    REPLAY = "REPLAY"  # records of the input are read again beside the live ones
 
 
 class ControlState(StrEnum):
@@ -20,7 +21,7 @@ class ControlState(StrEnum):
 
     UNKNOWN = "UNKNOWN"  # of a newer version; ignored
     IN_FORCE = "IN_FORCE"
-    RELEASED = "RELEASED"  # over; what it held is sent
+    RELEASED = "RELEASED"  # over; what it held is sent, and a replay reads no further
     DROPPED = "DROPPED"  # over; what it held ends without being sent
 
 
@@ -57,8 +58,32 @@ class CommandScope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayRange:
+    """Offsets of one partition. ``end`` is exclusive."""
+
+    partition: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayRequest:
+    """The part of the input that a replay reads; the command's scope says which of its records are delivered."""
+
+    input_topic: str
+    input_topic_id: str = ""  # a topic that was deleted and created again has another one; empty: not known
+    ranges: tuple[ReplayRange, ...] = ()  # at most one for each partition
+    statuses: tuple[str, ...] = ()  # of the newest results by which the scope's EANs were chosen
+    is_paused: bool = False
+
+    def range_of(self, partition: int) -> ReplayRange | None:
+        """Returns what is to be read of a partition; None if nothing is."""
+        return next((one for one in self.ranges if one.partition == partition), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ControlCommand:
-    """A command and its present state. Only the state changes, and who changed it when."""
+    """A command and its present state. Only the state changes, who changed it when, and whether a replay is paused."""
 
     command_id: str
     kind: ControlKind
@@ -70,6 +95,7 @@ class ControlCommand:
     expires_at_us: int | None = None  # None: not before a person releases or drops it
     changed_by: str | None = None
     changed_at_us: int | None = None
+    replay: ReplayRequest | None = None  # None unless the kind is REPLAY
 
     def state_at(self, now_us: int) -> ControlState:
         """Returns the state at a time: an expired command counts as RELEASED. STOP_WRITES never expires."""

@@ -14,6 +14,8 @@ ReportIgnored: TypeAlias = Callable[[ControlRecord, str], None]
 
 _WRITING: Final = frozenset(kind.value for kind in CallKind if kind.writes)
 _HOLDING: Final = frozenset({ControlKind.HOLD, ControlKind.PAUSE})
+_OF_OTHERS: Final = frozenset({ControlKind.RESEND, ControlKind.REPLAY})
+"""What does not change the rules for pending work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class CommandsInForce:
     holds: tuple[ControlCommand, ...] = ()  # holds and pauses in force, oldest first; some may have expired since
     stops: tuple[ControlCommand, ...] = ()  # that stop writes
     drops: tuple[DroppedHold, ...] = ()  # oldest command first
+    replays: tuple[ControlCommand, ...] = ()  # oldest first; some may be paused
 
     def hold_of(
         self,
@@ -162,6 +165,7 @@ def _in_force(commands: Iterable[ControlCommand], drops: Iterable[DroppedHold]) 
         by_id={command.command_id: command for command in known},
         holds=tuple(command for command in active if command.kind in _HOLDING),
         stops=tuple(command for command in active if command.kind is ControlKind.STOP_WRITES),
+        replays=tuple(command for command in active if command.kind is ControlKind.REPLAY),
         drops=tuple(sorted(drops, key=lambda drop: (drop.command.issued_at_us, drop.command.command_id))),
     )
 
@@ -178,7 +182,7 @@ def _effect(before: CommandsInForce, after: CommandsInForce, now_us: int) -> Con
     )
     changed = any(
         before.by_id.get(command_id) != after.by_id.get(command_id)
-        and _kind(command_id, before, after) is not ControlKind.RESEND
+        and _kind(command_id, before, after) not in _OF_OTHERS
         for command_id in before.by_id.keys() | after.by_id.keys()
     )
     halted = after.stops_writes if before.stops != after.stops else None

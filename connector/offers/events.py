@@ -59,7 +59,7 @@ class Origin(StrEnum):
 
     UNKNOWN = "UNKNOWN"
     LIVE = "LIVE"  # read for the first time
-    REPLAY = "REPLAY"  # read again, at or below the lane's last offset
+    REPLAY = "REPLAY"  # read again: by a replay, or at or below the lane's last offset
     RECHECK = "RECHECK"  # what became of an announced NOT_FOUND
     RELEASE = "RELEASE"  # what became of an announced HELD
     REDRIVE = "REDRIVE"  # sent in again manually
@@ -140,6 +140,14 @@ class OfferWithdrawn:
     redriven: bool = False  # sent in again by `connector dlq redrive`
     traceparent: str | None = None
     tracestate: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """An event that a replay reads again. ``replay_id``: the command_id of the replay."""
+
+    event: OfferChanged | OfferWithdrawn
+    replay_id: str
 
 
 # ---- offer-results --------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from connector.marketplace.offers import Reference
 from connector.offers import holding, merge, results, state_mapping, wants
 from connector.offers.call_bodies import CLAIM, CLAIMS_IN_A_CALL, RELEASE
 from connector.offers.decide import decide
-from connector.offers.events import OfferChanged, OfferNotFound, OfferResult, OfferState, OfferWithdrawn
+from connector.offers.events import OfferChanged, OfferNotFound, OfferResult, OfferState, OfferWithdrawn, Replayed
 from connector.offers.ledger import OfferLane
 from connector.offers.outcomes import apply_answer
 from connector.offers.plan import OfferPlan
@@ -183,6 +183,10 @@ class OfferFlow:
                 return merge.merge_event(lane, changed, self._terms, now_us)
             case Arrived(event=OfferWithdrawn() as withdrawn):
                 return merge.withdraw(lane, withdrawn, self._terms, now_us)
+            case Told(message=Replayed(event=OfferChanged() as changed, replay_id=replay_id)):
+                return merge.merge_event(lane, changed, self._terms, now_us, replay_id)
+            case Told(message=Replayed(event=OfferWithdrawn() as withdrawn, replay_id=replay_id)):
+                return merge.withdraw(lane, withdrawn, self._terms, now_us, replay_id)
             case Answered():
                 return apply_answer(lane, cause, self._terms, now_us)
             case Restored():
@@ -242,7 +246,10 @@ class OfferFlow:
 def _added(before: OfferLane, after: OfferLane, cause: Cause) -> Mapping[str, int]:
     """Returns the result ids of the entries that an event has added, with the timestamp of its record."""
     match cause:
-        case Arrived(event=OfferChanged() | OfferWithdrawn() as event):
+        case (
+            Arrived(event=OfferChanged() | OfferWithdrawn() as event)
+            | Told(message=Replayed(event=OfferChanged() | OfferWithdrawn() as event))
+        ):
             known = {entry.result_id for entry in before.entries}
             return {entry.result_id: event.record_time_us for entry in after.entries if entry.result_id not in known}
         case _:

@@ -16,18 +16,20 @@ from connector.offers.watermarks import mark
 from streams.frozen import replace
 
 
-def merge_event(lane: OfferLane, event: OfferChanged, terms: OfferTerms, now_us: int) -> OfferLane:
+def merge_event(
+    lane: OfferLane, event: OfferChanged, terms: OfferTerms, now_us: int, replay_id: str | None = None
+) -> OfferLane:
     """Returns the lane with an entry for the event.
 
     An event that is read again while its entry is undone gets no second entry: one processing, one result. If the
     entry was announced as not found or held, that processing has had its result, and reading the event again starts
-    another.
+    another. ``replay_id``: the command_id of the replay that reads it; None if it is read as input.
     """
     identifier = result_id(terms.cluster_id, terms.topic, event.partition, event.offset)
     if event.offset <= lane.last_offset:
         for standing in lane.entries:
             if standing.result_id == identifier and standing.event_id == event.event_id:
-                return _read_again(lane, standing, terms, now_us)
+                return _read_again(lane, standing, terms, now_us, replay_id)
     found = examine(event, terms, now_us)
     entry = LedgerEntry(
         result_id=identifier,
@@ -44,7 +46,8 @@ def merge_event(lane: OfferLane, event: OfferChanged, terms: OfferTerms, now_us:
         since_us=now_us,
         asked=found.asked,
         ended=found.ended,
-        origin=_origin(lane, event),
+        command_id=replay_id,
+        origin=_origin(lane, event, replay_id),
         attributes=event.attributes,
         traceparent=event.traceparent,
         refused=found.refusal.code if found.refusal is not None else None,
@@ -71,11 +74,14 @@ def merge_event(lane: OfferLane, event: OfferChanged, terms: OfferTerms, now_us:
     )
 
 
-def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: OfferTerms, now_us: int) -> OfferLane:
+def withdraw(
+    lane: OfferLane, event: OfferWithdrawn, terms: OfferTerms, now_us: int, replay_id: str | None = None
+) -> OfferLane:
     """Returns the lane after a tombstone: all older undone fields have ended.
 
     Nothing is sent until a newer event arrives. Claims are released, unless an event that is newer than the tombstone
-    is undone or was accepted already. An invalid tombstone adds a rejected entry and changes nothing else.
+    is undone or was accepted already. An invalid tombstone adds a rejected entry and changes nothing else; so does one
+    that is read again and has taken effect. ``replay_id`` is as for ``merge_event``.
     """
     at_us = event.record_time_us
     order = Recency(at_us, NO_SEQUENCE, event.offset)
@@ -93,13 +99,15 @@ def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: OfferTerms, now_us: 
         order=order,
         received_at_us=now_us,
         since_us=now_us,
-        origin=_origin(lane, event),
+        command_id=replay_id,
+        origin=_origin(lane, event, replay_id),
         traceparent=event.traceparent,
         refused=fault.code if fault is not None else None,
         problem=fault.problem if fault is not None else None,
     )
+    had_effect = event.offset <= lane.last_offset and lane.withdrawn is not None and lane.withdrawn >= order
     lane = replace(lane, partition=event.partition, last_offset=max(lane.last_offset, event.offset))
-    if fault is not None:
+    if fault is not None or had_effect:
         return replace(lane, entries=(*lane.entries, tombstone))
     draft = OfferDraft(lane, terms, now_us)
     for row in draft.rows:
@@ -121,9 +129,9 @@ def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: OfferTerms, now_us: 
     )
 
 
-def _origin(lane: OfferLane, event: OfferChanged | OfferWithdrawn) -> Origin:
+def _origin(lane: OfferLane, event: OfferChanged | OfferWithdrawn, replay_id: str | None) -> Origin:
     """Returns why the event is processed, from whether it was read before and whether it was redriven."""
-    if event.offset <= lane.last_offset:
+    if replay_id is not None or event.offset <= lane.last_offset:
         return Origin.REPLAY
     return Origin.REDRIVE if event.redriven else Origin.LIVE
 
@@ -141,7 +149,9 @@ def _order(event: OfferChanged, terms: OfferTerms) -> Recency:
     return order_of(time_us, event.sequence, event.offset, event.source, terms.policy.ordered_by(event.source))
 
 
-def _read_again(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) -> OfferLane:
+def _read_again(
+    lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int, replay_id: str | None
+) -> OfferLane:
     """Has the replay of an announced entry end with a result of its own.
 
     If it was not found, its look-up is due now, and the outcome is that result. If it is held, the result says so
@@ -162,6 +172,7 @@ def _read_again(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: 
     again = replace(
         entry,
         origin=Origin.REPLAY,
+        command_id=replay_id,
         received_at_us=now_us,
         times_seen=entry.times_seen + 1,
         asked_again=True,

@@ -16,7 +16,9 @@ from streams.frozen import quick
 RECHECK_RANK = 7
 """Rank of releases, and of look-ups that read back values."""
 REPLAY_RANK = 8
-"""Rank of the updates of replayed events, unless they set stock to zero."""
+"""Rank of the updates of events that are read again as input, unless they set stock to zero."""
+BACKGROUND_REPLAY_RANK = BACKGROUND + 3
+"""Rank of the updates and look-ups of events that a replay reads, unless they set stock to zero."""
 
 
 @quick
@@ -149,13 +151,14 @@ class PlanDraft:
 def rank_of(field: Field, value: int | None, known: Fact | None, entry: LedgerEntry) -> int:
     """Returns the priority of an update.
 
-    The order is: stock to zero, stock down, price, stock up, handling time. Replays come last, unless they set stock to
-    zero. Stock whose present value is not known for certain counts as going down.
+    The order is: stock to zero, stock down, price, stock up, handling time. Events that are read again come last,
+    unless they set stock to zero; those of a replay are background work. Stock whose present value is not known for
+    certain counts as going down.
     """
     if field is Field.STOCK and value == 0:
         return 0
     if entry.origin is Origin.REPLAY:
-        return REPLAY_RANK
+        return REPLAY_RANK if entry.command_id is None else BACKGROUND_REPLAY_RANK
     match field:
         case Field.STOCK:
             held = known.value if known is not None and known.certain else None

@@ -97,6 +97,8 @@ class TopicSettings(SettingsSection):
     """Default: <prefix>.unit-owners.v1"""
     controls: TopicName | None = None
     """Commands of people to every process; compacted. Default: <prefix>.controls.v1"""
+    replays: TopicName | None = None
+    """The progress of replays. Default: <prefix>.replays.v1"""
     offers_not_found: TopicName | None = None
     """Default: <prefix>.offers-not-found.v1"""
     offer_state: TopicName | None = None

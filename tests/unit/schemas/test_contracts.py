@@ -20,6 +20,7 @@ from connector.contracts.codec import schema_name
 from connector.controls import commands
 from connector.offers import events
 from connector.orders import events as order_events
+from connector.replays import progress
 from connector.shipments import events as shipment_events
 from streams.avro.codec import Decoder, frame
 from streams.avro.compatibility import Level, cannot_read, problems
@@ -27,7 +28,7 @@ from streams.avro.compiled_writer import attribute
 from tests.harness.effort import examples
 from tests.unit.schemas.data import library_bytes, values
 
-MODULES = (events, order_events, shipment_events, call_log_row, commands)
+MODULES = (events, order_events, shipment_events, call_log_row, commands, progress)
 """The modules that define the classes of the records."""
 INPUTS = frozenset({"offer_changed", "shipment_dispatched"})
 """Records that other applications write and the connector reads."""

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 import schemas
 from connector.contracts.codec import SchemaIds
 from connector.controls.codec import ControlCodec
-from connector.controls.commands import CommandScope, ControlCommand, ControlKind, ControlState
+from connector.controls.commands import (
+    CommandScope,
+    ControlCommand,
+    ControlKind,
+    ControlState,
+    ReplayRange,
+    ReplayRequest,
+)
 from streams.avro.codec import frame
 from streams.flow import BadRecord, NotYet
 from tests.harness.effort import examples
@@ -30,6 +37,17 @@ scopes = st.builds(
     fields=several,
     attributes=st.dictionaries(texts, texts, max_size=3),
 )
+offsets = st.integers(0, 2**40)
+replays = st.builds(
+    ReplayRequest,
+    input_topic=texts,
+    input_topic_id=texts,
+    ranges=st.lists(st.builds(ReplayRange, partition=st.integers(0, 99), start=offsets, end=offsets), max_size=3).map(
+        tuple
+    ),
+    statuses=several,
+    is_paused=st.booleans(),
+)
 commands = st.builds(
     ControlCommand,
     command_id=texts,
@@ -42,6 +60,7 @@ commands = st.builds(
     expires_at_us=st.none() | times,
     changed_by=st.none() | texts,
     changed_at_us=st.none() | times,
+    replay=st.none() | replays,
 )
 
 

@@ -250,6 +250,8 @@ def test_whatever_is_read_the_newest_readable_record_of_each_key_is_in_force(
             one.command_id for one in expected.values() if one.kind in ("HOLD", "PAUSE") and one.state == "IN_FORCE"
         }
         assert {hold.command_id for hold in table.in_force.holds} == held
+        replays = {one.command_id for one in expected.values() if one.kind == "REPLAY" and one.state == "IN_FORCE"}
+        assert {replay.command_id for replay in table.in_force.replays} == replays
         changed = {key for key in before.keys() | expected.keys() if before.get(key) != expected.get(key)}
-        others = {key for key in changed if (expected.get(key) or before[key]).kind is not ControlKind.RESEND}
+        others = {key for key in changed if (expected.get(key) or before[key]).kind not in ("RESEND", "REPLAY")}
         assert effect.review == bool(others)

@@ -47,6 +47,7 @@ def test_every_subject_is_registered_with_its_level(registry: RegistryClient, co
         "shop.offer-state.v1-value": Level.FULL_TRANSITIVE,
         "shop.marketplace-calls.v1-value": Level.FULL_TRANSITIVE,
         "shop.controls.v1-value": Level.FULL_TRANSITIVE,
+        "shop.replays.v1-value": Level.FULL_TRANSITIVE,
     }
     assert "shop.offer-results.v1-value" in said(console)
 
@@ -55,7 +56,7 @@ def test_avro_keys_have_subjects_of_their_own(registry: RegistryClient, console:
     assert register(console, registry, TOPICS, avro_keys=True)
 
     keys = [subject for subject in registry.subjects() if subject.endswith("-key")]
-    assert len(keys) == 6
+    assert len(keys) == 7
     ids = look_up(registry, TOPICS, avro_keys=True)
     assert ids.keys is not None
     assert registry.schema(ids.keys["offer_state"]) == '"string"'
@@ -134,7 +135,7 @@ def test_every_version_of_states_and_commands_is_fetched(registry: RegistryClien
 def test_a_check_of_an_empty_registry_says_what_to_run(registry: RegistryClient, console: Console) -> None:
     assert not check(console, registry, TOPICS)
 
-    assert said(console).count("connector schemas register") == 5
+    assert said(console).count("connector schemas register") == 6
 
 
 def test_a_check_after_registering_finds_nothing(registry: RegistryClient, console: Console) -> None:

@@ -1,0 +1,240 @@
+"""Events that a replay reads again: what is true is not written, older never wins, and results name the replay."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connector.controls.commands import CommandScope, ControlCommand, ControlKind, ControlState
+from connector.controls.in_force import CommandsInForce, DroppedHold
+from connector.marketplace.offers import Refused
+from connector.offers.events import OfferWithdrawn, Origin, Replayed, Status
+from streams.flow import BACKGROUND, Told
+from tests.harness.effort import examples
+from tests.harness.offer_harness import EAN, START_US, TOPICS, OfferHarness, flow_of, unit
+from tests.unit.connector.offers.model import InputRecord
+from tests.unit.connector.offers.test_random import GENTLE, OfferHistory, event_of, play, records
+
+REPLAY = "replay-1"
+REFUSED = Refused(code="V", http_status=400, type=None, message="no")
+
+
+def replay(shop: OfferHarness, replay_id: str = REPLAY, **said: Any) -> None:
+    """Delivers an event as a replay would."""
+    event = shop.make(**said)
+    shop.hear(Told(lane=event.key, message=Replayed(event=event, replay_id=replay_id)))
+
+
+def replayed_origin(shop: OfferHarness) -> tuple[str, str, str | None]:
+    last = shop.last
+    return last.status.value, last.origin.value, last.command_id
+
+
+# ---- one event ------------------------------------------------------------------------------------------------------
+
+
+def test_an_accepted_event_ends_unchanged_without_a_call_and_its_result_names_the_replay() -> None:
+    shop = OfferHarness(flow_of()).known(unit(7))
+    shop.event(price="11.00", at=10, offset=5)
+    shop.accept()
+
+    replay(shop, price="11.00", at=10, offset=5)
+
+    assert replayed_origin(shop) == ("UNCHANGED", "REPLAY", REPLAY)
+    assert not shop.wants
+
+
+def test_an_older_event_never_goes_over_a_newer_one() -> None:
+    shop = OfferHarness(flow_of()).known(unit(7))
+    shop.event(price="11.00", at=10, offset=5)
+    shop.accept()
+    shop.event(price="12.00", at=20, offset=6)
+    shop.accept()
+
+    replay(shop, price="11.00", at=10, offset=5)
+
+    assert replayed_origin(shop) == ("SUPERSEDED", "REPLAY", REPLAY)
+    assert not shop.wants
+
+
+def test_an_event_that_failed_is_sent_again_as_background_work() -> None:
+    shop = OfferHarness(flow_of()).known(unit(7))
+    shop.event(price="11.00", at=10, offset=5)
+    shop.refuse(REFUSED)
+
+    replay(shop, price="11.00", at=10, offset=5)
+
+    assert shop.want("update:de").priority >= BACKGROUND
+    shop.accept()
+    assert replayed_origin(shop) == ("APPLIED", "REPLAY", REPLAY)
+
+
+def test_stock_to_zero_does_not_wait_behind_live_events() -> None:
+    shop = OfferHarness(flow_of()).known(unit(7))
+    shop.event(stock=0, at=10, offset=5)
+    shop.refuse(REFUSED)
+
+    replay(shop, stock=0, at=10, offset=5)
+
+    assert shop.want("update:de").priority == 0
+
+
+def test_an_event_that_is_read_again_as_input_is_no_background_work() -> None:
+    shop = OfferHarness(flow_of()).known(unit(7))
+    shop.event(price="11.00", at=10, offset=5)
+    shop.refuse(REFUSED)
+
+    shop.event(price="11.00", at=10, offset=5)
+
+    assert shop.want("update:de").priority < BACKGROUND
+
+
+def test_an_event_of_a_lane_without_state_is_a_replay_all_the_same() -> None:
+    shop = OfferHarness(flow_of())
+
+    replay(shop, price="11.00", at=10, offset=5)
+    shop.found(unit(7, price=1100))
+
+    assert replayed_origin(shop) == ("UNCHANGED", "REPLAY", REPLAY)
+
+
+def test_an_event_that_has_no_result_yet_gets_no_second_one() -> None:
+    shop = OfferHarness(flow_of()).known(unit(7))
+    first = shop.event(price="11.00", at=10, offset=5)
+
+    replay(shop, price="11.00", at=10, offset=5)
+    shop.accept()
+
+    assert [(row.origin, row.command_id) for row in shop.of(first)] == [(Origin.LIVE, None)]
+
+
+def test_an_offer_that_was_not_found_is_looked_up_and_the_result_names_the_replay() -> None:
+    shop = OfferHarness(flow_of())
+    shop.event(price="11.00", at=10, offset=5)
+    shop.found()
+    shop.pass_s(61)
+    shop.found()
+    assert shop.last.status is Status.NOT_FOUND
+    shop.pass_s(60)
+
+    replay(shop, price="11.00", at=10, offset=5)
+    shop.found()
+
+    assert replayed_origin(shop) == ("NOT_FOUND", "REPLAY", REPLAY)
+
+
+def test_a_newer_live_event_takes_the_place_of_one_that_waits_in_the_background() -> None:
+    shop = OfferHarness(flow_of()).known(unit(7))
+    failed = shop.event(price="11.00", at=10, offset=5)
+    shop.refuse(REFUSED)
+    replay(shop, price="11.00", at=10, offset=5)
+
+    shop.event(price="12.00", at=20, offset=6)
+
+    assert [row.status for row in shop.of(failed)] == ["REJECTED", "SUPERSEDED"]
+    assert shop.want("update:de").priority < BACKGROUND
+
+
+def test_a_dropped_hold_does_not_end_what_is_replayed_after_the_drop() -> None:
+    hold = ControlCommand(
+        command_id="hold-1",
+        kind=ControlKind.HOLD,
+        state=ControlState.DROPPED,
+        scope=CommandScope(),
+        issued_by="anna",
+        issued_at_us=START_US - 10,
+    )
+    commands = CommandsInForce(by_id={"hold-1": hold}, drops=(DroppedHold(hold, START_US + 20_000_000),))
+    shop = OfferHarness(flow_of(commands=_Commands(commands)))
+    shop.now_us = START_US + 30_000_000
+
+    replay(shop, price="11.00", at=10, offset=5, record_time_us=START_US + 10_000_000)
+
+    assert shop.statuses == []
+    assert shop.kinds == ["lookup:de"]
+
+
+class _Commands:
+    def __init__(self, in_force: CommandsInForce) -> None:
+        self.in_force = in_force
+
+
+@pytest.mark.parametrize("newer", [None, "accepted", "refused"])
+def test_a_tombstone_that_has_taken_effect_changes_nothing(newer: str | None) -> None:
+    shop = OfferHarness(flow_of()).known(unit(7))
+    shop.tombstone(at=15, offset=6)
+    if newer is not None:
+        shop.event(price="12.00", at=20, offset=7)
+        shop.accept() if newer == "accepted" else shop.refuse(REFUSED)
+    before = shop.flow.store(shop.lane)
+
+    event = OfferWithdrawn(
+        key=EAN, input_topic=TOPICS.offer_changes, partition=0, offset=6, record_time_us=START_US + 15_000_000
+    )
+    shop.hear(Told(lane=EAN, message=Replayed(event=event, replay_id=REPLAY)))
+
+    assert replayed_origin(shop) == ("UNMANAGED", "REPLAY", REPLAY)
+    assert shop.flow.store(shop.lane) == before
+
+
+# ---- any part of any history ----------------------------------------------------------------------------------------
+
+
+def tell(history: OfferHistory, said: InputRecord) -> None:
+    history.hear(Told(lane=EAN, message=Replayed(event=event_of(said), replay_id=REPLAY)))
+
+
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(records(), st.data())
+def test_replaying_any_part_of_a_settled_history_writes_nothing_and_changes_no_value(
+    said: list[InputRecord], data: st.DataObject
+) -> None:
+    history = play(said, data, GENTLE)
+    writes, held, known = history.writes, {unit: dict(values) for unit, values in history.held.items()}, facts(history)
+    rows = len(history.codecs.results)
+    part = [one for one in history.said if data.draw(st.booleans())]
+
+    for one in part:
+        tell(history, one)
+    history.drain()
+
+    assert history.writes == writes
+    assert history.held == held
+    assert facts(history) == known
+    again = [row for row in history.codecs.results[rows:] if row.origin is Origin.REPLAY]
+    assert sorted(row.input_offset for row in again) == [one.offset for one in part]
+    assert {row.command_id for row in again} <= {REPLAY}
+
+
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(records(), st.data())
+def test_a_replay_in_the_middle_of_a_history_never_sends_an_older_value_over_a_newer_one(
+    said: list[InputRecord], data: st.DataObject
+) -> None:
+    """``OfferHistory.apply`` checks the order of every write."""
+    history = OfferHistory(said)
+    for _ in range(data.draw(st.integers(0, 25))):
+        match data.draw(st.sampled_from(["deliver", "replay", "send", "answer", "wait"])):
+            case "deliver":
+                history.deliver()
+            case "replay" if history.position:
+                tell(history, data.draw(st.sampled_from(history.said[: history.position])))
+            case "send" if ready := history.may_send():
+                history.in_flight.append(data.draw(st.sampled_from(ready)))
+            case "answer" if history.in_flight:
+                history.answer(data.draw(st.sampled_from(history.in_flight)), data.draw(st.sampled_from(GENTLE)))
+            case "wait":
+                history.now_us += 6_000_000
+            case _:
+                pass
+    history.drain()
+
+
+def facts(history: OfferHistory) -> dict[tuple[int, str], tuple[int | None, int | None]]:
+    """Returns value and time of the last accepted event, by unit and field."""
+    return {
+        (unit.unit_id, field.value): (fact.value, fact.order.time_us if fact.order is not None else None)
+        for unit in history.lane.units
+        for field, fact in unit.facts.items()
+    }
