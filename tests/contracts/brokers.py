@@ -195,7 +195,7 @@ class _ClientAdapter:
                 start=start,
                 session_s=self.session_s,
                 revoke_budget_s=5.0,
-                poll_interval_s=30.0,
+                poll_interval_s=max(30.0, self.session_s),
             )
         )
 

@@ -465,7 +465,7 @@ def bring_back(stack: JvmStack, over: threading.Event) -> None:
 
 
 def test_a_broker_killed_for_three_seconds_delays_and_loses_nothing(own: KafkaAdapter, own_kafka: JvmStack) -> None:
-    own.session_s = 30.0  # on a busy machine the broker takes many seconds to come back
+    own.session_s = 60.0  # on a busy machine the broker takes many seconds to come back
     where = topic_set(own, partitions=1)
     own.append(numbered(where.inputs, 0, 0, 10))
     reader, sink = member(own, where), sink_of(own, where)
@@ -484,9 +484,8 @@ def test_a_broker_killed_for_three_seconds_delays_and_loses_nothing(own: KafkaAd
 
         assert [output.value for output in own.visible(where.results, 0)] == [b"before", b"during"]
         assert own.committed(where.group, where.inputs, 0) == (2, mark(2, serial=2))
-        # a coordinator that has forgotten the member expels it; what is not committed is then read once more
-        assert list(dict.fromkeys(reader.values())) == [str(n).encode() for n in range(15)]
-        assert all(revoked.lost for revoked in reader.revoked)
+        assert reader.values() == [str(n).encode() for n in range(15)]
+        assert reader.revoked == [], "the session outlives it"
         assert any(notice.event == "broker_error" for notice in reader.notices)
         over.set()
 
