@@ -193,6 +193,7 @@ def _flows(
             reference=adapter.reference(),
             cluster_id=backbone.cluster_id,
             stamp=stamp,
+            partitions=backbone.partitions,
             commands=commands,
             dry_run=plan.dry_run,
             push=subscription_watch(plan.settings, plan.topics),

@@ -1,7 +1,7 @@
 """Builds the flows of the enabled features, each with its topics and its share of every account's rate. Pure."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from connector.contracts.codec import SchemaIds
@@ -12,11 +12,14 @@ from connector.controls.in_force import CommandSource, NoControls
 from connector.marketplace.offers import Reference
 from connector.offers.codec import OfferCodecs
 from connector.offers.flow import OfferFlow
+from connector.offers.gtin import normal_form
 from connector.orders.codec import OrderCodecs
 from connector.orders.commands import read_command
 from connector.orders.flow import OrderFlow
 from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport, PushWatch
+from connector.reconciliation.codec import UnitRows
+from connector.reconciliation.sweep_lane import SweepReport, SweepTerms
 from connector.routing.table import Routing
 from connector.settings import convert
 from connector.settings.model import Settings
@@ -53,6 +56,7 @@ class FlowDependencies:
     reference: Reference
     cluster_id: str
     stamp: Stamp
+    partitions: Mapping[str, int] = field(default_factory=dict)  # by input topic
     commands: CommandSource = field(default_factory=NoControls)
     dry_run: bool = False
     push: PushWatch | None = None
@@ -67,6 +71,12 @@ def running_flows(around: FlowDependencies) -> dict[str, RunningFlow]:
 def polls(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, PollReport]]:
     """Returns a function that reports the polls by account; empty if no orders are polled."""
     found = (line.flow.polls for line in running.values() if isinstance(line.flow, OrderFlow))
+    return next(found, dict)
+
+
+def sweeps(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, SweepReport]]:
+    """Returns a function that reports the sweeps by account and storefront; empty if nothing is swept."""
+    found = (line.flow.sweeps for line in running.values() if isinstance(line.flow, OrderFlow))
     return next(found, dict)
 
 
@@ -98,7 +108,7 @@ def inputs(topics: Topics) -> dict[str, str]:
     pairs = {
         Feature.OFFERS: (topics.offer_changes, topics.offer_state),
         Feature.SHIPMENTS: (topics.shipments, topics.shipment_state),
-        Feature.ORDERS: (topics.scheduler, topics.scheduler_state),
+        Feature.SCHEDULER: (topics.scheduler, topics.scheduler_state),
     }
     return dict(pair for feature, pair in pairs.items() if feature in topics.features)
 
@@ -113,7 +123,7 @@ def input_readers(
     readers: dict[str, Callable[[Record], Any]] = {topics.offer_changes: OfferCodecs(ids, lookup).decode_changed}
     if Feature.SHIPMENTS in topics.features:
         readers[topics.shipments] = ShipmentCodecs(ids, lookup).decode_dispatched
-    if Feature.ORDERS in topics.features:
+    if Feature.SCHEDULER in topics.features:
         codecs = OrderCodecs(ids, lookup)
         readers[topics.scheduler] = lambda record: read_command(record, codecs, polled)
     return readers
@@ -138,7 +148,7 @@ def _lines(around: FlowDependencies) -> Iterator[RunningFlow]:
         yield RunningFlow(
             flow=_shipments(around, released), dead_letters=topics.shipments_dlq, weight=WEIGHTS["shipments"]
         )
-    if Feature.ORDERS in topics.features:
+    if Feature.SCHEDULER in topics.features:
         yield RunningFlow(
             flow=_orders(around, released), dead_letters=topics.scheduler_dlq, weight=WEIGHTS["scheduler"]
         )
@@ -180,12 +190,28 @@ def _shipments(around: FlowDependencies, released: ReleasedOrders | None) -> Shi
 
 
 def _orders(around: FlowDependencies, released: ReleasedOrders | None) -> OrderFlow:
+    policy = convert.order_policy(around.settings)
     return OrderFlow(
-        policy=convert.order_policy(around.settings),
+        policy=policy if Feature.ORDERS in around.topics.features else replace(policy, accounts=frozenset()),
         currencies={currency.code: currency for currency in around.reference.storefronts.values()},
         codecs=OrderCodecs(around.ids, around.lookup),
         topics=around.topics,
         stamp=around.stamp,
         released=released,
         push=around.push,
+        sweeps=SweepTerms(
+            policy=convert.sweep_policy(around.settings),
+            storefronts=around.reference.storefronts,
+            normal_form=normal_form,
+        ),
+        units=_unit_rows(around),
     )
+
+
+def _unit_rows(around: FlowDependencies) -> UnitRows | None:
+    """Returns the writer of what sweeps see; None if reconciliation is off."""
+    topics = around.topics
+    if Feature.RECONCILE not in topics.features:
+        return None
+    partitions = around.partitions[topics.offer_changes]
+    return UnitRows(around.ids, topic=topics.units, partitions=partitions, stamp=around.stamp)

@@ -27,16 +27,18 @@ _OUTPUTS = (
     (Feature.OFFERS, "replay_progress", "replays"),
     (Feature.SHIPMENTS, "shipment_result", "shipment_results"),
     (Feature.SHIPMENTS, "shipment_state", "shipment_state"),
-    (Feature.ORDERS, "scheduler_command", "scheduler"),  # written by the command line and the push receiver
-    (Feature.ORDERS, "scheduler_state", "scheduler_state"),
+    (Feature.SCHEDULER, "scheduler_command", "scheduler"),  # written by the command line and the push receiver
+    (Feature.SCHEDULER, "scheduler_state", "scheduler_state"),
     (Feature.ORDERS, "order_observed", "orders"),
     (Feature.CONTACTS, "order_contact", "order_contacts"),
     (Feature.RETURNS, "return_observed", "returns"),
     (Feature.SALES_ORDERS, "sales_order_requested", "sales_orders"),
+    (Feature.RECONCILE, "unit_observed", "units"),
+    (Feature.RECONCILE, "offer_drifted", "drift"),
 )
 """Feature, record and dataset of the topics that the connector writes."""
 
-_READ_AT_START = ("offer_state", "shipment_state", "scheduler_state", "control_command")
+_READ_AT_START = ("offer_state", "shipment_state", "scheduler_state", "control_command", "unit_observed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +97,9 @@ def look_up(registry: Registry, topics: Topics, *, avro_keys: bool) -> SchemaIds
 
 
 def prefetch(registry: Registry, topics: Topics, add: Callable[[int, str], None]) -> None:
-    """Passes id and text of every version of the schemas of states and commands to ``add``.
+    """Passes id and text of every version of the schemas of states, commands and units to ``add``.
 
-    Neither a restore nor a command can wait until a schema is fetched.
+    Neither a restore nor a side input can wait until a schema is fetched.
 
     Raises RegistryDown.
     """

@@ -106,7 +106,18 @@ def _partitions(topic: TopicSpec, there: TopicDescription, source: TopicDescript
         )
     if source is None:
         return
-    if topic.layout is Layout.LIKE_INPUT and there.partitions != source.partitions:
+    if (
+        topic.feature is Feature.RECONCILE
+        and topic.layout is Layout.LIKE_INPUT
+        and there.partitions != source.partitions
+    ):
+        yield TopicFinding(
+            topic=topic.name,
+            message=f"has {there.partitions} partitions, but the input has {source.partitions}: the owner of an EAN "
+            "would not read its units",
+            remedy="stop the group, delete this topic, and run `connector topics --create`: the next sweep fills it",
+        )
+    elif topic.layout is Layout.LIKE_INPUT and there.partitions != source.partitions:
         yield TopicFinding(
             topic=topic.name,
             message=f"has {there.partitions} partitions, but the input has {source.partitions}: "

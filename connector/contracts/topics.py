@@ -20,12 +20,16 @@ class Feature(StrEnum):
     OFFERS = "offers"
     SHIPMENTS = "shipments"
     ORDERS = "orders"
+    SCHEDULER = "orders or reconcile"  # on with either of them: both are scheduled by one partition
+    RECONCILE = "reconcile"
     CONTACTS = "orders.contacts"
     RETURNS = "orders.returns"
     SALES_ORDERS = "orders.create_sales_orders"
 
 
 ALL_FEATURES = frozenset(Feature)
+
+_SCHEDULED = frozenset({Feature.ORDERS, Feature.RECONCILE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,8 @@ class Topics:
     order_contacts: str
     returns: str
     sales_orders: str
+    units: str
+    drift: str
     features: frozenset[Feature] = frozenset({Feature.OFFERS})
 
     @property
@@ -69,19 +75,22 @@ DATASETS = tuple(field.name for field in fields(Topics) if field.name != "featur
 INPUTS: Final[Mapping[str, Feature]] = {
     "offer_changes": Feature.OFFERS,
     "shipments": Feature.SHIPMENTS,
-    "scheduler": Feature.ORDERS,
+    "scheduler": Feature.SCHEDULER,
 }
 """The datasets that are read as input, each with the feature that reads it."""
 
 
 def named(prefix: str, features: frozenset[Feature] = frozenset({Feature.OFFERS}), **chosen: str | None) -> Topics:
-    """Names each dataset ``<prefix>.<dataset>.v1`` and dead letters after their input, except where ``chosen``."""
+    """Names each dataset ``<prefix>.<dataset>.v1`` and dead letters after their input, except where ``chosen``.
+
+    Features that need the scheduler bring it along.
+    """
     names = {name: f"{prefix}.{name.replace('_', '-')}.v1" for name in DATASETS}
     names |= {name: topic for name, topic in chosen.items() if topic is not None}
     for source in INPUTS:
         if chosen.get(f"{source}_dlq") is None:
             names[f"{source}_dlq"] = f"{names[source]}.dlq"
-    return Topics(**names, features=features)
+    return Topics(**names, features=features | ({Feature.SCHEDULER} if features & _SCHEDULED else frozenset()))
 
 
 class Access(StrEnum):
@@ -297,28 +306,28 @@ _ROWS = (
     ),
     _Dataset(
         dataset="scheduler",
-        feature=Feature.ORDERS,
+        feature=Feature.SCHEDULER,
         key="account",
         access=Access.BOTH,
         layout=Layout.SINGLE,
         kept_days=7,
         source="scheduler",
-        meant_for="who owns it polls the orders; commands such as poll now",
+        meant_for="who owns it polls the orders and sweeps the units; commands such as poll now",
     ),
     _Dataset(
         dataset="scheduler_state",
-        feature=Feature.ORDERS,
-        key="account, or account/order id",
+        feature=Feature.SCHEDULER,
+        key="account, or account/order id and the like",
         access=Access.BOTH,
         layout=Layout.LIKE_INPUT,
         cleanup="compact",
         config=_COMPACTED_OFTEN,
         source="scheduler",
-        meant_for="ours: where the next poll begins, and orders that are not yet written or not yet complete",
+        meant_for="ours: where the next poll or sweep begins, and orders that are not yet written or not yet complete",
     ),
     _Dataset(
         dataset="scheduler_dlq",
-        feature=Feature.ORDERS,
+        feature=Feature.SCHEDULER,
         key="account or order id",
         access=Access.WRITE,
         layout=Layout.FREE,
@@ -366,6 +375,27 @@ _ROWS = (
         kept_days=30,
         source="scheduler",
         meant_for="one command for each new order, for the seller's ERP",
+    ),
+    _Dataset(
+        dataset="units",
+        feature=Feature.RECONCILE,
+        key="EAN/account/unit",
+        access=Access.BOTH,
+        layout=Layout.LIKE_INPUT,
+        cleanup="compact,delete",
+        kept_days=7,
+        source="offer_changes",
+        meant_for="what the marketplace shows of every unit, as of the last sweep; a unit that no sweep shows expires",
+    ),
+    _Dataset(
+        dataset="drift",
+        feature=Feature.RECONCILE,
+        key="EAN",
+        access=Access.WRITE,
+        layout=Layout.FREE,
+        kept_days=90,
+        source="offer_changes",
+        meant_for="values that differ from what the marketplace accepted, with the cause as far as it is known",
     ),
 )
 

@@ -32,6 +32,8 @@ class CallPreparation:
         match kind:
             case CallKind.LOOK_UP:
                 return self._offers.look_up
+            case CallKind.UNIT_PAGE:
+                return self._offers.unit_page
             case CallKind.UPDATE:
                 return self._offers.update
             case (

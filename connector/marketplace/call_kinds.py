@@ -14,6 +14,7 @@ class CallKind(StrEnum):
 
     LOOK_UP = "lookup"
     UPDATE = "update"
+    UNIT_PAGE = "unit-page"
     SEND = "send"
     PARCEL = "parcel"
     ORDER_UNIT = "order-unit"
@@ -64,7 +65,14 @@ def storefront_of(kind: str) -> str:
 
 _WRITES = frozenset({CallKind.UPDATE, CallKind.SEND, CallKind.PARCEL})
 _LISTS = frozenset(
-    {CallKind.LOOK_UP, CallKind.ORDER_PAGE, CallKind.CARRIERS, CallKind.RETURN_PAGE, CallKind.SUBSCRIPTIONS}
+    {
+        CallKind.LOOK_UP,
+        CallKind.UNIT_PAGE,
+        CallKind.ORDER_PAGE,
+        CallKind.CARRIERS,
+        CallKind.RETURN_PAGE,
+        CallKind.SUBSCRIPTIONS,
+    }
 )
 _PERSONAL = frozenset(
     {
@@ -89,6 +97,7 @@ RETURNS = "returns"
 GROUPS: Mapping[str, str] = MappingProxyType(
     {
         CallKind.LOOK_UP: UNITS_READ,
+        CallKind.UNIT_PAGE: UNITS_READ,
         CallKind.UPDATE: UNITS_WRITE,
         CallKind.SEND: SHIPMENTS,
         CallKind.PARCEL: SHIPMENTS,

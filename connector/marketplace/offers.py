@@ -51,6 +51,8 @@ class Unit:
     currency: str | None = None
     eans: tuple[str, ...] = ()  # empty if the response does not list them
     fulfilled_by_marketplace: bool = False
+    is_live: bool | None = None  # whether it is on sale; None: the marketplace does not say
+    changed_us: int | None = field(default=None, compare=False)  # last edited, by the marketplace's clock
     # when the call that returned this unit was sent, for a look-up of several calls; None = the last of them
     read_at_us: int | None = field(default=None, compare=False)
 
@@ -84,7 +86,19 @@ class Update:
     event_count: int = 0  # of all events that led to it
 
 
-Body: TypeAlias = LookUp | Update
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadUnitPage:
+    """Reads a page of all own units on a storefront, with their EANs.
+
+    Units that the marketplace fulfils are a list of their own. The list may change between two pages.
+    """
+
+    storefront: str
+    offset: int
+    by_marketplace: bool = False
+
+
+Body: TypeAlias = LookUp | Update | ReadUnitPage
 
 
 # ---- answers of settled replies -------------------------------------------------------------------------------------
@@ -135,7 +149,16 @@ class Gone:
     message: str = ""
 
 
-MarketplaceAnswer: TypeAlias = Found | Accepted | Refused | Gone
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitPage:
+    """Answer to ReadUnitPage: the readable units in the order of the list."""
+
+    units: tuple[Unit, ...]
+    rows: int  # of the page, readable or not
+    is_last: bool
+
+
+MarketplaceAnswer: TypeAlias = Found | Accepted | UnitPage | Refused | Gone
 
 
 # ---- reference data -------------------------------------------------------------------------------------------------

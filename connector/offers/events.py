@@ -467,3 +467,52 @@ class OfferState:
     input_partition: int  # of last_offset and of every undone event; the state topic has the same number
     last_offset: int  # the highest offset of the lane's events
     updated_at_us: int
+
+
+# ---- drift ----------------------------------------------------------------------------------------------------------
+
+
+class DriftCause(StrEnum):
+    """Why the marketplace shows another value than the accepted one, as far as it can be told."""
+
+    UNKNOWN = "UNKNOWN"
+    LOST_WRITE = "LOST_WRITE"  # the unit was not edited since before the value was accepted
+    EDITED_OUTSIDE = "EDITED_OUTSIDE"  # the unit was edited after every value that this connector wrote to it
+    SOLD = "SOLD"  # known orders explain that the stock has fallen
+    LINKED_UNIT = "LINKED_UNIT"  # the stock is that of another unit with the same offer id
+
+
+class DriftAction(StrEnum):
+    """What was done about a drift."""
+
+    UNKNOWN = "UNKNOWN"
+    REPORTED = "REPORTED"
+    REPAIRED = "REPAIRED"  # the accepted value is wanted again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferDrifted:
+    """The marketplace shows another value than the one that it accepted last; one record for each change seen."""
+
+    drift_id: str
+    ean: str
+    account: str
+    storefront: str
+    unit_id: int
+    condition: str
+    offer_id: str | None = None
+    field: str
+    currency: str | None = None
+    accepted_value: Decimal
+    accepted_event_at_us: int
+    accepted_event_id: str | None = None
+    accepted_at_us: int
+    observed_value: Decimal
+    requested_at_us: int
+    observed_at_us: int
+    changed_at_us: int | None = None  # by the marketplace's clock
+    sweep_at_us: int
+    cause: DriftCause
+    action: DriftAction
+    result_id: str | None = None  # of the repair
+    detected_at_us: int

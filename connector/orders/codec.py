@@ -24,12 +24,14 @@ from connector.orders.events import (
     Trouble,
     UnitFees,
 )
+from connector.reconciliation.events import FinishedSweep, RunningSweep, SweepState
 from streams.avro.codec import DecodeErrorCode, Decoder, Lookup
 from streams.avro.compiled_writer import Writer
 from streams.flow import BadRecord, NotYet, Record
 
 _PARTS_OF_STATES: Final = (
     PollState, ListState, Listing, OrderLaneState, SeenRow, UnitFees, Trouble, ReturnLaneState, ListedReturn,
+    SweepState, RunningSweep, FinishedSweep,
 )  # fmt: skip
 
 
@@ -43,12 +45,12 @@ class OrderCodecs:
     def __init__(self, ids: SchemaIds, lookup: Lookup) -> None:
         """``ids`` may lack the schemas of parts that are switched off."""
         self.encode_state: Final = writer_of(SchedulerState, ids.value(SchedulerState))
-        self.encode_order: Final = writer_of(OrderObserved, ids.value(OrderObserved))
+        self.encode_order: Final = _writer_if_on(OrderObserved, ids)
         self.encode_contact: Final = _writer_if_on(OrderContact, ids)
         self.encode_return: Final = _writer_if_on(ReturnObserved, ids)
         self.encode_sales_order: Final = _writer_if_on(SalesOrderRequested, ids)
         self.encode_command: Final = writer_of(SchedulerCommand, ids.value(SchedulerCommand))
-        self.order_key: Final = key_writer(ids.key(OrderObserved))
+        self.order_key: Final = _key_if_on(OrderObserved, ids)
         self.contact_key: Final = _key_if_on(OrderContact, ids)
         self.return_key: Final = _key_if_on(ReturnObserved, ids)
         self.sales_order_key: Final = _key_if_on(SalesOrderRequested, ids)

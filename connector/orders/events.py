@@ -11,6 +11,8 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import NAMESPACE_URL, uuid5
 
+from connector.reconciliation.events import SweepState
+
 
 class OrderStatus(StrEnum):
     """The status of a whole order, derived from its units."""
@@ -315,10 +317,11 @@ class ReturnLaneState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerState:
-    """A lane of the scheduler partition. One of ``poll``, ``order`` and ``returned`` is set; the others are None."""
+    """A lane of the scheduler partition. One of ``poll``, ``order``, ``returned`` and ``sweep`` is set."""
 
     account: str
     poll: PollState | None = None
     order: OrderLaneState | None = None
     returned: ReturnLaneState | None = None
+    sweep: SweepState | None = None
     updated_at_us: int

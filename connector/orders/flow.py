@@ -1,11 +1,13 @@
-"""The order flow. The process that owns the scheduler topic's one partition polls; the rules are in the other modules.
+"""The order flow. The process that owns the scheduler topic's one partition polls; the rules are elsewhere.
 
-The partition has three kinds of lanes: one for each account, which polls lists and needs no input; one for each order
-that a list has shown; and one for each return. Because they share a partition, only one process of a group polls, and
-the rows of a page become durable together with the cursor behind them.
+The partition has four kinds of lanes: one for each account, which polls lists and needs no input; one for each order
+that a list has shown; one for each return; and one for each account and storefront whose units are swept. Because they
+share a partition, only one process of a group polls, and the rows of a page become durable together with the cursor
+behind them.
 
-Each kind has a module (``poll_lane``, ``order_lane``, ``return_lane``) with a ``turn`` function: a draft of the stored
-state applies the cause, and the draft's ``step`` returns what the lane writes, wants and stores.
+Each kind has a module (``poll_lane``, ``order_lane``, ``return_lane``, and ``sweep_lane`` of
+``connector.reconciliation``) with a ``turn`` function: a draft of the stored state applies the cause, and the draft's
+``step`` returns what the lane writes, wants and stores.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,12 +35,16 @@ from connector.orders.events import (
     SalesOrderRequested,
     SchedulerState,
 )
-from connector.orders.lane_keys import parse_key
+from connector.orders.lane_keys import parse_key, sweep_key
 from connector.orders.lane_step import LaneOutput, LaneStep
 from connector.orders.ledger import OrderLane
 from connector.orders.policy import OrderPolicy, OrderTerms
 from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport, PushWatch
+from connector.reconciliation import sweep_lane
+from connector.reconciliation.codec import UnitRows
+from connector.reconciliation.events import UnitObserved
+from connector.reconciliation.sweep_lane import SweepReport, SweepTerms
 from streams.flow import Arrived, BadRecord, Cause, NotYet, Now, Output, Record, Stored, Turn, Want
 from streams.frozen import replace
 
@@ -62,11 +68,14 @@ class OrderFlow:
         stamp: Stamp,
         released: ReleasedOrders | None = None,
         push: PushWatch | None = None,
+        sweeps: SweepTerms | None = None,
+        units: UnitRows | None = None,
     ) -> None:
         """``currencies`` are by code.
 
         ``released`` and ``push`` are shared by the process. Orders seen with a unit to be sent are noted in
         ``released``. ``push`` watches the marketplace's subscriptions; None: notifications are not received.
+        ``sweeps`` and ``units``: what is swept, and the writer of what a sweep sees; None: reconciliation is off.
         """
         self._terms = OrderTerms(policy=policy, currencies=currencies)
         self._codecs = codecs
@@ -74,6 +83,9 @@ class OrderFlow:
         self._stamp = stamp
         self._released = released
         self._push = push
+        self._sweep_terms = sweeps if sweeps is not None else SweepTerms()
+        self._units = units
+        self._sweeps: Mapping[str, SweepReport] = MappingProxyType({})
         self._polls: Mapping[str, PollReport] = MappingProxyType({})
         self._needs = state_versions.needs_of(SchedulerState)
         self._state_version = state_versions.state_version(SchedulerState)
@@ -98,8 +110,11 @@ class OrderFlow:
         return GROUPS.get(kind)
 
     def standing(self, partition: int) -> Iterable[str]:
-        """Returns the accounts for the first partition and none for others, so that one process polls each account."""
-        return sorted(self._terms.policy.accounts) if partition == 0 else ()
+        """Returns the accounts and sweeps for the first partition and none for others, so that one process has each."""
+        if partition != 0:
+            return ()
+        sweeps = (sweep_key(account, storefront) for account, storefront in self._sweep_terms.policy.places)
+        return (*sorted(self._terms.policy.accounts), *sorted(sweeps))
 
     def polls(self) -> Mapping[str, PollReport]:
         """Returns the state of each account's polls in this process. Thread-safe.
@@ -107,6 +122,10 @@ class OrderFlow:
         A process that has lost the partition still returns its last state.
         """
         return self._polls
+
+    def sweeps(self) -> Mapping[str, SweepReport]:
+        """Returns the state of each sweep by its lane's key, as ``polls`` does."""
+        return self._sweeps
 
     def read(self, record: Record, now: Now) -> Arrived | BadRecord | NotYet:  # noqa: ARG002
         """Decodes a command; returns BadRecord for an account that is not polled."""
@@ -143,6 +162,8 @@ class OrderFlow:
     def turn(self, lane: OrderLane, cause: Cause, now: Now) -> Turn[OrderLane]:
         """Applies a cause to the lane; returns the new lane, its wants, outputs and messages, and when to wake it."""
         key, before, now_us = lane.key, lane.state, now.wall_us
+        if key.storefront is not None:
+            return self._sweep(lane, key.storefront, cause, now_us)
         if key.account not in self._terms.policy.accounts:
             return _resting(lane, now_us)
         step: LaneStep[PollState] | LaneStep[OrderLaneState] | LaneStep[ReturnLaneState]
@@ -167,6 +188,19 @@ class OrderFlow:
             wake_at_us=step.wake_at_us,
         )
 
+    def _sweep(self, lane: OrderLane, storefront: str, cause: Cause, now_us: int) -> Turn[OrderLane]:
+        """Applies a cause to the lane of a sweep; one that is not configured any more rests."""
+        account, before = lane.key.account, lane.state
+        if (account, storefront) not in self._sweep_terms.policy.places:
+            return _resting(lane, now_us)
+        step = sweep_lane.turn(account, storefront, before.sweep, cause, self._sweep_terms, now_us)
+        report = SweepReport(account=account, state=step.state)
+        self._sweeps = MappingProxyType({**self._sweeps, f"{account}/{storefront}": report})
+        unchanged = step.state == before.sweep
+        after = lane if unchanged else replace(lane, state=replace(before, sweep=step.state, updated_at_us=now_us))
+        outputs = tuple(self._output(row) for row in step.rows)
+        return Turn(lane=after, wants=step.wants, outputs=outputs, wake_at_us=step.wake_at_us)
+
     def _watched(self, account: str, cause: Cause, now_us: int) -> tuple[tuple[Want, ...], int | None]:
         return ((), None) if self._push is None else self._push.turn(account, cause, now_us)
 
@@ -175,12 +209,21 @@ class OrderFlow:
         return {} if self._push is None else self._push.reports()
 
     def _note(self, outputs: Iterable[LaneOutput]) -> None:
-        """Notes orders with a unit to be sent, for the shipment flow."""
-        if self._released is None:
-            return
+        """Notes orders with a unit to be sent, for the shipment flow, and what was sold, for the sweeps."""
         for fact in outputs:
-            if isinstance(fact, OrderObserved) and any(u.status is OrderUnitStatus.NEED_TO_BE_SENT for u in fact.units):
+            if not isinstance(fact, OrderObserved):
+                continue
+            if self._released is not None and any(u.status is OrderUnitStatus.NEED_TO_BE_SENT for u in fact.units):
                 self._released.note(fact.account, fact.order_id, fact.observed_at_us)
+            self._note_sold(fact)
+
+    def _note_sold(self, order: OrderObserved) -> None:
+        pieces: dict[str, list[tuple[int, int]]] = {}
+        for unit in order.units:
+            if unit.offer_id is not None:
+                pieces.setdefault(unit.offer_id, []).append((unit.order_unit_id, unit.created_at_us))
+        for offer_id, sold in pieces.items():
+            self._sweep_terms.sales.note(order.account, offer_id, sold, order.observed_at_us)
 
     def _publish(self, account: str, state: PollState | None) -> None:
         """Replaces the account's report; other threads read the mapping, so a new one is made."""
@@ -227,6 +270,10 @@ class OrderFlow:
                         subject=content.order_id,
                     ),
                 )
+            case UnitObserved():
+                if self._units is None:
+                    raise ValueError("a sweep has seen a unit although reconciliation is off")
+                return self._units.output(content)
             case Quarantined():
                 return Output(
                     topic=topics.scheduler_dlq,

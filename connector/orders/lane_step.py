@@ -1,4 +1,4 @@
-"""The result of one turn of an account's, an order's or a return's lane, before it is encoded. Pure."""
+"""The result of one turn of an account's, an order's, a return's or a sweep's lane, before it is encoded. Pure."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
@@ -6,11 +6,12 @@ from typing import Generic, TypeAlias, TypeVar
 from connector.marketplace.orders import PageRow, UnreadableRow
 from connector.orders.dead_letters import Quarantined
 from connector.orders.events import OrderContact, OrderObserved, ReturnObserved, SalesOrderRequested
+from connector.reconciliation.events import UnitObserved
 from streams.flow import Told, Want
 
 S = TypeVar("S")
 
-LaneOutput: TypeAlias = OrderObserved | OrderContact | ReturnObserved | SalesOrderRequested | Quarantined
+LaneOutput: TypeAlias = OrderObserved | OrderContact | ReturnObserved | SalesOrderRequested | UnitObserved | Quarantined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from connector.orders.lane_keys import LaneKey, parse_key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLane:
-    """The lane of an account, an order or a return; ``state`` holds the part that belongs to ``key``."""
+    """The lane of an account, an order, a return or a sweep; ``state`` holds the part that belongs to ``key``."""
 
     key: LaneKey
     state: SchedulerState
@@ -22,11 +22,13 @@ def blank(key: str) -> OrderLane:
 
 def is_blank(state: SchedulerState) -> bool:
     """Whether the state equals that of a lane that was never stored."""
-    return state.poll is None and state.order is None and state.returned is None
+    return state.poll is None and state.order is None and state.returned is None and state.sweep is None
 
 
 def is_undone(state: SchedulerState) -> bool:
     """Whether a new owner must continue the lane: a change is not written yet, or a list is being read."""
+    if state.sweep is not None:
+        return state.sweep.running is not None
     if state.order is not None:
         return state.order.undone_since_us is not None
     if state.returned is not None:

@@ -11,6 +11,7 @@ from connector.offers.event_order import EventOrder
 from connector.offers.gtin import normal_form
 from connector.offers.policy import Locations, NegativeStock, OfferPolicy, StockAboveMax, StockRule, StockRules
 from connector.orders.policy import OrderPolicy
+from connector.reconciliation.policy import NO_SWEEPS, SweepPolicy
 from connector.routing.table import Routing, Target
 from connector.settings import model
 from connector.shipments.policy import REJECT, ShipmentPolicy
@@ -99,6 +100,8 @@ def features(settings: model.Settings) -> frozenset[Feature]:
         Feature.OFFERS: True,
         Feature.SHIPMENTS: settings.shipments.enabled,
         Feature.ORDERS: orders.enabled,
+        Feature.SCHEDULER: orders.enabled or settings.reconcile.enabled,
+        Feature.RECONCILE: settings.reconcile.enabled,
         Feature.CONTACTS: orders.enabled and orders.contacts,
         Feature.RETURNS: orders.enabled and orders.returns,
         Feature.SALES_ORDERS: orders.enabled and orders.create_sales_orders,
@@ -200,11 +203,22 @@ def order_policy(settings: model.Settings) -> OrderPolicy:
     )
 
 
+def sweep_policy(settings: model.Settings) -> SweepPolicy:
+    """Returns what is swept: the account and storefront of every target that is enabled."""
+    reconcile = settings.reconcile
+    if not reconcile.enabled:
+        return NO_SWEEPS
+    return SweepPolicy(
+        places=frozenset((target.account, target.storefront) for target in settings.targets.values() if target.enabled),
+        interval_s=reconcile.interval,
+    )
+
+
 def dry_run(settings: model.Settings) -> model.Settings:
     """Returns the settings of a dry run, which runs next to the live group.
 
-    It reads the live inputs, but has its own consumer group, instance id and outputs. Orders are disabled, because the
-    live group already writes them to their topics.
+    It reads the live inputs, but has its own consumer group, instance id and outputs. Orders and sweeps are disabled,
+    because the live group already writes them to their topics.
     """
     live = topics(settings)
     prefix = f"{settings.topics.prefix}.dry-run"
@@ -226,4 +240,7 @@ def dry_run(settings: model.Settings) -> model.Settings:
     )
     orders = settings.orders.model_copy(update={"enabled": False})
     push = settings.push.model_copy(update={"enabled": False})
-    return settings.model_copy(update={"kafka": kafka, "topics": own, "orders": orders, "push": push})
+    reconcile = settings.reconcile.model_copy(update={"enabled": False})
+    return settings.model_copy(
+        update={"kafka": kafka, "topics": own, "orders": orders, "push": push, "reconcile": reconcile}
+    )

@@ -472,13 +472,21 @@ def _ignored_orders(settings: Settings) -> Iterator[str]:
 
 def _ignored_parts(settings: Settings) -> Iterator[str]:
     """Reports settings of disabled features."""
-    for name, section in (("shipments", settings.shipments), ("orders", settings.orders), ("push", settings.push)):
+    for name, section in (
+        ("shipments", settings.shipments),
+        ("orders", settings.orders),
+        ("reconcile", settings.reconcile),
+        ("push", settings.push),
+    ):
         written = sorted(section.model_fields_set - {"enabled"})
         if written and not section.enabled:
             yield f"{', '.join(f'{name}.{setting}' for setting in written)}: no effect while {name}.enabled = false"
     for name, account in settings.accounts.items():
         if account.order_interval is not None and not (settings.orders.enabled and account.orders):
             yield f"accounts.{name}.order_interval: no effect while its orders are not polled"
+    reconcile = settings.reconcile
+    if reconcile.enabled and reconcile.repair_lower_stock and reconcile.stock == "report":
+        yield 'reconcile.repair_lower_stock: no effect while reconcile.stock = "report"'
     if settings.push.enabled and not settings.orders.enabled:
         yield "push: no effect while orders.enabled = false"
     if settings.orders.default_customer_number is not None and not settings.orders.create_sales_orders:

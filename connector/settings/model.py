@@ -131,6 +131,10 @@ class TopicSettings(SettingsSection):
     """Used with orders.returns only. Default: <prefix>.returns.v1"""
     sales_orders: TopicName | None = None
     """Used with orders.create_sales_orders only. Default: <prefix>.sales-orders.v1"""
+    units: TopicName | None = None
+    """Used with reconcile only; with as many partitions as offer_changes. Default: <prefix>.units.v1"""
+    drift: TopicName | None = None
+    """Used with reconcile only. Default: <prefix>.drift.v1"""
 
 
 class ProcessingSettings(SettingsSection):
@@ -247,6 +251,28 @@ class OrderSettings(SettingsSection):
     """On: one command for the seller's ERP is written for every new order."""
     default_customer_number: Text | None = None
     """Customer number in those commands."""
+
+
+class ReconcileSettings(SettingsSection):
+    enabled: bool = False
+    """On: the owner of the scheduler topic's partition reads all units of every target's account and storefront again
+    and again, and what differs from the last accepted value is a record of the topic drift. One call reads 100
+    units."""
+    interval: Annotated[Duration, Field(ge=60, le=86400)] = 6 * 3600.0
+    """From the start of a sweep to the start of the next; a sweep that takes longer is followed by the next at once."""
+    settle: Annotated[Duration, Field(ge=0, le=3600)] = 60.0
+    """An accepted value is not contradicted by a call that was sent less than this long after its acceptance: the
+    marketplace may show the old value for a while."""
+    price: Literal["report", "repair"] = "report"
+    """A price that differs: report: a record of drift only; repair: the accepted value is sent again, too."""
+    stock: Literal["report", "repair"] = "report"
+    """As price, for a stock that is higher than accepted, which could be oversold; a lower one is only reported, unless
+    repair_lower_stock is on."""
+    handling_time: Literal["report", "repair"] = "report"
+    """As price, for this field."""
+    repair_lower_stock: bool = False
+    """On, with stock = "repair": a stock that is lower than accepted is raised again, unless known orders explain it.
+    Only where sales reach the source of stock events faster than a sweep takes."""
 
 
 class PushSettings(SettingsSection):
@@ -393,6 +419,7 @@ class Settings(SettingsSection):
     offers: OfferSettings = OfferSettings()
     shipments: ShipmentSettings = ShipmentSettings()
     orders: OrderSettings = OrderSettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
     push: PushSettings = PushSettings()
     accounts: Mapping[str, AccountSettings]
     targets: Mapping[str, TargetSettings]

@@ -4,16 +4,26 @@ Functions return None for a response that does not conform to the API's document
 storefront's currency, stock is pieces, and handling time is working days.
 """
 
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel
 
-from connector.kaufland.bodies.json_body import read
+from connector.kaufland.bodies.json_body import data_of, exact, read
+from connector.kaufland.bodies.pagination import is_last_page, rows_of
 from connector.kaufland.bodies.row_validation import FieldPath, tolerant
-from connector.kaufland.offers.models import BY_MARKETPLACE, BulkAnswer, BulkEntry, OneUnit, UnitAnswer, UnitsPage
+from connector.kaufland.offers.models import (
+    BY_MARKETPLACE,
+    BulkAnswer,
+    BulkEntry,
+    ListedUnit,
+    OneUnit,
+    UnitAnswer,
+    UnitsPage,
+)
 from connector.kaufland.reference import KauflandReference
-from connector.marketplace.offers import Field, LookUp, Unit
+from connector.marketplace.offers import Field, LookUp, ReadUnitPage, Unit, UnitPage
 from connector.marketplace.orders import UnreadableRow
 
 M = TypeVar("M", bound=BaseModel)
@@ -81,6 +91,23 @@ def units_of(page: UnitsPage, asked: LookUp, reference: KauflandReference) -> tu
         for answer in page.data
         if _on_storefront(answer, asked.storefront) and _of_product(answer, asked.ean)
     )
+
+
+def unit_page(body: bytes | None, asked: ReadUnitPage, reference: KauflandReference) -> UnitPage | None:
+    """Reads a page of all units; a row that cannot be read, or is of another storefront, is left out."""
+    answer = exact(body)
+    is_last = is_last_page(answer, asked.offset)
+    if is_last is None:
+        return None
+    listed = data_of(answer)
+    rows, _ = rows_of(ListedUnit, listed, "units", asked.offset, ListedUnit.SIDE)
+    units = tuple(_listed_unit(row, asked, reference) for row in rows if _on_storefront(row, asked.storefront))
+    return UnitPage(units=units, rows=len(listed), is_last=is_last)
+
+
+def _listed_unit(row: ListedUnit, asked: ReadUnitPage, reference: KauflandReference) -> Unit:
+    unit = unit_of(row, asked.storefront, reference)
+    return replace(unit, is_live=row.is_live, changed_us=row.date_lastchange_iso)
 
 
 def unit_of(answer: UnitAnswer, storefront: str, reference: KauflandReference) -> Unit:

@@ -1,6 +1,7 @@
 """Prepares calls about offers: the request, and how its response is judged."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -9,19 +10,19 @@ from connector.kaufland.http.exchange import Unsendable
 from connector.kaufland.offers import answers, requests, verdicts
 from connector.kaufland.offers.look_up_calls import LookUpCalls
 from connector.kaufland.offers.requests import UnitChange
-from connector.kaufland.prepared_call import PreparedCall, refused_here
+from connector.kaufland.prepared_call import PreparedCall, prepare_item, refused_here, settling
 from connector.kaufland.reference import KauflandReference, UnknownStorefront
 from connector.kaufland.verdict.judge import Question
 from connector.marketplace.call_kinds import CallKind, storefront_of
-from connector.marketplace.offers import LookUp, Update
+from connector.marketplace.offers import LookUp, ReadUnitPage, Update
 from streams.flow import Call, Item, Reply
 from streams.ports import Clock
 
-B = TypeVar("B", LookUp, Update)
+B = TypeVar("B", LookUp, Update, ReadUnitPage)
 
 
 class OfferCalls:
-    """Prepares calls of the kinds ``lookup:<storefront>`` and ``update:<storefront>``. Thread-safe."""
+    """Prepares calls of the kinds ``lookup:<storefront>``, ``update:<storefront>`` and ``unit-page``. Thread-safe."""
 
     def __init__(self, reference: KauflandReference, clock: Clock) -> None:
         self._reference = reference
@@ -78,6 +79,20 @@ class OfferCalls:
             held_back=held_back,
             updates=updates,
         )
+
+    def unit_page(self, call: Call, options: CallOptions) -> PreparedCall | tuple[Reply, ...]:
+        """Prepares the read of a page of all units; returns a refusal if the storefront is unknown."""
+        (item,) = call.items
+        body = _of(item, ReadUnitPage, item.body.storefront)
+        try:
+            storefront = self._reference.storefront(body.storefront)
+        except UnknownStorefront as unknown:
+            return (refused_here("STOREFRONT_UNKNOWN", unknown),)
+        read = settling(partial(answers.unit_page, asked=body, reference=self._reference))
+        prepared = prepare_item(call, options, lambda *_: (requests.unit_page(body), read))
+        if not isinstance(prepared, PreparedCall):
+            return prepared
+        return replace(prepared, storefront=storefront, count_listed=answers.listed)
 
     def _storefront(self, call: Call) -> str:
         """Returns the storefront of a call. Raises UnknownStorefront."""

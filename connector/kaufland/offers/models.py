@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from connector.kaufland.bodies.api_model import ApiRequestModel, ApiResponseModel, Int64, NumericId
+from connector.kaufland.bodies.api_model import ApiRequestModel, ApiResponseModel, Int64, Moment, NumericId
 from connector.kaufland.bodies.pagination import Pagination
 from connector.kaufland.bodies.row_validation import FieldPath
 from connector.kaufland.verdict.error_body import ErrorDetail
@@ -64,6 +64,17 @@ class UnitsPage(ApiResponseModel):
 
     data: list[UnitAnswer]
     pagination: Pagination | None = None
+
+
+class ListedUnit(UnitAnswer):
+    """``UnitEmbedded`` on a page of all units, whose rows are validated one by one."""
+
+    SIDE: ClassVar[frozenset[FieldPath]] = frozenset(
+        (name,) for name in (*_SIDE_OF_LISTED, "is_live", "date_lastchange_iso")
+    )
+
+    is_live: bool | None = None
+    date_lastchange_iso: Moment | None = None
 
 
 class OneUnit(ApiResponseModel):

@@ -15,7 +15,7 @@ from connector.kaufland.bodies.pagination import PAGE_LIMIT
 from connector.kaufland.bodies.unit_fields import API_FIELDS
 from connector.kaufland.http.exchange import ApiRequest, Unsendable
 from connector.kaufland.offers.models import BY_MARKETPLACE, UnitPatch
-from connector.marketplace.offers import LookUp, Update
+from connector.marketplace.offers import LookUp, ReadUnitPage, Update
 
 
 def look_up(body: LookUp, *, offset: int = 0, by_marketplace: bool = False) -> ApiRequest:
@@ -26,6 +26,13 @@ def look_up(body: LookUp, *, offset: int = 0, by_marketplace: bool = False) -> A
     query = {"storefront": body.storefront, "ean": body.ean, "embedded": "products", "limit": PAGE_LIMIT}
     way = {"fulfillment_type": BY_MARKETPLACE} if by_marketplace else {}
     return ApiRequest(method="GET", target="/units?" + urlencode({**query, **way, "offset": offset}))
+
+
+def unit_page(body: ReadUnitPage) -> ApiRequest:
+    """``GET /units`` of a whole storefront, with the products embedded for their EANs."""
+    query = {"storefront": body.storefront, "embedded": "products", "limit": PAGE_LIMIT, "offset": body.offset}
+    way = {"fulfillment_type": BY_MARKETPLACE} if body.by_marketplace else {}
+    return ApiRequest(method="GET", target="/units?" + urlencode({**query, **way}))
 
 
 def any_by_marketplace(storefront: str) -> ApiRequest:

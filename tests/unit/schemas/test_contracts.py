@@ -20,6 +20,7 @@ from connector.contracts.codec import schema_name
 from connector.controls import commands
 from connector.offers import events
 from connector.orders import events as order_events
+from connector.reconciliation import events as sweep_events
 from connector.replays import progress
 from connector.shipments import events as shipment_events
 from streams.avro.codec import Decoder, frame
@@ -28,7 +29,7 @@ from streams.avro.compiled_writer import attribute
 from tests.harness.effort import examples
 from tests.unit.schemas.data import library_bytes, values
 
-MODULES = (events, order_events, shipment_events, call_log_row, commands, progress)
+MODULES = (events, order_events, shipment_events, sweep_events, call_log_row, commands, progress)
 """The modules that define the classes of the records."""
 INPUTS = frozenset({"offer_changed", "shipment_dispatched"})
 """Records that other applications write and the connector reads."""
@@ -44,7 +45,7 @@ def module_of(name: str) -> Any:
 
 def class_in(module: Any, name: str) -> Any:
     """Returns the class of a record or an enum, from the module of its schema or from those that all flows share."""
-    return getattr(module, name) if hasattr(module, name) else getattr(problem, name)
+    return next(getattr(one, name) for one in (module, sweep_events, problem) if hasattr(one, name))
 
 
 EVERY = [(name, version) for name in schemas.NAMES for version in schemas.versions(name)]

@@ -1,0 +1,74 @@
+"""The records of sweeps: what a sweep saw of a unit, and how far it has come. Pure.
+
+Attributes have the names of the schemas' fields. Those that end in ``_us`` are fields of type timestamp-micros:
+microseconds since the Unix epoch, UTC.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from streams.frozen import quick
+
+
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitObserved:
+    """A unit as a sweep showed it; one for each EAN of its product. Key: EAN, account and unit id."""
+
+    ean: str
+    account: str
+    storefront: str
+    unit_id: int
+    condition: str
+    offer_id: str | None = None
+    other_eans: tuple[str, ...] = ()
+    status: str | None = None  # as the marketplace spells it
+    is_live: bool | None = None
+    fulfilled_by_marketplace: bool = False
+    price: Decimal | None = None  # in major units
+    currency: str | None = None
+    stock: int | None = None
+    handling_time_days: int | None = None
+    changed_at_us: int | None = None  # last edited, by the marketplace's clock
+    ordered_at: tuple[int, ...] = ()  # one for each piece, by the marketplace's clock
+    requested_at_us: int  # when the call that showed it was sent
+    observed_at_us: int
+    sweep_at_us: int  # when the sweep began
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningSweep:
+    """A sweep that has begun and not ended."""
+
+    sweep_at_us: int
+    by_marketplace: bool = False  # whether it reads the units that the marketplace fulfils, which come second
+    offset: int = 0  # of the next page in that list
+    pages: int = 0  # read so far
+    units: int = 0  # seen so far
+    skipped: int = 0  # of these, not written: unreadable, or without EAN
+    again_at_us: int | None = None  # when to read the next page; None: now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedSweep:
+    """A sweep that has reached its end."""
+
+    sweep_at_us: int
+    ended_at_us: int
+    pages: int
+    units: int
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepState:
+    """The lane of a sweep. Key: account, "/units/", storefront."""
+
+    storefront: str
+    running: RunningSweep | None = None
+    sweeps: int = 0  # begun so far
+    due_at_us: int = 0
+    finished: FinishedSweep | None = None  # the last one
+    failed_at_us: int | None = None
+    failures: int = 0  # pages that have failed in a row
+    problem: str | None = None
