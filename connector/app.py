@@ -144,6 +144,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
         polls=flows.polls(running),
         out_of_order=flows.out_of_order(running),
         sent_as_other=flows.sent_as_other(running),
+        sweeps=flows.sweeps(running),
         subscriptions=flows.subscriptions(running),
     )
     _log.info("begins", **_about(plan), push_port=open_receiver(plan, backbone.ids, opened))

@@ -23,6 +23,8 @@ NAMES = (
     "order_contact",
     "return_observed",
     "sales_order_requested",
+    "unit_observed",
+    "offer_drifted",
 )
 
 

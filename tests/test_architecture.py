@@ -138,6 +138,7 @@ WITHOUT_OTHER_FLOWS = (
     "connector.contracts",
     "connector.marketplace",
     "connector.routing",
+    "connector.reconciliation",
     "connector.kaufland",
 )
 

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport
+from connector.reconciliation.sweep_lane import SweepReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,14 @@ PUSH_DISABLED: Final = Gauge(
     "a day; only where this process polls. Orders then wait for the next regular poll. `connector push repair` enables "
     "them again.",
 )
-EVERY: Final = (READY, SKEW, POLLED, POLL_FAILURES, OUT_OF_ORDER, SENT_AS_OTHER, PUSH_DISABLED)
+SWEPT: Final = Gauge(
+    name="connector_sweeps_last_success_timestamp_seconds",
+    unit="s since 1970",
+    means="When the last sweep of the units of an account and storefront ended; only where this process sweeps. Alert "
+    "when it is several intervals old.",
+    label="place",
+)
+EVERY: Final = (READY, SKEW, POLLED, POLL_FAILURES, OUT_OF_ORDER, SENT_AS_OTHER, SWEPT, PUSH_DISABLED)
 
 Readings = Mapping[Gauge, Mapping[str, float | None]]
 """The values of each metric by label value ("" for a metric without a label); None if not known yet."""
@@ -79,6 +87,7 @@ def readings(
     polls: Mapping[str, PollReport],
     out_of_order: Mapping[str, int],
     sent_as_other: Mapping[str, int],
+    sweeps: Mapping[str, SweepReport],
     subscriptions: Mapping[str, PushReport],
 ) -> Readings:
     """Returns the present value of each metric."""
@@ -89,6 +98,10 @@ def readings(
         POLL_FAILURES: {name: poll.failures for name, poll in polls.items()},
         OUT_OF_ORDER: out_of_order,
         SENT_AS_OTHER: sent_as_other,
+        SWEPT: {
+            place: _seconds(sweep.state.finished.ended_at_us if sweep.state.finished is not None else None)
+            for place, sweep in sweeps.items()
+        },
         PUSH_DISABLED: {
             name: len(push.disabled) if push.read_at_us is not None else None for name, push in subscriptions.items()
         },

@@ -9,6 +9,7 @@ from connector.console.gauges import READY, exposition, readings
 from connector.console.health import Readiness
 from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport
+from connector.reconciliation.sweep_lane import SweepReport
 from streams.clock import uptime_s
 from streams.engine.snapshot import PartitionSnapshot, Snapshot
 from streams.engine.stall_detector import HELD_BACK_S
@@ -54,6 +55,7 @@ class ProcessVitals:
         polls: Callable[[], Mapping[str, PollReport]] = dict,
         out_of_order: Callable[[], Mapping[str, int]] = dict,
         sent_as_other: Callable[[], Mapping[str, int]] = dict,
+        sweeps: Callable[[], Mapping[str, SweepReport]] = dict,
         subscriptions: Callable[[], Mapping[str, PushReport]] = dict,
         clock: Callable[[], float] = uptime_s,
     ) -> None:
@@ -65,6 +67,7 @@ class ProcessVitals:
         self._polls = polls
         self._out_of_order = out_of_order
         self._sent_as_other = sent_as_other
+        self._sweeps = sweeps
         self._subscriptions = subscriptions
         self._clock = clock
 
@@ -91,6 +94,7 @@ class ProcessVitals:
             },
             "clock_skew_s": self._skews(),
             "orders": {account: synced(poll) for account, poll in self._polls().items()},
+            "sweeps": {place: swept(sweep) for place, sweep in self._sweeps().items()},
             "push": {account: subscribed(push) for account, push in self._subscriptions().items()},
             "engine": snapshot,
         }
@@ -103,6 +107,7 @@ class ProcessVitals:
             polls=self._polls(),
             out_of_order=self._out_of_order(),
             sent_as_other=self._sent_as_other(),
+            sweeps=self._sweeps(),
             subscriptions=self._subscriptions(),
         )
         return self._metrics() + exposition(read)
@@ -159,6 +164,30 @@ def synced(poll: PollReport) -> dict[str, Any]:
         "last_failure": _moment(poll.failed_at_us),
         "read_up_to": _moment(poll.cursor_us),
         "polling_now": poll.is_polling,
+    }
+
+
+def swept(sweep: SweepReport) -> dict[str, Any]:
+    """Returns the sweeps section of the status page for one account and storefront."""
+    state = sweep.state
+    running, finished = state.running, state.finished
+    return {
+        "status": "error" if state.failures else "never" if finished is None else "success",
+        "last_sweep": None
+        if finished is None
+        else {
+            "began": _moment(finished.sweep_at_us),
+            "ended": _moment(finished.ended_at_us),
+            "units": finished.units,
+            "skipped": finished.skipped,
+            "calls": finished.pages,
+        },
+        "running_now": None
+        if running is None
+        else {"began": _moment(running.sweep_at_us), "units": running.units, "calls": running.pages},
+        "message": state.problem,
+        "failures_in_a_row": state.failures,
+        "last_failure": _moment(state.failed_at_us),
     }
 
 

@@ -6,7 +6,7 @@ Every check runs, whatever the others found, so that one run reports all problem
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,7 +16,9 @@ from connector.contracts.topic_checks import Limits, Needs, TopicFinding, denied
 from connector.contracts.topics import Topics, manifest
 from connector.marketplace.offers import Health
 from connector.operations.routing import REMEDY
+from connector.reconciliation.policy import calls_for
 from connector.routing.table import Routing
+from connector.settings.convert import policy
 from connector.settings.duration import written
 from connector.settings.load import Loaded
 from connector.settings.model import Settings
@@ -131,9 +133,36 @@ def _switches(settings: Settings) -> Iterator[CheckRow]:
     ]
     yield _switch("shipments", shipping, f"unknown carriers are {unknown}", is_on=settings.shipments.enabled)
     yield _switch("orders", polled, _additional_data(settings), is_on=settings.orders.enabled)
+    yield from _sweeps(settings)
     if settings.orders.enabled and settings.push.enabled:
         reason = f"enabled: {settings.push.public_url}/<account> must lead to {settings.push.host}:{settings.push.port}"
         yield CheckRow(subject="push", verdict=CheckStatus.GOOD, reason=reason)
+
+
+_MILLION: Final = 1_000_000
+"""Units in the arithmetic that an operator reads."""
+
+
+def _sweeps(settings: Settings) -> Iterator[CheckRow]:
+    """Reports what is swept, and how long a sweep of a million units takes at the account's rate."""
+    if not settings.reconcile.enabled:
+        yield _switch("reconcile", (), "", is_on=False)
+        return
+    places: dict[str, set[str]] = {}
+    for target in settings.targets.values():
+        if target.enabled:
+            places.setdefault(target.account, set()).add(target.storefront)
+    calls, share = calls_for(_MILLION), policy(settings.processing).background_share
+    for name, storefronts in sorted(places.items()):
+        rate = settings.accounts[name].requests_per_second
+        idle, busy = (written(round(calls / per_second)) for per_second in (rate, rate * share))
+        yield CheckRow(
+            subject="reconcile",
+            verdict=CheckStatus.GOOD,
+            reason=f"enabled: account {name} on {', '.join(sorted(storefronts))} every "
+            f"{written(settings.reconcile.interval)}; {_MILLION:,} units are {calls:,} calls: {idle} at {rate:g}/s, "
+            f"{busy} while events use the rest of the rate",
+        )
 
 
 def _switch(part: str, accounts: Sequence[str], details: str, *, is_on: bool) -> CheckRow:

@@ -139,6 +139,8 @@ def _(state: SchedulerState) -> Iterator[str]:
         yield f"what is known of order {state.order.order_id}: {changed}it is read again when a list shows it"
     if state.returned is not None:
         yield "what is known of a return: it is written again when a list shows it"
+    if state.sweep is not None:
+        yield f"how far the units on {state.sweep.storefront} were swept: the next sweep begins at once"
 
 
 @singledispatch
