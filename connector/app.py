@@ -49,6 +49,7 @@ from streams.errors import Stopped
 from streams.kafka.registry import SchemaCache
 from streams.kafka.settings import SinkSettings, SourceSettings
 from streams.kafka.shared_log import SharedLog
+from streams.kafka.side_reader import KafkaSideReader
 from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.kafka.source import KafkaSource
 from streams.policy import Share
@@ -134,6 +135,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
         observer=telemetry,
         settings=_runner_settings(configured),
         followers=[control_reader(plan, backbone.ids, backbone.schemas)],
+        side_reader=KafkaSideReader(reading.connection, reader=reading.group, topic_ids=reading.topic_ids),
     )
     vitals = ProcessVitals(
         lambda: Beat(at_s=runner.beat_s, snapshot=runner.snapshot, membership=source.membership),

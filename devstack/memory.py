@@ -1,4 +1,4 @@
-"""An in-memory broker with a source and a sink, for tests and experiments without Kafka.
+"""An in-memory broker with a source, a sink and a side reader, for tests and experiments without Kafka.
 
 It passes the same contract suite as real brokers, except for what ``CANNOT`` lists. A checkpoint is written under one
 lock, so it is atomic. Rebalances are cooperative: a member gives up the partitions meant for another in its own next
@@ -29,12 +29,14 @@ from streams.messages import (
     Notice,
     OwnedPartition,
     Revoked,
+    SideFetch,
+    SideRecords,
     Topic,
     TopicsSeen,
     Written,
 )
 from streams.partitioner import partition_for
-from streams.ports import Again, Done, OnRevoke, SourceEvent
+from streams.ports import Again, Done, OnRevoke, SideReport, SideRequests, SourceEvent, Stopping
 
 CANNOT: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -54,6 +56,7 @@ Start: TypeAlias = Literal["earliest", "latest"] | datetime
 _BATCH: Final = 500
 _QUARREL_S: Final = 30.0
 _AGAIN_S: Final = 0.05
+_AT_END_S: Final = 1.0  # how long a request for a side input waits for new records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +217,22 @@ class MemoryBroker:
     def log(self, topic: str, partition: int) -> _Log:
         return self._topics[topic].logs[partition]
 
+    def read_beside(self, fetch: SideFetch) -> SideRecords:
+        """Returns the answer to a request for a side input; without records at the end of the log."""
+        with self.changed:
+            topic = self._topics.get(fetch.topic)
+            if topic is None or fetch.partition >= len(topic.logs):
+                problem = f"{fetch.topic}/{fetch.partition} does not exist; it is read once it is created"
+                return SideRecords(fetch=fetch, position=fetch.position, problem=problem)
+            log = topic.logs[fetch.partition]
+            if not log.begin <= fetch.position <= log.end:
+                reach = log.begin, log.end
+                return SideRecords(fetch=fetch, position=fetch.position, end=log.end, topic_id=topic.id, log=reach)
+            found = [kept for kept in log.records if kept.offset >= fetch.position][:_BATCH]
+            position = found[-1].offset + 1 if found else fetch.position
+            records = tuple(_record(fetch.at, kept) for kept in found)
+            return SideRecords(fetch=fetch, position=position, records=records, end=log.end, topic_id=topic.id)
+
     def topic(self, name: str) -> _Topic:
         """Returns a topic. Raises SourceFailed if it does not exist."""
         if name not in self._topics:
@@ -283,6 +302,10 @@ class MemoryBroker:
     def _next(self) -> int:
         self._count += 1
         return self._count
+
+
+def _record(at: Assignment, kept: MemoryRecord) -> Record:
+    return Record(at=at, offset=kept.offset, key=kept.key, value=kept.value, time_us=kept.time_us, headers=kept.headers)
 
 
 class MemorySource:
@@ -454,17 +477,35 @@ class MemorySource:
         first = self._positions[at] - log.begin
         for kept in log.records[first : first + most]:
             self._positions[at] = kept.offset + 1
-            yield Record(
-                at=at,
-                offset=kept.offset,
-                key=kept.key,
-                value=kept.value,
-                time_us=kept.time_us,
-                headers=kept.headers,
-            )
+            yield _record(at, kept)
 
     def _log(self, at: Assignment) -> _Log:
         return self._broker.log(at.topic, at.partition)
+
+
+class MemorySideReader:
+    """A ``ports.SideReader``."""
+
+    def __init__(self, broker: MemoryBroker, *, clock: Callable[[], float] = uptime_s) -> None:
+        self._broker = broker
+        self._clock = clock
+
+    def serve(self, requests: SideRequests, report: SideReport, stopping: Stopping) -> None:
+        """See ``ports.SideReader``."""
+        waiting: list[tuple[float, SideFetch]] = []  # with the time until which each waits at the end of the log
+        while not stopping.is_set():
+            new = requests(_AGAIN_S)
+            waiting += [(self._clock() + _AT_END_S, fetch) for fetch in new]
+            answers = [(until_s, fetch, self._broker.read_beside(fetch)) for until_s, fetch in waiting]
+            now_s = self._clock()
+            waiting = [(until_s, fetch) for until_s, fetch, got in answers if _is_empty(got) and now_s < until_s]
+            for until_s, _, got in answers:
+                if not _is_empty(got) or now_s >= until_s:
+                    report(got)
+
+
+def _is_empty(answer: SideRecords) -> bool:
+    return not answer.records and not answer.problem and answer.log is None
 
 
 class MemorySink:

@@ -119,17 +119,33 @@ class Delayed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SideRecords:
-    """The answer to a ``SideFetch``: records of a side input in order of offset; none = there was nothing to read.
+class SideFetch:
+    """To the side reader: read a side input from ``position`` on; answered by one ``SideRecords``.
 
-    ``position`` is the next offset, also past control records and aborted data. ``problem``: why nothing could be
-    read; the engine asks again later.
+    At most one is unanswered for each assignment and name. One for an assignment that has ended need not be answered.
     """
 
     at: Assignment
     name: str
+    topic: str
+    partition: int
     position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideRecords:
+    """The answer to a ``SideFetch``: records of a side input in order of offset; none = there was nothing to read.
+
+    ``log``: the first offset and the end of the log, if ``fetch.position`` is outside of it; nothing was read then.
+    ``problem``: why nothing could be read; the engine asks again later.
+    """
+
+    fetch: SideFetch
+    position: int  # next offset, also past control records and aborted data
     records: Sequence[Record] = ()
+    end: int | None = None  # last stable offset, if known; for lag
+    topic_id: str = ""  # of the topic that was read; empty = unknown
+    log: tuple[int, int] | None = None
     problem: str = ""
 
 
@@ -191,20 +207,6 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SideFetch:
-    """To the side reader: read a side input from ``position`` on; answered by one ``SideRecords``.
-
-    At most one is unanswered for each assignment and name. One for an assignment that has ended is not answered.
-    """
-
-    at: Assignment
-    name: str
-    topic: str
-    partition: int
-    position: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """A line for the log. ``event`` and the names in ``fields`` are listed in ``telemetry.EVENTS``."""
 
@@ -231,10 +233,11 @@ Input: TypeAlias = (
     | Broken
     | Fetched
     | ControlRead
+    | SideRecords
     | Tick
     | Drain
     | Delayed
 )
 
 
-Effect: TypeAlias = Call | Checkpoint | Intake | Reread | Drop | Released | Fetch | Notice | Stop
+Effect: TypeAlias = Call | Checkpoint | Intake | Reread | Drop | Released | Fetch | SideFetch | Notice | Stop

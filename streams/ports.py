@@ -1,4 +1,4 @@
-"""The contracts between the runner and its edges: ``Source``, ``Sink``, ``Follower`` and ``Clock``.
+"""The contracts between the runner and its edges: ``Source``, ``Sink``, ``Follower``, ``SideReader`` and ``Clock``.
 
 One test suite (``tests/contracts``) runs against every implementation: in memory, embedded broker, real Kafka.
 """
@@ -9,7 +9,19 @@ from typing import Any, Protocol, TypeAlias
 
 from streams.control import ControlRead
 from streams.flow import Assignment, Now
-from streams.messages import Arrivals, Assigned, Broken, Checkpoint, Mark, Notice, Revoked, TopicsSeen, Written
+from streams.messages import (
+    Arrivals,
+    Assigned,
+    Broken,
+    Checkpoint,
+    Mark,
+    Notice,
+    Revoked,
+    SideFetch,
+    SideRecords,
+    TopicsSeen,
+    Written,
+)
 
 OnRevoke: TypeAlias = Callable[[Revoked], None]
 SourceEvent: TypeAlias = Assigned | Revoked | Arrivals | TopicsSeen | Broken | Notice
@@ -18,6 +30,14 @@ SourceEvent: TypeAlias = Assigned | Revoked | Arrivals | TopicsSeen | Broken | N
 
 Report: TypeAlias = Callable[[ControlRead | Notice], None]
 """Passes on what a ``Follower`` has read. Any thread."""
+
+
+SideRequests: TypeAlias = Callable[[float], Sequence[SideFetch]]
+"""Returns the requests since the last call; waits at most this many seconds for the first."""
+
+
+SideReport: TypeAlias = Callable[[SideRecords], None]
+"""Passes on an answer of a ``SideReader``. Any thread."""
 
 
 class Clock(Protocol):
@@ -41,6 +61,18 @@ class Follower(Protocol):
 
     def follow(self, report: Report, stopping: Stopping) -> None:
         """Reads until ``stopping`` is set; returns within seconds then. Never raises for what a broker does."""
+        ...
+
+
+class SideReader(Protocol):
+    """Reads side inputs beside the source, in a thread of its own."""
+
+    def serve(self, requests: SideRequests, report: SideReport, stopping: Stopping) -> None:
+        """Answers each request until ``stopping`` is set; returns within seconds then.
+
+        At the end of the log a request is answered without records after about a second. Never raises for what a
+        broker does: the answer says why nothing could be read.
+        """
         ...
 
 

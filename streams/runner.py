@@ -2,9 +2,10 @@
 
 The *engine thread* is the thread that calls ``Runner.run``; it owns the source and the engine. The *sink thread* owns
 the sink and makes one checkpoint at a time durable. If it hangs in a call of its client, it is abandoned and a new sink
-thread continues with its checkpoint. *Follower threads* read topics beside the source. *Worker threads* make the
-outgoing calls, each with its own caller; the pool grows to the largest number that was needed at once, up to a bound.
-Threads exchange frozen messages over queues.
+thread continues with its checkpoint. *Follower threads* read topics beside the source, the *side
+reader's thread* reads side inputs as the engine asks for them. *Worker threads* make the outgoing calls, each with its
+own caller; the pool grows to the largest number that was needed at once, up to a bound. Threads exchange frozen
+messages over queues.
 
 An exception in any thread ends the run: nothing further is committed, and it is raised again from ``Runner.run``. A
 restart repeats what was not durable. All decisions are made by the engine.
@@ -16,7 +17,7 @@ from enum import Enum
 from math import inf
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from streams.control import ControlRead
 from streams.engine.sink_watch import SinkAction, SinkWatch
@@ -37,11 +38,13 @@ from streams.messages import (
     Released,
     Reread,
     Revoked,
+    SideFetch,
+    SideRecords,
     Stop,
     Tick,
     Written,
 )
-from streams.ports import Again, Clock, Done, Follower, Sink, Source
+from streams.ports import Again, Clock, Done, Follower, SideReader, Sink, Source
 
 _BUSY_POLL_S: Final = 0.005
 _IDLE_POLL_S: Final = 0.1
@@ -113,7 +116,9 @@ class _SinkMessage:
     message: Done | Again | _Crash
 
 
-_ThreadMessage: TypeAlias = Answer | Fetched | ControlRead | Notice | _SinkMessage | _Crash
+M = TypeVar("M")
+
+_ThreadMessage: TypeAlias = Answer | Fetched | ControlRead | SideRecords | Notice | _SinkMessage | _Crash
 
 
 class Runner:
@@ -131,8 +136,12 @@ class Runner:
         observer: Observer,
         settings: RunnerSettings,
         followers: Sequence[Follower] = (),
+        side_reader: SideReader | None = None,
     ) -> None:
-        """``fetch`` fetches what a flow needs before it can read a record; raises StreamError if that fails now."""
+        """``fetch`` fetches what a flow needs before it can read a record; raises StreamError if that fails now.
+
+        ``side_reader``: None if the engine has no side inputs.
+        """
         self._engine = engine
         self._source = source
         self._clock = clock
@@ -142,6 +151,7 @@ class Runner:
         self._sink = _SinkThread(sink, self._messages)
         self._workers = _Workers(caller_factory, fetch, self._messages, settings.max_workers)
         self._followers = _Followers(followers, self._messages)
+        self._side_inputs = _SideReading(side_reader, self._messages)
         self._sink_watch = SinkWatch(settings.sink_hangs_after_s)
         self._writing = _Writing()
         self._released: set[Assignment] = set()
@@ -161,6 +171,7 @@ class Runner:
         try:
             self._sink.start()
             self._followers.start()
+            self._side_inputs.start()
             while self._stop is None:
                 self._turn()
         finally:
@@ -241,6 +252,8 @@ class Runner:
         match effect:
             case Call() | Fetch():
                 self._workers.do(effect)
+            case SideFetch():
+                self._side_inputs.ask(effect)
             case Checkpoint():
                 self._writing.begin(effect)
                 self._sink.write(effect, self._source.group())
@@ -267,7 +280,7 @@ class Runner:
                 case Answer() | Fetched():
                     self._workers.outstanding -= 1
                     self._feed(message)
-                case ControlRead():
+                case ControlRead() | SideRecords():
                     self._feed(message)
                 case Notice():
                     self._notices([message])
@@ -359,6 +372,7 @@ class Runner:
             self._source.close()
         finally:
             self._followers.stop()
+            self._side_inputs.stop()
             self._workers.close()
             self._sink.close(self._patience_with_sink_s())
 
@@ -504,6 +518,39 @@ class _Followers:
             self._messages.put(_Crash(error=error))
 
 
+class _SideReading:
+    """The side reader's thread."""
+
+    def __init__(self, reader: SideReader | None, messages: SimpleQueue[_ThreadMessage]) -> None:
+        self._reader = reader
+        self._messages = messages
+        self._requests: SimpleQueue[SideFetch] = SimpleQueue()
+        self._stopping = Event()
+
+    def start(self) -> None:
+        if self._reader is not None:
+            Thread(target=self._run, args=(self._reader,), name="side-reader", daemon=True).start()
+
+    def ask(self, fetch: SideFetch) -> None:
+        """Passes a request to the reader. Raises ValueError if there is none, which is a bug."""
+        if self._reader is None:
+            raise ValueError(f"{fetch.name} is to be read from {fetch.topic}, but the runner has no side reader")
+        self._requests.put(fetch)
+
+    def stop(self) -> None:
+        """Lets the thread end, without waiting for it."""
+        self._stopping.set()
+
+    def _run(self, reader: SideReader) -> None:
+        try:
+            reader.serve(self._asked, self._messages.put, self._stopping)
+        except BaseException as error:  # noqa: BLE001 - raised again in the engine thread
+            self._messages.put(_Crash(error=error))
+
+    def _asked(self, timeout_s: float) -> Sequence[SideFetch]:
+        return list(_taken(self._requests, timeout_s))
+
+
 def _take(queue: SimpleQueue[Any], timeout_s: float) -> Any:
     """Returns the next message; None if none arrives within ``timeout_s``."""
     try:
@@ -512,7 +559,7 @@ def _take(queue: SimpleQueue[Any], timeout_s: float) -> Any:
         return None
 
 
-def _taken(queue: SimpleQueue[_ThreadMessage], timeout_s: float) -> Iterable[_ThreadMessage]:
+def _taken(queue: SimpleQueue[M], timeout_s: float) -> Iterable[M]:
     """Yields all messages of the queue; waits at most ``timeout_s`` for the first."""
     message = _take(queue, timeout_s)
     while message is not None:

@@ -10,17 +10,24 @@ slow, missing or cannot be read never stops the main partition; the problem is l
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from streams.flow import BadRecord, NotYet, Now, Output, Record, Told
+
+NAME_LIMIT: Final = 40
+"""Characters in the name of a side input: printable ASCII without quotes and backslashes."""
+
+INPUTS_LIMIT: Final = 24
+"""Side inputs of one main partition. The broker limits the metadata that holds their positions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SideInput:
     """A range of a topic's partition, to be read beside a main partition.
 
-    Its position is kept under ``name``, at most 40 characters and unique for the main partition, for as long as the
-    application names it; a name that returns after it was gone starts again.
+    Its position is kept under ``name``, unique for the main partition, for as long as the application names it; a name
+    that returns after it was gone starts again. One name means one topic, partition and start; ``end`` and
+    ``is_paused`` may change.
     """
 
     name: str
@@ -37,6 +44,7 @@ class SidePosition:
 
     position: int  # next offset
     delivered: int = 0  # messages to lanes since ``start``
+    topic_id: str = ""  # of the topic that was read; empty = unknown
 
 
 Message: TypeAlias = Told | BadRecord | NotYet | None
@@ -49,18 +57,23 @@ class SideInputs(Protocol):
     def inputs(self, partition: int) -> Sequence[SideInput]:
         """Returns the side inputs of a main partition.
 
-        Asked when the partition opens and after every record of the control topic.
+        Asked when the partition opens and after every record of the control topic. Beyond ``INPUTS_LIMIT``, and with a
+        name that is not valid or was named before, an input is refused, which is logged.
         """
         ...
 
     def read(self, name: str, record: Record, now: Now) -> Message:
-        """Returns what a record becomes. ``record.at`` is the main partition's assignment. Never raises."""
+        """Returns what a record becomes. ``record.at`` is the main partition's assignment. Never raises.
+
+        The message creates the lane if there is none; a lane that is to stay unknown is stored as None by its flow.
+        """
         ...
 
     def progress(self, partition: int, side_input: SideInput, reached: SidePosition, now: Now) -> Sequence[Output]:
         """Returns records that report progress.
 
-        Called when a position has changed, at most once per checkpoint, and once more when the end is reached. The
-        records are part of the checkpoint that commits the position.
+        Called when the position has changed or the end was reached, at most once per checkpoint. The end is reached
+        when ``reached.position`` is not below ``side_input.end``; a new owner reports it again. The records are part of
+        the checkpoint that commits the position.
         """
         ...

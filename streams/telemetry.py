@@ -136,6 +136,22 @@ METRICS: Final = (
     _gauge("partition_closed", "0 or 1", "1 = nothing is sent yet: the gate is closed.", "topic", "partition"),
     _gauge("partition_broken", "0 or 1", "1 = stopped until an operator repairs it.", "topic", "partition"),
     _gauge(
+        "side_input_lag",
+        "offsets",
+        "Of a side input's topic, still to be read beside a partition of the main topic, as far as known.",
+        "topic",
+        "partition",
+        "side_topic",
+    ),
+    _gauge(
+        "side_input_unreadable",
+        "0 or 1",
+        "1 = a side input of the partition cannot be read; the partition itself goes on.",
+        "topic",
+        "partition",
+        "side_topic",
+    ),
+    _gauge(
         "lanes_open", "lanes", "Lanes with something open in the outside world, as reported by their flow.", "topic"
     ),
     _gauge("oldest_open_age_seconds", "s", "Age of the oldest open item; 0 = none.", "topic"),
@@ -253,6 +269,31 @@ EVENTS: Final = (
         fields=("topic", "reason"),
     ),
     LogEvent(name="control_readable", meaning="The control topic is read again.", fields=("topic",)),
+    LogEvent(
+        name="side_input_unreadable",
+        meaning="A side input cannot be read; the partition beside which it is read goes on, and reading is retried.",
+        fields=("name", "topic", "partition", "beside", "reason"),
+    ),
+    LogEvent(
+        name="side_input_readable",
+        meaning="A side input is read again.",
+        fields=("name", "topic", "partition", "beside"),
+    ),
+    LogEvent(
+        name="side_input_moved",
+        meaning="The position of a side input is not in its topic any more; reading continues at another.",
+        fields=("name", "topic", "partition", "beside", "position", "reason"),
+    ),
+    LogEvent(
+        name="side_input_refused",
+        meaning="A side input is not read, because its name is not valid or there are too many.",
+        fields=("name", "topic", "beside", "reason"),
+    ),
+    LogEvent(
+        name="side_record_skipped",
+        meaning="A record of a side input cannot be read and is skipped; logged for the 1st, 10th, 100th, ... of them.",
+        fields=("name", "topic", "partition", "beside", "offset", "code", "count", "reason"),
+    ),
     LogEvent(name="schema_missing", meaning="A schema look-up failed; it is retried.", fields=("need", "reason")),
 )
 
@@ -522,6 +563,11 @@ def _show_partition(gauges: GaugeBoard, part: PartitionSnapshot) -> None:
     gauges.show("stream_partition_undone", part.undone, **where)
     gauges.show("stream_partition_closed", float(bool(part.gate)), **where)
     gauges.show("stream_partition_broken", float(bool(part.broken)), **where)
+    for topic in {one.topic for one in part.side_inputs}:
+        beside = [one for one in part.side_inputs if one.topic == topic]
+        gauges.show("stream_side_input_lag", sum(one.lag for one in beside), **where, side_topic=topic)
+        unreadable = float(any(one.problem for one in beside))
+        gauges.show("stream_side_input_unreadable", unreadable, **where, side_topic=topic)
 
 
 def _show_accounts(gauges: GaugeBoard, snapshot: Snapshot) -> None:

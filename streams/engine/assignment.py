@@ -1,6 +1,7 @@
 """A partition and its lanes for the duration of one assignment: applies each input to both."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from streams.dead_letter import DeadLetters
@@ -8,12 +9,15 @@ from streams.dispatch.in_flight import SentItem
 from streams.dispatch.wants import Wants
 from streams.engine.checkpoint import CheckpointPart, Outbox
 from streams.engine.control_effects import PendingReview
+from streams.engine.open_side_input import OpenSideInput
 from streams.engine.partition import Partition, Trigger
+from streams.engine.side_reading import SideReading
 from streams.flow import Answered, Arrived, Assignment, BadRecord, Draining, Flow, NotYet, Now, Output, Woken
 from streams.lanes.lane import Lane
 from streams.lanes.lanes import Lanes
 from streams.messages import Mark, OwnedPartition
 from streams.policy import Policy
+from streams.side_input import SideInputs
 
 WOKEN = Woken()
 DRAINING = Draining()
@@ -32,6 +36,7 @@ class AssignedPartition:
         wants: Wants,
         outbox: Outbox,
         dead_letters: DeadLetters,
+        sides: SideInputs | None,
         now: Now,
     ) -> None:
         self.at = at
@@ -41,6 +46,7 @@ class AssignedPartition:
         self.partition.to_restore = self.lanes.to_restore
         self.outbox = outbox
         self.review = PendingReview()
+        self.side = SideReading(at, sides, owned.mark.side if owned.mark is not None else {})
         self._flow = flow
         self._wants = wants
         self._dead_letters = dead_letters
@@ -76,11 +82,27 @@ class AssignedPartition:
             partition.backlog.popleft()
         partition.moved(now.mono_s)
 
+    def needs(self) -> Iterator[NotYet]:
+        """Yields what must be fetched before lanes, records or records of side inputs can be read."""
+        if self.partition.needs is not None:
+            yield self.partition.needs
+        yield from self.side.needs()
+
+    def fetched(self, need: Any) -> None:
+        """Lets reading go on where it waited for ``need``."""
+        if self.partition.needs is not None and self.partition.needs.need == need:
+            self.partition.needs = None
+        self.side.fetched(need)
+
     # ---- lanes ------------------------------------------------------------------------------------------------------
 
-    def open(self, now: Now) -> None:
-        """Opens the gate: wants may leave, sleeping lanes may be woken. Wakes the flow's standing lanes."""
+    def open(self, now: Now, *, forget: bool) -> None:
+        """Opens the gate: wants may leave, sleeping lanes may be woken, side inputs are read. Wakes standing lanes.
+
+        ``forget``: see ``SideReading.ask``.
+        """
         self.partition.open()
+        self.side.ask(forget=forget)
         self._wants.admit(self.at, now.mono_s)
         for key in self._flow.standing(self.at.partition):
             self.lanes.turn(key, WOKEN, now)
@@ -111,21 +133,32 @@ class AssignedPartition:
         self.outbox.add(lane, (), tells=False)
 
     @property
+    def ready_beside(self) -> list[OpenSideInput]:
+        """The side inputs whose records may be applied now: none while live input waits for its turn."""
+        may_read = self.partition.sends and not self.partition.backlog and not self.lanes.fault
+        return self.side.ready if may_read else []
+
+    @property
     def has_review(self) -> bool:
         """Whether lanes are to take a turn because of a control command."""
         return bool(self.review) and self.partition.sends
 
     # ---- checkpoints ------------------------------------------------------------------------------------------------
 
-    def contents(self) -> tuple[tuple[Output, ...], tuple[tuple[Lane, int], ...]]:
+    def contents(self, now: Now) -> tuple[tuple[Output, ...], tuple[tuple[Lane, int], ...]]:
         """Returns the outputs since the last checkpoint, with one record per changed lane, and those lanes with their
         versions."""
+        self.outbox.outputs.extend(self.side.progress(now))
         outputs, changed = self.outbox.take()
         for lane in changed:
             record = self.lanes.record(lane)
             if record is not None:
                 outputs.append(record)
         return tuple(outputs), tuple((lane, lane.version) for lane in changed)
+
+    def mark(self, serial: int, held: int) -> Mark:
+        """Returns the mark for a checkpoint (see ``Partition.mark``), with the positions of the side inputs."""
+        return replace(self.partition.mark(serial, held), side=self.side.positions())
 
     def became_durable(self, mark: Mark, written: CheckpointPart, now_s: float) -> None:
         """Applies a durable checkpoint: its lanes may sleep, and wants that it announced may leave."""

@@ -1,8 +1,8 @@
 """The state machine between source, flows, callers and sink: applies one input, then does all that it made possible.
 
 It uses no I/O, clock, thread or randomness, and only coordinates. The rules are in ``partition`` (phase, gate, marks),
-``lanes``, ``dispatch.wants``, ``dispatch.dispatcher`` (with ``rate_limiter``), ``checkpoint``, ``schema_fetch`` and
-``stall_detector``.
+``lanes``, ``dispatch.wants``, ``dispatch.dispatcher`` (with ``rate_limiter``), ``checkpoint``, ``schema_fetch``,
+``side_reading`` and ``stall_detector``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,6 +17,7 @@ from streams.engine.assignment import WOKEN, AssignedPartition
 from streams.engine.checkpoint import Checkpoints
 from streams.engine.partition import grown_topic, mismatch, replaced_input, replaced_state, unfit
 from streams.engine.schema_fetch import SchemaFetch
+from streams.engine.side_reading import turns_allowed
 from streams.engine.snapshot import Snapshot, account_of, partition_of
 from streams.engine.stall_detector import StallDetector
 from streams.flow import Answer, Assignment, Flow, Now
@@ -37,12 +38,14 @@ from streams.messages import (
     OwnedPartition,
     Released,
     Revoked,
+    SideRecords,
     Stop,
     Tick,
     TopicsSeen,
     Written,
 )
 from streams.policy import Pace, Policy, Share
+from streams.side_input import SideInputs
 
 RESTORED_PER_STEP: Final = 2_000
 """Lanes restored in one step, which takes a few milliseconds. A partition may have any number of lanes; the bound
@@ -69,8 +72,12 @@ class Engine:
         boot_us: int,
         dead_letters: DeadLetters,
         control: CommandHandler | None = None,
+        side_inputs: Mapping[str, SideInputs] | None = None,
     ) -> None:
-        """``control``: None if there is no control topic; otherwise no partition sends before it was read."""
+        """``control``: None if there is no control topic; otherwise no partition sends before it was read.
+
+        ``side_inputs``: by main topic.
+        """
         self._flows = flows
         self._shares = shares
         self._policy = policy
@@ -83,6 +90,8 @@ class Engine:
         self._partitions: dict[Assignment, AssignedPartition] = {}
         self._control = control
         self._control_is_read = control is None
+        self._control_is_known = control is None  # and not only given up on
+        self._side_inputs = side_inputs or {}
         self._has_commands = False  # the control topic has had a record
         self._drain_by_s: float | None = None
         self._stopped = ""
@@ -119,6 +128,8 @@ class Engine:
                 self._schema_fetch.fetched(message, self._partitions, now.mono_s)
             case ControlRead():
                 self._control_read(message, now)
+            case SideRecords():
+                self._side_records(message, now)
             case Drain():
                 self._drain(message, now)
             case Delayed():
@@ -237,12 +248,20 @@ class Engine:
         if effect.halted is not None:
             self._wants.halt(effect.halted, now.mono_s)
         self._control_is_read = self._control_is_read or message.complete
+        self._control_is_known = self._control_is_known or message.anew
         self._has_commands = self._has_commands or bool(message.records)
         for assigned in self._partitions.values():
             assigned.partition.awaits_control = not self._control_is_read
             assigned.review.tell(effect.tells)
             if effect.review:
                 assigned.review.ask()
+            if assigned.partition.sends:
+                assigned.side.ask(forget=self._control_is_known)
+
+    def _side_records(self, message: SideRecords, now: Now) -> None:
+        assigned = self._partitions.get(message.fetch.at)
+        if assigned is not None and assigned.partition.sends:
+            assigned.side.answered(message, now.mono_s)
 
     def _drain(self, message: Drain, now: Now) -> None:
         self._drain_by_s = now.mono_s + message.budget_s
@@ -258,8 +277,10 @@ class Engine:
         self._restore(now)
         self._review(now)
         self._wake_due(now)
-        yield from self._read(now)
+        self._read(now)
         yield from self._open_gates(now)
+        yield from self._read_beside(now)
+        yield from self._schema_fetch.requests(self._partitions, now.mono_s)
         yield from self._unreadable(now)
         yield from self._dispatcher.calls(
             now, self._checkpoints.lease_until_s, lambda sleeping: self._wake(sleeping, now)
@@ -318,15 +339,32 @@ class Engine:
             if assigned.lanes.fault and assigned.partition.writes:
                 yield from self._refused(assigned, assigned.lanes.fault, now)
 
-    def _read(self, now: Now) -> Iterator[Effect]:
-        """Gives lanes turns for arrived records as far as there is room; yields the fetches that records need."""
+    def _read(self, now: Now) -> None:
+        """Gives lanes turns for arrived records as far as there is room."""
         arrived = [assigned for assigned in self._partitions.values() if assigned.partition.backlog]
         outputs, awake = self._room() if arrived else (0, 0)
         for assigned in arrived:
             kept, up = len(assigned.outbox), len(assigned.lanes.awake)
             assigned.read(now, outputs, awake)
             outputs, awake = outputs - len(assigned.outbox) + kept, awake - len(assigned.lanes.awake) + up
-        yield from self._schema_fetch.requests(self._partitions, now.mono_s)
+
+    def _read_beside(self, now: Now) -> Iterator[Effect]:
+        """Gives lanes turns for records of side inputs, as far as live input leaves time and room; yields the fetches
+        for more of them."""
+        ready = [(each, side_input) for each in self._partitions.values() for side_input in each.ready_beside]
+        left = self._turns_beside() if ready else 0
+        for others, (assigned, side_input) in zip(range(len(ready) - 1, -1, -1), ready, strict=True):
+            turns = -(-left // (others + 1))
+            if turns > 0:
+                assigned.side.apply(side_input, assigned.lanes, turns, now)
+                left -= turns
+        for assigned in self._partitions.values():
+            yield from assigned.side.take_notices()
+            if assigned.partition.sends:
+                yield from assigned.side.fetches(now.mono_s)
+
+    def _turns_beside(self) -> int:
+        return turns_allowed(self._policy, self._room(), self._wants.background())
 
     def _room(self) -> tuple[int, int]:
         """Returns how many more outputs may wait for a checkpoint, and how many more lanes may be awake."""
@@ -338,7 +376,7 @@ class Engine:
     def _open_gates(self, now: Now) -> Iterator[Effect]:
         opening = [assigned for assigned in self._changing() if assigned.partition.may_open(now.mono_s)]
         for assigned in opening:
-            assigned.open(now)
+            assigned.open(now, forget=self._control_is_known)
             yield _notice("partition_opened", assigned.at, f"{assigned.lanes.undone} lanes are undone", level="info")
         if opening:
             self._set_share(now)
@@ -353,9 +391,9 @@ class Engine:
             writing = [assigned for assigned in self._partitions.values() if assigned.partition.writes]
             everyone = self._checkpoints.all_marks_due(now.mono_s)
             within = [assigned for assigned in writing if everyone or assigned.outbox or self._is_urgent(assigned)]
-            contents = {assigned.at: assigned.contents() for assigned in within}
+            contents = {assigned.at: assigned.contents(now) for assigned in within}
             serial, held = self._checkpoints.next_serial(), self._dispatcher.in_flight.held
-            marks = {assigned.at: assigned.partition.mark(serial, held(assigned.at)) for assigned in within}
+            marks = {assigned.at: assigned.mark(serial, held(assigned.at)) for assigned in within}
             yield self._checkpoints.start(contents, marks, now.mono_s)
 
     def _is_urgent(self, assigned: AssignedPartition) -> bool:
@@ -396,6 +434,8 @@ class Engine:
             self._checkpoints.due_at_s(urgent=any(map(self._is_urgent, changing))),
             self._schema_fetch.next_s(),
             self._stall_detector.next_s() if self._partitions else inf,
+            min((t.side.next_s() for t in sending), default=inf),
+            now.mono_s if any(t.ready_beside for t in sending) and self._turns_beside() > 0 else inf,
             now.mono_s if any(t.has_review for t in sending) and min(self._room()) > 0 else inf,
             now.mono_s if any(t.partition.is_restoring and t.partition.needs is None for t in changing) else inf,
             min((assigned.partition.gate_at_s() for assigned in changing), default=inf),
@@ -421,6 +461,7 @@ class Engine:
             wants=self._wants,
             outbox=self._checkpoints.outbox(at),
             dead_letters=self._dead_letters,
+            sides=self._side_inputs.get(at.topic),
             now=now,
         )
 
@@ -462,7 +503,9 @@ class Engine:
             [len(assigned.lanes.awake) for assigned in self._partitions.values()],
         )
         return Snapshot(
-            partitions=tuple(partition_of(t.partition, t.lanes, held(t.at), now) for t in self._partitions.values()),
+            partitions=tuple(
+                partition_of(t.partition, t.lanes, t.side.open, held(t.at), now) for t in self._partitions.values()
+            ),
             accounts={name: account_of(name, self._dispatcher, self._wants, now) for name in self._dispatcher.limiters},
             lanes_awake=sum(awake),
             lanes_asleep=sum(assigned.lanes.asleep for assigned in self._partitions.values()),

@@ -23,14 +23,11 @@ class SchemaFetch:
             return
         self._asked.pop(fetched.need, None)
         for assigned in partitions.values():
-            if assigned.partition.needs is not None and assigned.partition.needs.need == fetched.need:
-                assigned.partition.needs = None
+            assigned.fetched(fetched.need)
 
     def requests(self, partitions: AssignedPartitions, now_s: float) -> Iterator[Fetch]:
         """Yields the requests to make now."""
-        needs = {
-            assigned.partition.needs.need for assigned in partitions.values() if assigned.partition.needs is not None
-        }
+        needs = {waiting.need for assigned in partitions.values() for waiting in assigned.needs()}
         for need in [need for need in self._asked if need not in needs and self._asked[need] < inf]:
             del self._asked[need]
         for need in needs:

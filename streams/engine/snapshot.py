@@ -1,13 +1,31 @@
 """The engine's status as frozen values, for health checks, metrics and people. Cheap enough to take every second."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from streams.dispatch.dispatcher import Dispatcher
 from streams.dispatch.wants import Wants
+from streams.engine.open_side_input import OpenSideInput
 from streams.engine.partition import Partition
 from streams.flow import Now
 from streams.lanes.lanes import Lanes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideInputSnapshot:
+    """The status of one side input of a partition."""
+
+    name: str
+    topic: str
+    partition: int
+    position: int  # next offset to be applied
+    end: int | None  # the offset to stop before, or else the last stable offset; None = not known yet
+    lag: int  # offsets up to ``end``; 0 if that is not known
+    delivered: int  # messages to lanes since its start
+    skipped: int  # records that could not be read, since this process opened the partition
+    is_paused: bool
+    waiting_for: str  # what must be fetched before its next record can be read; empty = nothing
+    problem: str  # why it cannot be read; empty = it can
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +51,7 @@ class PartitionSnapshot:
     oldest_open_age_s: float = 0.0  # of these; 0 = there is none
     held_back: int = 0  # offsets that cannot be read before a producer's open transaction ends
     held_back_age_s: float = 0.0  # since they were first seen to be held back
+    side_inputs: tuple[SideInputSnapshot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +83,9 @@ class Snapshot:
     stopped: str  # why the engine stopped; empty = it runs
 
 
-def partition_of(partition: Partition, lanes: Lanes, in_flight: int, now: Now) -> PartitionSnapshot:
+def partition_of(
+    partition: Partition, lanes: Lanes, side_inputs: Iterable[OpenSideInput], in_flight: int, now: Now
+) -> PartitionSnapshot:
     """Returns the status of a partition with ``in_flight`` items."""
     oldest_us = lanes.open.oldest_us()
     return PartitionSnapshot(
@@ -87,6 +108,24 @@ def partition_of(partition: Partition, lanes: Lanes, in_flight: int, now: Now) -
         oldest_open_age_s=_age_s(oldest_us, now),
         held_back=partition.held_back,
         held_back_age_s=partition.held_age_s(now.mono_s),
+        side_inputs=tuple(map(_side_input, side_inputs)),
+    )
+
+
+def _side_input(one: OpenSideInput) -> SideInputSnapshot:
+    end = one.spec.end if one.spec.end is not None else one.log_end
+    return SideInputSnapshot(
+        name=one.spec.name,
+        topic=one.spec.topic,
+        partition=one.spec.partition,
+        position=one.position,
+        end=end,
+        lag=max(0, end - one.position) if end is not None else 0,
+        delivered=one.delivered,
+        skipped=one.skipped,
+        is_paused=one.spec.is_paused,
+        waiting_for=one.needs.text if one.needs is not None else "",
+        problem=one.problem,
     )
 
 

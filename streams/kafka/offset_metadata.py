@@ -7,8 +7,12 @@ because nothing is known about the previous owner. A mark contains its own posit
 keeps the metadata, that is no mark either.
 
 ``v`` is increased only if an older version must not read a mark as its own. Older versions ignore unknown fields: they
-read a mark of this version correctly, check less of it, and write marks without ``position`` and ``input_topic_id``,
-whose absence is accepted here.
+read a mark of this version correctly, check less of it, and write marks without ``position``, ``input_topic_id`` and
+``side``, whose absence is accepted here.
+
+``side`` has the positions of side inputs by name, each as a list: position, messages delivered, topic id. The bounds of
+``streams.side_input`` keep a mark below the broker's limit. Of later versions, further elements of a list are ignored;
+a list that cannot be read is left out, and its side input starts again.
 """
 
 import json
@@ -16,6 +20,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from streams.messages import Mark
+from streams.side_input import INPUTS_LIMIT, NAME_LIMIT, SidePosition
 
 LIMIT: Final = 4_095
 _VERSION: Final = 1
@@ -40,6 +45,7 @@ def encode(mark: Mark) -> str:
             "state_topic_id": mark.state_topic_id,
             "position": mark.position,
             **({"input_topic_id": mark.input_topic_id} if mark.input_topic_id else {}),
+            **({"side": {name: _listed(one) for name, one in mark.side.items()}} if mark.side else {}),
         },
         separators=(",", ":"),
     )
@@ -64,7 +70,28 @@ def decode(position: int, metadata: str | None) -> Mark | None:
         serial=fields["serial"],
         state_topic_id=fields["state_topic_id"],
         input_topic_id=fields.get("input_topic_id", ""),
+        side=_side(fields.get("side")),
     )
+
+
+def _listed(one: SidePosition) -> list[Any]:
+    return [one.position, one.delivered, *([one.topic_id] if one.topic_id else ())]
+
+
+def _side(found: Any) -> Mapping[str, SidePosition]:
+    """Returns the positions of side inputs that can be read, as many as a partition may have."""
+    if not isinstance(found, dict):
+        return {}
+    read = {name: _side_position(listed) for name, listed in found.items() if 0 < len(name) <= NAME_LIMIT}
+    known = [(name, one) for name, one in read.items() if one is not None]
+    return dict(known[:INPUTS_LIMIT])
+
+
+def _side_position(listed: Any) -> SidePosition | None:
+    position, delivered, topic_id, *_ = [*listed, "", "", ""] if isinstance(listed, list) else ("", "", "")
+    if type(position) is not int or type(delivered) is not int or position < 0 or not isinstance(topic_id, str):
+        return None
+    return SidePosition(position=position, delivered=delivered, topic_id=topic_id)
 
 
 def _object(text: str) -> Mapping[str, Any]:

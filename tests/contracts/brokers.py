@@ -19,6 +19,7 @@ from devstack.stack import Stack
 from streams.flow import Assignment, Output, Record
 from streams.kafka import offset_metadata
 from streams.kafka.settings import KafkaConnection, SinkSettings, SourceSettings
+from streams.kafka.side_reader import KafkaSideReader
 from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.kafka.source import KafkaSource
 from streams.messages import (
@@ -34,7 +35,7 @@ from streams.messages import (
     TopicsSeen,
     Written,
 )
-from streams.ports import Again, Done, Sink, Source
+from streams.ports import Again, Done, SideReader, Sink, Source
 
 Start = Literal["earliest", "latest"] | datetime
 PATIENCE_S = 120.0
@@ -63,6 +64,8 @@ class BrokerAdapter(Protocol):
     def source(self, *, group: str, topics: Mapping[str, str], start: Start = "earliest") -> Source: ...
 
     def sink(self, *, group: str, instance_id: str, replaceable: frozenset[str] = frozenset()) -> Sink: ...
+
+    def side_reader(self) -> SideReader: ...
 
     def committed(self, group: str, topic: str, partition: int) -> tuple[int, Mark | None] | None: ...
 
@@ -106,6 +109,9 @@ class MemoryAdapter:
     def sink(self, *, group: str, instance_id: str, replaceable: frozenset[str] = frozenset()) -> Sink:
         return memory.MemorySink(self.broker, instance_id=instance_id)
 
+    def side_reader(self) -> SideReader:
+        return memory.MemorySideReader(self.broker)
+
     def committed(self, group: str, topic: str, partition: int) -> tuple[int, Mark | None] | None:
         return self.broker.committed(group, topic, partition)
 
@@ -120,6 +126,7 @@ class _ClientAdapter:
     """The parts shared by the embedded and the real broker, which use the same clients."""
 
     session_s = 6.0
+    topic_ids = True
     properties: Mapping[str, Any] = {}
 
     def __init__(self, bootstrap_servers: str) -> None:
@@ -199,6 +206,9 @@ class _ClientAdapter:
             )
         )
 
+    def side_reader(self) -> SideReader:
+        return KafkaSideReader(self.connection(), reader="side", topic_ids=self.topic_ids)
+
     def _sink_settings(self, group: str, instance_id: str, replaceable: frozenset[str]) -> SinkSettings:
         return SinkSettings(
             connection=self.connection(),
@@ -232,6 +242,7 @@ class EmbeddedAdapter(_ClientAdapter):
 
     cannot = embedded_broker.CANNOT
     session_s = 3.0
+    topic_ids = False
     properties = embedded_broker.CLIENT_PROPERTIES
 
     def __init__(self, holder: embedded_broker.EmbeddedBroker) -> None:

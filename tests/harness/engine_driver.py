@@ -23,12 +23,15 @@ from streams.messages import (
     OwnedPartition,
     Released,
     Revoked,
+    SideFetch,
     Stop,
     Tick,
     Written,
 )
 from streams.policy import Pace, Policy, Share
+from streams.side_input import SideInputs
 from tests.harness.toy_flow import Room, Shown, Thermostats
+from tests.harness.toy_side_inputs import PROGRESS, SideLog
 
 WALL_US = 1_700_000_000_000_000
 OK = Settled(answer=Shown())
@@ -49,6 +52,7 @@ class EngineDriver:
         boot_us: int = 0,
         auto: bool = True,
         control: CommandHandler | None = None,
+        side_inputs: SideInputs | None = None,
     ) -> None:
         flow = flow or Thermostats()
         self.flows = flows or {flow.topic: flow}
@@ -62,6 +66,7 @@ class EngineDriver:
             boot_us=boot_us,
             dead_letters=DeadLetters(topics={t: f"{t}.dlq" for t in self.flows}, instance=instance),
             control=control,
+            side_inputs=dict.fromkeys(self.flows, side_inputs) if side_inputs is not None else {},
         )
         self.auto = auto
         self.now = Now(mono_s=100.0, wall_us=WALL_US)
@@ -74,6 +79,8 @@ class EngineDriver:
         self.marks: dict[Assignment, Mark] = {}
         self.next_offset = 0
         self.epochs = 0
+        self.side_logs: dict[tuple[str, int], SideLog] = {}
+        self.side_fetches: list[SideFetch] = []  # not answered yet
 
     # ---- time -------------------------------------------------------------------------------------------------------
 
@@ -82,6 +89,7 @@ class EngineDriver:
         effects = self.engine.feed(said, self.now)
         self.effects.extend(effects)
         self.calls.extend(e for e in effects if isinstance(e, Call))
+        self.side_fetches.extend(e for e in effects if isinstance(e, SideFetch))
         made = [e for e in effects if isinstance(e, Checkpoint)]
         self.checkpoints.extend(made)
         if self.auto:
@@ -101,6 +109,7 @@ class EngineDriver:
         for _ in range(100_000):
             if answer is not None:
                 self.answer_all(answer)
+            self.serve_side_inputs()
             at_s = min(until_s, self.engine.wake_at_s())
             if self.now.mono_s >= until_s:
                 return
@@ -179,6 +188,28 @@ class EngineDriver:
 
     def drain(self, budget_s: float = 5.0) -> None:
         self.feed(Drain(budget_s=budget_s))
+
+    # ---- side inputs ------------------------------------------------------------------------------------------------
+
+    def side_log(self, topic: str = "side", partition: int = 0) -> SideLog:
+        """Returns a partition that is read beside others, created on first use."""
+        return self.side_logs.setdefault((topic, partition), SideLog())
+
+    def serve_side_inputs(self) -> None:
+        """Answers the requests for which there is something to read."""
+        waiting, self.side_fetches = self.side_fetches, []
+        for fetch in waiting:
+            answer = self.side_log(fetch.topic, fetch.partition).answer(fetch)
+            if answer is None:
+                self.side_fetches.append(fetch)
+            else:
+                self.feed(answer)
+
+    @property
+    def progress(self) -> list[dict[str, Any]]:
+        """Returns the durable reports of progress of side inputs, each with its ``name``."""
+        rows = self.topics.get(PROGRESS, [])
+        return [{"name": (key or b"").decode(), **json.loads(value)} for key, value in rows]
 
     # ---- sink -------------------------------------------------------------------------------------------------------
 

@@ -171,6 +171,8 @@ class Thermostats:
                 tells = (Told(lane=f"zone:{event.zone}", message=event.id),) if event.zone else ()
             case Answered():
                 lane = self._answered(lane, cause, outputs)
+            case Told(message=SetPoint() as event):
+                lane = self._arrived(lane, event, outputs)
             case Told(message=message):
                 lane = replace(lane, heard=lane.heard + 1)
                 outputs.append(self._result(lane.key, str(message), "HEARD"))

@@ -29,6 +29,7 @@ from streams.messages import (
     Released,
     Reread,
     Revoked,
+    SideFetch,
     Stop,
     Tick,
     Topic,
@@ -436,7 +437,7 @@ class SimulatedProcess:
                 self._release(parts)
             case Fetch(need=need):
                 self.later(self.world.between(0.02, 0.2), lambda: self._fetch(need))
-            case Notice() | Reread():
+            case Notice() | Reread() | SideFetch():
                 pass
             case Stop(reason=reason, failed=failed):
                 if failed or not self._leaving:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from devstack.memory import MemoryBroker, MemorySink, MemorySource
+from devstack.memory import MemoryBroker, MemorySideReader, MemorySink, MemorySource
 from streams.clock import SystemClock, uptime_s
 from streams.control import ControlRead
 from streams.engine.snapshot import Snapshot
@@ -33,11 +33,13 @@ from streams.messages import (
     Released,
     Reread,
     Revoked,
+    SideFetch,
+    SideRecords,
     Stop,
     Tick,
     Written,
 )
-from streams.ports import Again, Done, Follower, Report, SourceEvent, Stopping
+from streams.ports import Again, Done, Follower, Report, SideReader, SideReport, SideRequests, SourceEvent, Stopping
 from streams.runner import Lifecycle, Runner, RunnerSettings
 
 PATIENCE_S = 120.0
@@ -114,6 +116,7 @@ class Workplace:
     fetch: Callable[[Any], None] = lambda _need: None
     settings: RunnerSettings = field(default_factory=lambda: RunnerSettings(drain_s=1.0))
     followers: Sequence[Follower] = ()
+    side_reader: SideReader | None = None
     before: Sequence[threading.Thread] = field(default_factory=threading.enumerate)
 
     def __post_init__(self) -> None:
@@ -137,6 +140,7 @@ class Workplace:
             observer=self.observer,
             settings=self.settings,
             followers=self.followers,
+            side_reader=self.side_reader,
         )
 
 
@@ -739,6 +743,43 @@ def test_a_follower_that_fails_ends_the_run(place: Workplace) -> None:
     place.followers = [Following([], error=Bug("follower"))]
 
     with pytest.raises(Bug, match="follower"):
+        place.runner().run()
+
+
+FETCH = SideFetch(at=AT, name="past", topic="out", partition=0, position=0)
+
+
+def test_a_side_input_is_read_in_a_thread_of_its_own_and_the_engine_gets_the_answer(
+    place: Workplace, started: Callable[[], Runner]
+) -> None:
+    place.side_reader = MemorySideReader(place.broker)
+    place.broker.append([Output(topic="out", key=b"k", value=b"v", partition=0)])
+    place.engine.rules[Assigned] = lambda _: [FETCH, replace(FETCH, name="none", topic="missing")]
+    started()
+    wait(lambda: len(place.engine.inputs(SideRecords)) == 2)
+
+    answers = {answer.fetch.name: answer for answer in place.engine.inputs(SideRecords)}
+    assert [record.value for record in answers["past"].records] == [b"v"]
+    assert "does not exist" in answers["none"].problem
+    assert place.engine.threads == {"engine"}
+
+
+class FailingSideReader:
+    def serve(self, requests: SideRequests, report: SideReport, stopping: Stopping) -> None:
+        raise Bug("side reader")
+
+
+def test_a_side_reader_that_fails_ends_the_run(place: Workplace) -> None:
+    place.side_reader = FailingSideReader()
+
+    with pytest.raises(Bug, match="side reader"):
+        place.runner().run()
+
+
+def test_a_side_input_without_a_side_reader_is_a_bug(place: Workplace) -> None:
+    place.engine.rules[Assigned] = lambda _: [FETCH]
+
+    with pytest.raises(ValueError, match="no side reader"):
         place.runner().run()
 
 

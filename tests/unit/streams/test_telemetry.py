@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.dead_letter import DeadLetters
-from streams.engine.snapshot import AccountSnapshot, PartitionSnapshot, Snapshot
+from streams.engine.snapshot import AccountSnapshot, PartitionSnapshot, SideInputSnapshot, Snapshot
 from streams.flow import Answer, Assignment, BadRecord, Call, Item, Lost, Now, Output, Record, Retry, Settled
 from streams.messages import (
     Arrivals,
@@ -252,6 +252,28 @@ def test_assigned_and_revoked_partitions_are_logged(telemetry: Telemetry, lines:
     assert seen["stream_partitions_given_up_total,how=lost"] == 1
     assert [line.event for line in lines] == ["partition_restored", "partitions_revoked"]
     assert lines[0].fields == {"topic": "in", "partition": 3, "lanes": 0, "position": 5, "end": 9, "drained": 1}
+
+
+def test_the_side_inputs_of_a_partition_are_summed_by_topic(telemetry: Telemetry) -> None:
+    one = SideInputSnapshot(
+        name="a",
+        topic="units",
+        partition=3,
+        position=5,
+        end=9,
+        lag=4,
+        delivered=5,
+        skipped=0,
+        is_paused=False,
+        waiting_for="",
+        problem="",
+    )
+    before = snapshot()
+    part = replace(before.partitions[0], side_inputs=(one, replace(one, name="b", lag=3, problem="away")))
+    telemetry.on_snapshot(replace(before, partitions=(part,)))
+
+    assert samples(telemetry)["stream_side_input_lag,partition=3,side_topic=units,topic=in"] == 7
+    assert samples(telemetry)["stream_side_input_unreadable,partition=3,side_topic=units,topic=in"] == 1
 
 
 def test_a_snapshot_becomes_gauges_and_earlier_ones_are_no_longer_exported(telemetry: Telemetry) -> None:

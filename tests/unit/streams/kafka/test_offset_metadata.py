@@ -8,8 +8,18 @@ from hypothesis import strategies as st
 
 from streams.kafka import offset_metadata
 from streams.messages import Mark
+from streams.side_input import INPUTS_LIMIT, NAME_LIMIT, SidePosition
 
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
+names = st.text(
+    st.characters(min_codepoint=32, max_codepoint=126, exclude_characters='"\\'), min_size=1, max_size=NAME_LIMIT
+)
+some_positions = st.builds(
+    SidePosition,
+    position=st.integers(0, 2**63 - 1),
+    delivered=st.integers(0, 2**63 - 1),
+    topic_id=st.sampled_from(["", "M6zTJm3zQdCSXnXfdXwPDg"]),
+)
 some_marks = st.builds(
     Mark,
     position=st.integers(0, 2**62),
@@ -18,6 +28,7 @@ some_marks = st.builds(
     serial=st.integers(0, 2**62),
     state_topic_id=text,
     input_topic_id=text,
+    side=st.dictionaries(names, some_positions, max_size=3),
 )
 
 
@@ -44,7 +55,9 @@ nested = st.recursive(
 
 @given(
     st.dictionaries(
-        st.sampled_from(["v", "read_ahead", "drained", "serial", "state_topic_id", "position", "input_topic_id"]),
+        st.sampled_from(
+            ["v", "read_ahead", "drained", "serial", "state_topic_id", "position", "input_topic_id", "side"]
+        ),
         nested,
     )
 )
@@ -93,6 +106,50 @@ def test_a_number_that_is_a_boolean_is_no_mark() -> None:
 
     assert offset_metadata.decode(0, json.dumps(said | {"serial": True})) is None
     assert offset_metadata.decode(0, json.dumps(said | {"drained": 1})) is None
+
+
+ID = "M6zTJm3zQdCSXnXfdXwPDg"
+
+
+@given(
+    st.dictionaries(
+        names.map(lambda name: name.ljust(NAME_LIMIT, "x")),
+        some_positions,
+        min_size=INPUTS_LIMIT,
+        max_size=INPUTS_LIMIT,
+    )
+)
+def test_the_positions_of_as_many_side_inputs_as_a_partition_may_have_fit(side: dict[str, SidePosition]) -> None:
+    longest = {name: SidePosition(position=2**63 - 1, delivered=2**63 - 1, topic_id=ID) for name in side}
+    mark = Mark(
+        position=2**63 - 1,
+        read_ahead=2**63 - 1,
+        drained=False,
+        serial=2**63 - 1,
+        state_topic_id=ID,
+        input_topic_id=ID,
+        side=longest,
+    )
+
+    assert offset_metadata.decode(mark.position, offset_metadata.encode(mark)) == mark
+
+
+def test_positions_of_side_inputs_that_cannot_be_read_are_left_out_and_the_mark_is_kept() -> None:
+    good = {"a": [5, 2, "id", "of a later version"], "b": [7, 0]}
+    bad = {"c": 3, "d": [], "e": [1], "f": ["1", 2], "g": [-1, 0], "h": [True, 0], "i": [1, 1, 1], "x" * 41: [1, 1]}
+    said = json.dumps(json.loads(OF_THE_FIRST_VERSION) | {"side": {**good, **bad}})
+    mark = offset_metadata.decode(3, said)
+
+    assert mark is not None
+    assert mark.side == {"a": SidePosition(position=5, delivered=2, topic_id="id"), "b": SidePosition(position=7)}
+
+
+@pytest.mark.parametrize("side", [None, 1, "a", [], {}])
+def test_side_inputs_of_another_shape_are_none(side: object) -> None:
+    mark = offset_metadata.decode(3, json.dumps(json.loads(OF_THE_FIRST_VERSION) | {"side": side}))
+
+    assert mark is not None
+    assert mark.side == {}
 
 
 def test_a_mark_over_the_brokers_limit_is_refused_before_it_spoils_a_transaction() -> None:

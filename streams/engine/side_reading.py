@@ -1,0 +1,165 @@
+"""The side inputs of one assignment, and how they share a step of the engine with live input.
+
+The positions of the previous owner are kept until the application was asked for its side inputs. They are forgotten
+only once it can know them all: while the control topic could not be read, a name that is missing may return.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf
+from typing import Any, Final
+
+from streams.engine.open_side_input import OpenSideInput
+from streams.flow import Assignment, NotYet, Now, Output
+from streams.lanes.lanes import Lanes
+from streams.messages import Notice, SideFetch, SideRecords
+from streams.policy import Policy
+from streams.side_input import INPUTS_LIMIT, NAME_LIMIT, SideInput, SideInputs, SidePosition
+
+TURNS_PER_STEP: Final = 50
+"""Turns that side inputs get in one step, which takes a few milliseconds: live input waits no longer than that."""
+
+SHARE_OF_ROOM: Final = 0.25
+"""Part of ``Policy.max_outputs`` and ``Policy.max_awake`` up to which side inputs are read; live input has the rest."""
+
+
+class SideReading:
+    """The side inputs of one assignment by name. ``found``: the positions in the previous owner's mark."""
+
+    def __init__(self, at: Assignment, sides: SideInputs | None, found: Mapping[str, SidePosition]) -> None:
+        self.at = at
+        self._sides = sides
+        self._inputs: dict[str, OpenSideInput] = {}
+        self._kept = dict(found)  # positions of names that the application has not returned, or not yet
+        self._refused: set[str] = set()  # names that were refused when the application was last asked
+        self._notices: list[Notice] = []
+
+    def ask(self, *, forget: bool) -> None:
+        """Asks the application for the side inputs. ``forget``: positions of names that it does not return are dropped.
+
+        Called when the partition opens, and when something may have changed.
+        """
+        before, self._inputs = self._inputs, {}
+        if self._sides is not None:
+            self._inputs = self._opened(self._sides, before, forget=forget)
+        gone = {name: one.reached for name, one in before.items() if name not in self._inputs}
+        self._kept = {} if forget else {**self._kept, **gone}
+
+    def _opened(
+        self, sides: SideInputs, before: Mapping[str, OpenSideInput], *, forget: bool
+    ) -> dict[str, OpenSideInput]:
+        """Returns the side inputs that the application returns, with their positions."""
+        named = sides.inputs(self.at.partition)
+        kept = set() if forget else (self._kept.keys() | before.keys()) - {spec.name for spec in named}
+        opened = {}
+        for spec in self._accepted(named, INPUTS_LIMIT - len(kept)):
+            one = before.get(spec.name)
+            renewed = one is not None and one.renewed(spec)
+            found = self._kept.pop(spec.name, None)
+            opened[spec.name] = one if one is not None and renewed else OpenSideInput(self.at, spec, sides, found)
+        return opened
+
+    def _accepted(self, named: Sequence[SideInput], at_most: int) -> list[SideInput]:
+        accepted: dict[str, SideInput] = {}
+        refused = set()
+        for spec in named:
+            why = _refusal(spec, accepted, at_most)
+            if not why:
+                accepted[spec.name] = spec
+                continue
+            refused.add(spec.name)
+            if spec.name not in self._refused:
+                fields = {"name": spec.name[:NAME_LIMIT], "topic": spec.topic, "beside": _text(self.at), "reason": why}
+                self._notices.append(Notice(event="side_input_refused", level="error", fields=fields))
+        self._refused = refused
+        return list(accepted.values())
+
+    # ---- reading ----------------------------------------------------------------------------------------------------
+
+    def answered(self, answer: SideRecords, now_s: float) -> None:
+        """Takes an answer; ignores one for a side input that is not named any more."""
+        side_input = self._inputs.get(answer.fetch.name)
+        if side_input is not None:
+            self._notices.extend(side_input.answered(answer, now_s))
+
+    def fetches(self, now_s: float) -> Iterator[SideFetch]:
+        """Yields the requests to make now."""
+        for side_input in self._inputs.values():
+            fetch = side_input.fetch(now_s)
+            if fetch is not None:
+                yield fetch
+
+    def next_s(self) -> float:
+        """Returns when to call ``fetches`` again; ``inf`` = not before something else happens."""
+        return min((one.next_fetch_s() for one in self._inputs.values()), default=inf)
+
+    def needs(self) -> Iterator[NotYet]:
+        """Yields what must be fetched before records can be read."""
+        return (one.needs for one in self._inputs.values() if one.needs is not None)
+
+    def fetched(self, need: Any) -> None:
+        """Lets the side inputs go on that waited for ``need``."""
+        for one in self._inputs.values():
+            if one.needs is not None and one.needs.need == need:
+                one.needs = None
+
+    @property
+    def ready(self) -> list[OpenSideInput]:
+        """The side inputs that have records to be applied."""
+        return [one for one in self._inputs.values() if one.is_ready]
+
+    def apply(self, side_input: OpenSideInput, lanes: Lanes, turns: int, now: Now) -> None:
+        """Gives lanes at most ``turns`` turns for the records of one of the side inputs."""
+        self._notices.extend(side_input.apply(lanes, turns, now))
+
+    def take_notices(self) -> list[Notice]:
+        """Returns what is to be logged since the last call."""
+        notices, self._notices = self._notices, []
+        return notices
+
+    # ---- reporting --------------------------------------------------------------------------------------------------
+
+    @property
+    def open(self) -> tuple[OpenSideInput, ...]:
+        """The side inputs, for the status."""
+        return tuple(self._inputs.values())
+
+    def positions(self) -> Mapping[str, SidePosition]:
+        """Returns the positions to be committed."""
+        return {**self._kept, **{name: one.reached for name, one in self._inputs.items()}}
+
+    def progress(self, now: Now) -> Iterator[Output]:
+        """Yields the application's reports of progress since the last call, for the checkpoint being made."""
+        for one in self._inputs.values():
+            yield from one.progress(now)
+
+
+def turns_allowed(policy: Policy, room: tuple[int, int], background: int) -> int:
+    """Returns how many turns side inputs may get in this step.
+
+    ``room``: outputs that may still wait for a checkpoint, and lanes that may still be awake. ``background``: wants of
+    background work in the process.
+    """
+    outputs, awake = room
+    return min(
+        TURNS_PER_STEP,
+        outputs - round((1 - SHARE_OF_ROOM) * policy.max_outputs),
+        awake - round((1 - SHARE_OF_ROOM) * policy.max_awake),
+        policy.side_background - background,
+    )
+
+
+def _refusal(spec: SideInput, accepted: Mapping[str, SideInput], at_most: int) -> str:
+    """Returns why a side input is refused; empty = it is not."""
+    if not spec.name or len(spec.name) > NAME_LIMIT or not spec.name.isascii() or not spec.name.isprintable():
+        return f"its name must have 1 to {NAME_LIMIT} printable ASCII characters"
+    if '"' in spec.name or "\\" in spec.name:
+        return "its name must not contain quotes or backslashes"
+    if spec.name in accepted:
+        return "its name was given twice"
+    if len(accepted) >= at_most:
+        return f"a partition may have {INPUTS_LIMIT} side inputs at once"
+    return ""
+
+
+def _text(at: Assignment) -> str:
+    return f"{at.topic}/{at.partition}"
