@@ -146,6 +146,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
         polls=flows.polls(running),
         out_of_order=flows.out_of_order(running),
         sent_as_other=flows.sent_as_other(running),
+        drifts=flows.drifts(running),
         sweeps=flows.sweeps(running),
         subscriptions=flows.subscriptions(running),
     )

@@ -85,6 +85,11 @@ def out_of_order(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str
     return next(line.flow.out_of_order for line in running.values() if isinstance(line.flow, OfferFlow))
 
 
+def drifts(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, int]]:
+    """Returns a function that reports, by cause, the number of drifts that were found."""
+    return next(line.flow.drifts for line in running.values() if isinstance(line.flow, OfferFlow))
+
+
 def sent_as_other(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, int]]:
     """Returns a function that reports, by account, the number of results with the code CARRIER_SENT_AS_OTHER."""
     found = (line.flow.sent_as_other for line in running.values() if isinstance(line.flow, ShipmentFlow))

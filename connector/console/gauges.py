@@ -67,6 +67,14 @@ PUSH_DISABLED: Final = Gauge(
     "a day; only where this process polls. Orders then wait for the next regular poll. `connector push repair` enables "
     "them again.",
 )
+DRIFTS: Final = Gauge(
+    name="connector_offers_drifted_total",
+    unit="values",
+    means="Values that differ from what the marketplace accepted last, as sweeps have shown, by cause; each change "
+    "counts once. LOST_WRITE and EDITED_OUTSIDE need a person. The topic drift has each of them.",
+    label="cause",
+    kind="counter",
+)
 SWEPT: Final = Gauge(
     name="connector_sweeps_last_success_timestamp_seconds",
     unit="s since 1970",
@@ -74,7 +82,7 @@ SWEPT: Final = Gauge(
     "when it is several intervals old.",
     label="place",
 )
-EVERY: Final = (READY, SKEW, POLLED, POLL_FAILURES, OUT_OF_ORDER, SENT_AS_OTHER, SWEPT, PUSH_DISABLED)
+EVERY: Final = (READY, SKEW, POLLED, POLL_FAILURES, OUT_OF_ORDER, SENT_AS_OTHER, DRIFTS, SWEPT, PUSH_DISABLED)
 
 Readings = Mapping[Gauge, Mapping[str, float | None]]
 """The values of each metric by label value ("" for a metric without a label); None if not known yet."""
@@ -87,6 +95,7 @@ def readings(
     polls: Mapping[str, PollReport],
     out_of_order: Mapping[str, int],
     sent_as_other: Mapping[str, int],
+    drifts: Mapping[str, int],
     sweeps: Mapping[str, SweepReport],
     subscriptions: Mapping[str, PushReport],
 ) -> Readings:
@@ -98,6 +107,7 @@ def readings(
         POLL_FAILURES: {name: poll.failures for name, poll in polls.items()},
         OUT_OF_ORDER: out_of_order,
         SENT_AS_OTHER: sent_as_other,
+        DRIFTS: drifts,
         SWEPT: {
             place: _seconds(sweep.state.finished.ended_at_us if sweep.state.finished is not None else None)
             for place, sweep in sweeps.items()

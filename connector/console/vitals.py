@@ -55,6 +55,7 @@ class ProcessVitals:
         polls: Callable[[], Mapping[str, PollReport]] = dict,
         out_of_order: Callable[[], Mapping[str, int]] = dict,
         sent_as_other: Callable[[], Mapping[str, int]] = dict,
+        drifts: Callable[[], Mapping[str, int]] = dict,
         sweeps: Callable[[], Mapping[str, SweepReport]] = dict,
         subscriptions: Callable[[], Mapping[str, PushReport]] = dict,
         clock: Callable[[], float] = uptime_s,
@@ -67,6 +68,7 @@ class ProcessVitals:
         self._polls = polls
         self._out_of_order = out_of_order
         self._sent_as_other = sent_as_other
+        self._drifts = drifts
         self._sweeps = sweeps
         self._subscriptions = subscriptions
         self._clock = clock
@@ -95,6 +97,7 @@ class ProcessVitals:
             "clock_skew_s": self._skews(),
             "orders": {account: synced(poll) for account, poll in self._polls().items()},
             "sweeps": {place: swept(sweep) for place, sweep in self._sweeps().items()},
+            "drifts": self._drifts(),
             "push": {account: subscribed(push) for account, push in self._subscriptions().items()},
             "engine": snapshot,
         }
@@ -107,6 +110,7 @@ class ProcessVitals:
             polls=self._polls(),
             out_of_order=self._out_of_order(),
             sent_as_other=self._sent_as_other(),
+            drifts=self._drifts(),
             sweeps=self._sweeps(),
             subscriptions=self._subscriptions(),
         )

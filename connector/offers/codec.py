@@ -2,9 +2,18 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
-from connector.contracts.codec import KeyReader, SchemaIds, header_text, key_writer, newest_schema, reader_of, writer_of
+from connector.contracts.codec import (
+    KeyReader,
+    SchemaIds,
+    header_text,
+    key_writer,
+    newest_schema,
+    reader_of,
+    schema_name,
+    writer_of,
+)
 from connector.contracts.problem import Problem, ProblemError
 from connector.offers.events import (
     Announced,
@@ -16,6 +25,7 @@ from connector.offers.events import (
     LocationStock,
     Miss,
     OfferChanged,
+    OfferDrifted,
     OfferNotFound,
     OfferResult,
     OfferState,
@@ -48,6 +58,9 @@ class OfferCodecs:
         self.encode_result: Final = writer_of(OfferResult, ids.value(OfferResult))
         self.encode_not_found: Final = writer_of(OfferNotFound, ids.value(OfferNotFound))
         self.encode_state: Final = writer_of(OfferState, ids.value(OfferState))
+        self.encode_drift: Final = (
+            writer_of(OfferDrifted, ids.value(OfferDrifted)) if schema_name(OfferDrifted) in ids.values else _is_off
+        )
         self.result_key: Final = key_writer(ids.key(OfferResult))
         self.not_found_key: Final = key_writer(ids.key(OfferNotFound))
         self.decode_key: Final = KeyReader(lookup, avro=ids.keys is not None, expected="the EAN").decode
@@ -75,6 +88,11 @@ class OfferCodecs:
         """Decodes what ``encode_state`` of this or any other version wrote."""
         state: OfferState | BadRecord | NotYet = self._states.decode(value)
         return state
+
+
+def _is_off(event: object) -> NoReturn:
+    """Stands for the writer of drift while reconciliation is off."""
+    raise ValueError(f"{type(event).__name__} is written although reconciliation is off")
 
 
 def _withdrawn(key: str, record: Record) -> OfferWithdrawn:

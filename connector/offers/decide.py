@@ -15,7 +15,7 @@ from connector.controls.in_force import NO_COMMANDS, CommandsInForce
 from connector.marketplace.offers import Field
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.event_order import EventOrder, Recency, newest
-from connector.offers.events import Announced, FieldStatus, Miss
+from connector.offers.events import Announced, FieldStatus, Miss, Origin
 from connector.offers.field_knowledge import (
     accepted,
     group_of,
@@ -342,9 +342,10 @@ class _OfferDecision:
 
 
 def _is_accepted_event(known: Fact, entry: LedgerEntry, order: Recency, total: Total | None, value: int) -> bool:
-    """Whether the event has been accepted already and is now read again."""
+    """Whether the event has been accepted already and is now read again; a resend is sent again all the same."""
     return (
-        known.order is not None
+        entry.origin is not Origin.RESEND
+        and known.order is not None
         and (known.order == order or (known.order > order and is_of_event(known, entry)))
         and known.event_id is not None
         and (stands(known, value) or (total is None and not known.certain))

@@ -19,12 +19,22 @@ from connector.marketplace.offers import Reference
 from connector.offers import holding, merge, results, state_mapping, wants
 from connector.offers.call_bodies import CLAIM, CLAIMS_IN_A_CALL, RELEASE
 from connector.offers.decide import decide
-from connector.offers.events import OfferChanged, OfferNotFound, OfferResult, OfferState, OfferWithdrawn, Replayed
+from connector.offers.drift import compare
+from connector.offers.events import (
+    OfferChanged,
+    OfferDrifted,
+    OfferNotFound,
+    OfferResult,
+    OfferState,
+    OfferWithdrawn,
+    Replayed,
+)
 from connector.offers.ledger import OfferLane
 from connector.offers.outcomes import apply_answer
 from connector.offers.plan import OfferPlan
 from connector.offers.policy import OfferPolicy, OfferTerms
 from connector.offers.results import Cleared, OfferOutput
+from connector.reconciliation.events import UnitObserved
 from connector.routing.table import Routing
 from streams.flow import (
     Answered,
@@ -58,6 +68,7 @@ class OfferSerdes(Protocol):
     def encode_state(self, value: OfferState, /) -> bytes: ...
     def encode_result(self, value: OfferResult, /) -> bytes: ...
     def encode_not_found(self, value: OfferNotFound, /) -> bytes: ...
+    def encode_drift(self, value: OfferDrifted, /) -> bytes: ...
     def result_key(self, key: str, /) -> bytes: ...
     def not_found_key(self, key: str, /) -> bytes: ...
 
@@ -95,6 +106,7 @@ class OfferFlow:
         self._needs = state_versions.needs_of(OfferState)
         self._state_version = state_versions.state_version(OfferState)
         self._out_of_order: dict[str, int] = {}
+        self._drifts: dict[str, int] = {}
 
     @property
     def topic(self) -> str:
@@ -107,6 +119,10 @@ class OfferFlow:
     def out_of_order(self) -> Mapping[str, int]:
         """Returns how many events lost to one read before them, by source, since the start. Thread-safe."""
         return self._out_of_order.copy()
+
+    def drifts(self) -> Mapping[str, int]:
+        """Returns how many drifts were found since the start, by cause. Thread-safe."""
+        return self._drifts.copy()
 
     @property
     def state_version(self) -> int:
@@ -162,7 +178,7 @@ class OfferFlow:
     def turn(self, lane: OfferLane, cause: Cause, now: Now) -> Turn[OfferLane]:
         """Applies a cause to the lane; returns the new lane, its wants, its outputs, and when to wake it."""
         now_us, commands = now.wall_us, self._commands.in_force
-        applied = self._apply(lane, cause, now_us)
+        applied, drifts = self._compared(lane, cause, now_us)
         fresh = _added(lane, applied, cause) if commands.holds or commands.drops else NOTHING_ADDED
         decided, plan = decide(applied, self._terms, now_us, commands, fresh)
         after, outputs = results.build(lane, decided, plan, self._terms, now_us)
@@ -172,9 +188,18 @@ class OfferFlow:
         return Turn(
             lane=state_mapping.stamped(lane, after, now_us),
             wants=wanted,
-            outputs=tuple(self._output(one, after.partition) for one in outputs),
+            outputs=tuple(self._output(one, after.partition) for one in (*drifts, *outputs)),
             wake_at_us=wake_at_us,
         )
+
+    def _compared(self, lane: OfferLane, cause: Cause, now_us: int) -> tuple[OfferLane, tuple[OfferOutput, ...]]:
+        """Returns the lane after the cause was applied, and the drifts that a sweep has shown."""
+        match cause:
+            case Told(message=UnitObserved() as seen):
+                compared, drifts = compare(lane, seen, self._terms, now_us)
+                return compared, tuple((drift, None) for drift in drifts)
+            case _:
+                return self._apply(lane, cause, now_us), ()
 
     def _apply(self, lane: OfferLane, cause: Cause, now_us: int) -> OfferLane:
         """Returns the lane after an event or an answer was applied; other causes only have the lane decided again."""
@@ -214,6 +239,16 @@ class OfferFlow:
                     value=self._codecs.encode_not_found(what),
                     headers=self._not_found_headers(what, trace),
                     partition=partition,
+                )
+            case OfferDrifted():
+                self._drifts[what.cause] = self._drifts.get(what.cause, 0) + 1
+                return Output(
+                    topic=self._topics.drift,
+                    key=self._codecs.result_key(what.ean),
+                    value=self._codecs.encode_drift(what),
+                    headers=self._stamp.of(
+                        OfferDrifted, id_=what.drift_id, time_us=what.detected_at_us, subject=what.ean
+                    ),
                 )
             case Cleared(key):
                 return Output(

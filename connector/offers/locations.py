@@ -12,7 +12,7 @@ from connector.contracts.codes import Code
 from connector.contracts.result_ids import result_id
 from connector.marketplace.offers import Field
 from connector.offers.event_order import EventOrder, Recency, newest
-from connector.offers.events import Basis, FieldStatus
+from connector.offers.events import Basis, FieldStatus, Origin
 from connector.offers.late import out_of_order
 from connector.offers.ledger import Asked, Fact, FieldOutcome, LedgerEntry, Located, OfferLane
 from connector.offers.policy import Locations, OfferTerms
@@ -67,7 +67,7 @@ def _newer(lane: OfferLane, entry: LedgerEntry, location: str | None, rows: list
 
 def total_for(lane: OfferLane, entry: LedgerEntry, asked: Asked) -> Total | None:
     """Returns the total to send for a field of an entry; None if the entry's own value and order apply."""
-    if asked.field is not Field.STOCK or not lane.locations:
+    if asked.field is not Field.STOCK or not lane.locations or entry.origin is Origin.RESEND:
         return None
     rows = [row for row in lane.locations if row.selectors == entry.selectors]
     withdrawn = lane.withdrawn

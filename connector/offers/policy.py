@@ -70,6 +70,18 @@ WHOLE_STOCK = StockRules()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DriftPolicy:
+    """What is done about values that differ from the accepted ones. Fields not in ``repair`` are only reported."""
+
+    repair: frozenset[Field] = frozenset()
+    repair_lower_stock: bool = False  # whether a repair may raise a stock, which may have been sold
+    settle_s: float = 60.0  # for so long after an acceptance, the marketplace may show the old value
+
+
+REPORT_DRIFT = DriftPolicy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferPolicy:
     """The settings of the flow; times in seconds.
 
@@ -97,6 +109,7 @@ class OfferPolicy:
     read_back_s: float = 7.0  # from a lost answer until the value is read back: deadline + grace period of a call
     owner_recheck_s: float = 60.0  # how long an EAN is refused another one's unit without reading the claims again
     future_limit_s: float = 300.0  # how far an event may be ahead of its record, and a record ahead of the clock
+    drift: DriftPolicy = REPORT_DRIFT
     dry_run: bool = False
 
     def __post_init__(self) -> None:

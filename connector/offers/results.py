@@ -14,6 +14,7 @@ from connector.offers.events import (
     FieldResult,
     FieldStatus,
     Miss,
+    OfferDrifted,
     OfferNotFound,
     OfferResult,
     Origin,
@@ -37,7 +38,7 @@ class Cleared:
     key: str
 
 
-OfferOutput: TypeAlias = tuple[OfferResult | OfferNotFound | Cleared, LedgerEntry | None]
+OfferOutput: TypeAlias = tuple[OfferResult | OfferNotFound | OfferDrifted | Cleared, LedgerEntry | None]
 """An output record, and the entry whose trace context it carries."""
 
 _DO_NOT_COUNT = frozenset((FieldStatus.UNCHANGED, FieldStatus.SUPERSEDED, FieldStatus.SUPPRESSED))

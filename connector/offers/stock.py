@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from connector.contracts.codes import Code, explain
 from connector.contracts.problem import Problem
 from connector.marketplace.offers import Field
+from connector.offers.events import Origin
 from connector.offers.ledger import Asked, LedgerEntry
 from connector.offers.locations import Total
 from connector.offers.policy import WHOLE_STOCK, NegativeStock, OfferPolicy, StockAboveMax, StockRule
@@ -36,11 +37,12 @@ class Offered:
 def offered(policy: OfferPolicy, entry: LedgerEntry, asked: Asked, total: Total | None) -> Offered:
     """Returns what is sent for a field of an event. ``total``: the stock of all locations, if they are added up.
 
-    Raises ValueError for a field without a value in smallest units, which should have ended.
+    A resend asks for what was sent before, so no rule applies to it again. Raises ValueError for a field without a
+    value in smallest units, which should have ended.
     """
     if asked.value is None:
         raise ValueError(f"{asked.field} has no value in smallest units and should have ended")
-    if asked.field is not Field.STOCK:
+    if asked.field is not Field.STOCK or entry.origin is Origin.RESEND:
         return Offered(asked.value)
     pieces = total.pieces if total is not None else asked.value
     counted = counted_as(policy, pieces)

@@ -9,7 +9,15 @@ from connector.marketplace.call_kinds import ORDERS, RETURNS, SHIPMENTS, UNITS_R
 from connector.marketplace.offers import Field
 from connector.offers.event_order import EventOrder
 from connector.offers.gtin import normal_form
-from connector.offers.policy import Locations, NegativeStock, OfferPolicy, StockAboveMax, StockRule, StockRules
+from connector.offers.policy import (
+    DriftPolicy,
+    Locations,
+    NegativeStock,
+    OfferPolicy,
+    StockAboveMax,
+    StockRule,
+    StockRules,
+)
 from connector.orders.policy import OrderPolicy
 from connector.reconciliation.policy import NO_SWEEPS, SweepPolicy
 from connector.routing.table import Routing, Target
@@ -147,7 +155,17 @@ def offer_policy(settings: model.Settings, *, dry_run: bool = False) -> OfferPol
         not_found_grace_s=offers.not_found_grace,
         recheck_s=offers.recheck,
         read_back_s=processing.call_deadline + processing.grace,
+        drift=_drift_policy(settings.reconcile),
         dry_run=dry_run,
+    )
+
+
+def _drift_policy(reconcile: model.ReconcileSettings) -> DriftPolicy:
+    chosen = {Field.PRICE: reconcile.price, Field.STOCK: reconcile.stock, Field.HANDLING_TIME: reconcile.handling_time}
+    return DriftPolicy(
+        repair=frozenset(field for field, choice in chosen.items() if choice == "repair"),
+        repair_lower_stock=reconcile.repair_lower_stock,
+        settle_s=reconcile.settle,
     )
 
 

@@ -22,7 +22,15 @@ from connector.marketplace.offers import (
     Refused,
     Unit,
 )
-from connector.offers.events import OfferChanged, OfferNotFound, OfferResult, OfferState, OfferWithdrawn, Price
+from connector.offers.events import (
+    OfferChanged,
+    OfferDrifted,
+    OfferNotFound,
+    OfferResult,
+    OfferState,
+    OfferWithdrawn,
+    Price,
+)
 from connector.offers.flow import OfferFlow
 from connector.offers.ledger import OfferLane
 from connector.offers.policy import OfferPolicy
@@ -86,6 +94,9 @@ class PlainCodecs:
         return pickle.dumps(value)
 
     def encode_not_found(self, value: OfferNotFound, /) -> bytes:
+        return pickle.dumps(value)
+
+    def encode_drift(self, value: OfferDrifted, /) -> bytes:
         return pickle.dumps(value)
 
     def result_key(self, key: str, /) -> bytes:
@@ -166,6 +177,7 @@ class OfferHarness:
     outputs: list[Output] = field(default_factory=list)
     results: list[OfferResult] = field(default_factory=list)
     not_found: dict[str, OfferNotFound | None] = field(default_factory=dict)
+    drifts: list[OfferDrifted] = field(default_factory=list)
     offset: int = 0
     calls: int = 0
 
@@ -182,6 +194,8 @@ class OfferHarness:
             self.outputs.append(output)
             if output.topic == TOPICS.offer_results:
                 self.results.append(pickle.loads(output.value or b""))
+            elif output.topic == TOPICS.drift:
+                self.drifts.append(pickle.loads(output.value or b""))
             else:
                 key = (output.key or b"").decode()
                 self.not_found[key] = pickle.loads(output.value) if output.value is not None else None

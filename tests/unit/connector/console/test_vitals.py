@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from connector.console.gauges import OUT_OF_ORDER, POLL_FAILURES, POLLED, READY, SENT_AS_OTHER, SKEW
+from connector.console.gauges import DRIFTS, OUT_OF_ORDER, POLL_FAILURES, POLLED, READY, SENT_AS_OTHER, SKEW, SWEPT
 from connector.console.vitals import BEAT_S, Beat, CoordinatorTimeouts, ProcessVitals, reasons, warnings
 from connector.orders.poll_lane import PollReport
+from connector.reconciliation.events import FinishedSweep, RunningSweep, SweepState
+from connector.reconciliation.sweep_lane import SweepReport
 from streams.engine.snapshot import AccountSnapshot, PartitionSnapshot, Snapshot
 from streams.membership import Membership
 
@@ -224,6 +226,36 @@ def test_polls_of_each_account_are_metrics_and_on_the_status_page() -> None:
     }
     assert (said["main"]["status"], said["main"]["last_success"]) == ("success", "2023-11-14T22:14:20+00:00")
     assert (said["other"]["status"], said["other"]["message"]) == ("error", "HTTP 500")
+
+
+def test_sweeps_and_drifts_are_metrics_and_on_the_status_page() -> None:
+    finished = FinishedSweep(
+        sweep_at_us=1_700_000_000_000_000, ended_at_us=1_700_000_060_000_000, pages=3, units=250, skipped=1
+    )
+    running = RunningSweep(sweep_at_us=1_700_003_600_000_000, pages=1, units=100)
+    state = SweepState(storefront="de", finished=finished, running=running)
+    failing = SweepState(storefront="at", running=running, failures=2, problem="HTTP 403")
+    told = vitals(
+        sweeps=lambda: {
+            "main/de": SweepReport(account="main", state=state),
+            "main/at": SweepReport(account="main", state=failing),
+        },
+        drifts=lambda: {"SOLD": 3, "LOST_WRITE": 1},
+    )
+
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(told.metrics().decode())
+        for sample in family.samples
+    }
+    said = told.status()["sweeps"]
+
+    assert samples[SWEPT.name, "main/de"] == 1_700_000_060
+    assert (SWEPT.name, "main/at") not in samples
+    assert (samples[DRIFTS.name, "SOLD"], samples[DRIFTS.name, "LOST_WRITE"]) == (3, 1)
+    assert (said["main/de"]["status"], said["main/de"]["last_sweep"]["units"]) == ("success", 250)
+    assert said["main/de"]["running_now"] == {"began": "2023-11-14T23:13:20+00:00", "units": 100, "calls": 1}
+    assert (said["main/at"]["status"], said["main/at"]["message"]) == ("error", "HTTP 403")
 
 
 def test_events_that_were_read_late_are_counted_by_source_whatever_it_is_called() -> None:

@@ -16,6 +16,8 @@ from connector.offers.events import (
     Announced,
     Basis,
     Candidate,
+    DriftAction,
+    DriftCause,
     Ended,
     FieldResult,
     FieldState,
@@ -23,6 +25,7 @@ from connector.offers.events import (
     LocationStock,
     Miss,
     OfferChanged,
+    OfferDrifted,
     OfferNotFound,
     OfferResult,
     OfferState,
@@ -45,7 +48,15 @@ from tests.unit.schemas.data import library_bytes, values
 EAN = "4006381333931"
 CHANGED, STRING = 1, 2
 KNOWN = {CHANGED: schemas.text("offer_changed", schemas.newest("offer_changed")), STRING: '"string"'}
-IDS = SchemaIds(values={"offer_result": 11, "offer_not_found": 12, "offer_state": 13, "marketplace_called": 14})
+IDS = SchemaIds(
+    values={
+        "offer_result": 11,
+        "offer_not_found": 12,
+        "offer_state": 13,
+        "marketplace_called": 14,
+        "offer_drifted": 15,
+    }
+)
 KEYS = dict.fromkeys(IDS.values, STRING)
 
 
@@ -321,6 +332,30 @@ NOT_FOUND = OfferNotFound(
     last_seen_at_us=AT,
     times_seen=1,
 )
+DRIFT = OfferDrifted(
+    drift_id="d",
+    ean=EAN,
+    account="main",
+    storefront="de",
+    unit_id=4,
+    condition="NEW",
+    offer_id="sku",
+    field="price",
+    currency="EUR",
+    accepted_value=Decimal("19.9900"),
+    accepted_event_at_us=AT,
+    accepted_event_id="e",
+    accepted_at_us=AT,
+    observed_value=Decimal("9.9900"),
+    requested_at_us=AT,
+    observed_at_us=AT,
+    changed_at_us=AT,
+    sweep_at_us=AT,
+    cause=DriftCause.EDITED_OUTSIDE,
+    action=DriftAction.REPAIRED,
+    result_id="r",
+    detected_at_us=AT,
+)
 CALLED = MarketplaceCalled(
     call_id="c1",
     account="main",
@@ -346,6 +381,7 @@ CALLED = MarketplaceCalled(
         ("offer_not_found", NOT_FOUND, 12),
         ("offer_state", STATE, 13),
         ("marketplace_called", CALLED, 14),
+        ("offer_drifted", DRIFT, 15),
     ],
 )
 def test_an_output_conforms_to_its_schema(name: str, event: Any, schema_id: int) -> None:
@@ -353,6 +389,7 @@ def test_an_output_conforms_to_its_schema(name: str, event: Any, schema_id: int)
         "offer_result": codecs().encode_result,
         "offer_not_found": codecs().encode_not_found,
         "offer_state": codecs().encode_state,
+        "offer_drifted": codecs().encode_drift,
         "marketplace_called": writer_of(MarketplaceCalled, IDS.value(MarketplaceCalled)),
     }[name]
 

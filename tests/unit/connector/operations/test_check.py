@@ -21,6 +21,7 @@ from connector.settings.model import (
     KafkaSettings,
     OrderSettings,
     PushSettings,
+    ReconcileSettings,
     RegistrySettings,
     Settings,
     ShipmentSettings,
@@ -164,7 +165,7 @@ def row_of(parts: CheckInputs, subject: str) -> CheckRow:
 
 
 def test_disabled_features_are_reported_with_how_to_enable_them(parts: CheckInputs) -> None:
-    for part in ("shipments", "orders"):
+    for part in ("shipments", "orders", "reconcile"):
         row = row_of(parts, part)
         assert row.verdict is CheckStatus.GOOD
         assert row.reason.startswith("disabled;")
@@ -192,6 +193,21 @@ def test_an_account_is_named_with_an_interval_of_its_own(parts: CheckInputs) -> 
     row = row_of(configured(parts, orders=OrderSettings(enabled=True), accounts=accounts), "orders")
 
     assert row.reason.startswith("enabled: accounts main every 60s, slow every 1h;")
+
+
+def test_what_is_swept_is_reported_with_the_calls_and_the_time_that_a_million_units_take(parts: CheckInputs) -> None:
+    targets = {
+        "shop-de": TargetSettings(account="main", storefront="de"),
+        "shop-at": TargetSettings(account="main", storefront="at"),
+        "shop-cz": TargetSettings(account="main", storefront="cz", enabled=False),
+    }
+
+    row = row_of(configured(parts, reconcile=ReconcileSettings(enabled=True), targets=targets), "reconcile")
+
+    assert row.reason == (
+        "enabled: account main on at, de every 6h; 1,000,000 units are 10,001 calls: 100s at 100/s, "
+        "1000s while events use the rest of the rate"
+    )
 
 
 def test_a_feature_that_no_account_uses_is_noted(parts: CheckInputs) -> None:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from connector.contracts.topics import Feature
+from connector.marketplace.offers import Field
 from connector.offers.event_order import EventOrder
 from connector.settings import convert, model
 
@@ -37,6 +39,33 @@ def test_an_account_may_be_polled_at_an_interval_of_its_own_or_not_at_all() -> N
 
     assert policy.accounts == {"main", "often"}
     assert (policy.interval_s, dict(policy.intervals_s)) == (60, {"often": 10})
+
+
+def test_a_sweep_covers_the_places_of_enabled_targets_and_nothing_while_it_is_off() -> None:
+    targets = {
+        "shop-de": model.TargetSettings(account="main", storefront="de"),
+        "outlet-de": model.TargetSettings(account="other", storefront="de"),
+        "shop-at": model.TargetSettings(account="main", storefront="at", enabled=False),
+    }
+    configured = SETTINGS.model_copy(update={"targets": targets})
+    swept = configured.model_copy(update={"reconcile": model.ReconcileSettings(enabled=True, interval=3600)})
+
+    assert convert.sweep_policy(configured).places == frozenset()
+    assert convert.sweep_policy(swept).places == {("main", "de"), ("other", "de")}
+    assert convert.sweep_policy(swept).interval_s == 3600
+    assert {Feature.SCHEDULER, Feature.RECONCILE} <= convert.features(swept)
+    assert Feature.ORDERS not in convert.features(swept)
+    assert Feature.RECONCILE not in convert.features(convert.dry_run(swept))
+
+
+def test_the_fields_that_are_repaired_are_those_that_say_so() -> None:
+    reconcile = model.ReconcileSettings(price="repair", settle=5, repair_lower_stock=True)
+
+    drift = convert.offer_policy(SETTINGS.model_copy(update={"reconcile": reconcile})).drift
+
+    assert drift.repair == {Field.PRICE}
+    assert (drift.settle_s, drift.repair_lower_stock) == (5, True)
+    assert convert.offer_policy(SETTINGS).drift.repair == frozenset()
 
 
 def test_an_account_with_disabled_shipments_stays_known() -> None:

@@ -1,0 +1,50 @@
+"""Tells why the marketplace shows another value than the one known before, as far as it can be told. Pure."""
+
+from collections.abc import Iterable
+
+from connector.contracts.microseconds import us
+from connector.marketplace.offers import Field
+from connector.offers.events import Basis, DriftCause
+from connector.offers.ledger import Fact, KnownUnit
+from connector.reconciliation.events import UnitObserved
+
+MARGIN_S = 10.0
+"""Seconds by which two times must differ to be told apart: the marketplace's clock is not ours, and an accepted value
+took effect some time before its answer came."""
+
+
+def cause_of(
+    seen: UnitObserved, unit: KnownUnit, group: Iterable[KnownUnit], field: Field, fact: Fact, value: int
+) -> DriftCause:
+    """Returns why a field that held ``fact.value`` holds ``value`` now.
+
+    ``group``: the units that an update of the field changes. A unit that was last edited before the value was accepted
+    has lost the write. One that was edited after everything that is known to be accepted was edited by someone else.
+    """
+    if field is Field.STOCK and fact.value is not None and 0 < fact.value - value <= _sold_since(seen, fact):
+        return DriftCause.SOLD
+    if field is Field.STOCK and any(_has(member, field, value) for member in group if member is not unit):
+        return DriftCause.LINKED_UNIT
+    if seen.changed_at_us is None:
+        return DriftCause.UNKNOWN
+    if seen.changed_at_us < fact.accepted_at_us - us(MARGIN_S):
+        return DriftCause.LOST_WRITE
+    if seen.changed_at_us > _last_write_us(unit, group) + us(MARGIN_S):
+        return DriftCause.EDITED_OUTSIDE
+    return DriftCause.UNKNOWN
+
+
+def _sold_since(seen: UnitObserved, fact: Fact) -> int:
+    """Returns the number of pieces ordered since the value was last known to be right."""
+    return sum(at_us > fact.accepted_at_us for at_us in seen.ordered_at)
+
+
+def _has(unit: KnownUnit, field: Field, value: int) -> bool:
+    fact = unit.facts.get(field)
+    return fact is not None and fact.value == value
+
+
+def _last_write_us(unit: KnownUnit, group: Iterable[KnownUnit]) -> int:
+    """Returns when a value was last accepted for the unit, or for one that shares the field with it."""
+    facts = (fact for one in (unit, *group) for fact in one.facts.values() if fact.basis is Basis.ACCEPTED)
+    return max((fact.accepted_at_us for fact in facts), default=0)

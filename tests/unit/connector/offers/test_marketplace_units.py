@@ -1,0 +1,62 @@
+"""The side input of owners: rows of the units topic become messages to the lanes of their EANs."""
+
+import schemas
+from connector.contracts.codec import SchemaIds
+from connector.contracts.headers import Stamp
+from connector.offers.marketplace_units import MarketplaceUnits
+from connector.reconciliation.codec import UnitRows, unit_reader
+from connector.reconciliation.events import UnitObserved
+from streams.flow import Assignment, BadRecord, NotYet, Now, Record, Told
+from streams.side_input import SideInput
+
+EAN = "4006381333931"
+IDS = SchemaIds(values={"unit_observed": 7})
+ROW = UnitObserved(
+    ean=EAN,
+    account="main",
+    storefront="de",
+    unit_id=1,
+    condition="NEW",
+    requested_at_us=1,
+    observed_at_us=2,
+    sweep_at_us=1,
+)
+NOW = Now(mono_s=1.0, wall_us=1)
+TEXT = schemas.text("unit_observed", 1)
+
+
+def record(value: bytes | None) -> Record:
+    at = Assignment(topic="offers", partition=3, epoch=1)
+    return Record(at=at, offset=0, key=b"k", value=value, time_us=0)
+
+
+def units(known: dict[int, str] | None = None) -> MarketplaceUnits:
+    return MarketplaceUnits("units", unit_reader(IDS, (known or {}).get))
+
+
+def encoded() -> bytes | None:
+    stamp = Stamp(source="/shop", instance_id="i", config_digest="0")
+    return UnitRows(IDS, topic="units", partitions=8, stamp=stamp).output(ROW).value
+
+
+def test_an_owner_follows_the_partition_of_the_same_number() -> None:
+    assert units().inputs(3) == (SideInput(name="units", topic="units", partition=3),)
+
+
+def test_a_row_is_told_to_the_lane_of_its_ean() -> None:
+    assert units().read("units", record(encoded()), NOW) == Told(lane=EAN, message=ROW)
+
+
+def test_a_tombstone_is_skipped() -> None:
+    assert units().read("units", record(None), NOW) is None
+
+
+def test_what_cannot_be_read_is_a_bad_record_and_an_unknown_schema_is_awaited() -> None:
+    assert isinstance(units().read("units", record(b"\x01"), NOW), BadRecord)
+    assert isinstance(units().read("units", record(b"\x00\x00\x00\x00\x09\x02"), NOW), NotYet)
+
+
+def test_a_topic_that_is_followed_reports_no_progress() -> None:
+    (followed,) = units().inputs(0)
+
+    assert units().progress(0, followed, None, NOW) == ()  # type: ignore[arg-type]
