@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 from connector.contracts.codes import Code
 from connector.contracts.microseconds import us
 from connector.marketplace.offers import Field
-from connector.offers.drift_cause import cause_of
+from connector.offers.drift_cause import MARGIN_S, cause_of, is_sold
 from connector.offers.events import Announced, Basis, DriftAction, DriftCause, Miss, OfferDrifted, Origin
 from connector.offers.field_knowledge import group_of, observed, wanted_by_event
 from connector.offers.identity import ANY_CONDITION, NOT_YET_FOUND
@@ -88,8 +88,11 @@ class _Comparison:
     def _changes(self) -> Iterator[_Change]:
         for field, value in self._values().items():
             fact = self._unit.facts.get(field)
-            if fact is not None and fact.certain and fact.value != value and self._counts(field):
-                yield _Change(field, fact, value)
+            if fact is None or not fact.certain or fact.value == value or not self._counts(field):
+                continue
+            change = _Change(field, fact, value)
+            if not self._waits_for_orders(change):
+                yield change
 
     def _values(self) -> dict[Field, int]:
         """Returns the values that the sweep saw, in smallest units. A price in an unexpected currency is left out."""
@@ -125,6 +128,14 @@ class _Comparison:
         if target is None or target.account != self._unit.account:
             return False
         return field is Field.STOCK or target.storefront == self._unit.storefront
+
+    def _waits_for_orders(self, change: _Change) -> bool:
+        """Whether an order that is not read yet may explain that a stock fell; then the next sweep decides."""
+        read_us, changed_us = self._seen.orders_read_at_us, self._seen.changed_at_us
+        if change.field is not Field.STOCK or read_us is None or change.value >= (change.fact.value or 0):
+            return False
+        is_recent = changed_us is None or changed_us > read_us - us(MARGIN_S)
+        return is_recent and not is_sold(self._seen, change.fact, change.value)
 
     def _group(self, field: Field) -> tuple[KnownUnit, ...]:
         return group_of(self._lane.units, self._unit, field)

@@ -21,7 +21,7 @@ def cause_of(
     ``group``: the units that an update of the field changes. A unit that was last edited before the value was accepted
     has lost the write. One that was edited after everything that is known to be accepted was edited by someone else.
     """
-    if field is Field.STOCK and fact.value is not None and 0 < fact.value - value <= _sold_since(seen, fact):
+    if field is Field.STOCK and is_sold(seen, fact, value):
         return DriftCause.SOLD
     if field is Field.STOCK and any(_has(member, field, value) for member in group if member is not unit):
         return DriftCause.LINKED_UNIT
@@ -34,9 +34,10 @@ def cause_of(
     return DriftCause.UNKNOWN
 
 
-def _sold_since(seen: UnitObserved, fact: Fact) -> int:
-    """Returns the number of pieces ordered since the value was last known to be right."""
-    return sum(at_us > fact.accepted_at_us for at_us in seen.ordered_at)
+def is_sold(seen: UnitObserved, fact: Fact, value: int) -> bool:
+    """Whether a stock fell by no more than the pieces ordered since it was last known to be right."""
+    sold = sum(at_us > fact.accepted_at_us for at_us in seen.ordered_at)
+    return fact.value is not None and 0 < fact.value - value <= sold
 
 
 def _has(unit: KnownUnit, field: Field, value: int) -> bool:

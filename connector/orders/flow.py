@@ -228,6 +228,7 @@ class OrderFlow:
     def _publish(self, account: str, state: PollState | None) -> None:
         """Replaces the account's report; other threads read the mapping, so a new one is made."""
         if state is not None:
+            self._sweep_terms.sales.note_read(account, state.polled_at_us)
             self._polls = MappingProxyType({**self._polls, account: poll_lane.report(account, state)})
 
     def _output(self, content: LaneOutput) -> Output:

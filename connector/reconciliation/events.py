@@ -31,6 +31,7 @@ class UnitObserved:
     handling_time_days: int | None = None
     changed_at_us: int | None = None  # last edited, by the marketplace's clock
     ordered_at: tuple[int, ...] = ()  # one for each piece, by the marketplace's clock
+    orders_read_at_us: int | None = None  # later orders may be missing in ordered_at; None: not polled
     requested_at_us: int  # when the call that showed it was sent
     observed_at_us: int
     sweep_at_us: int  # when the sweep began

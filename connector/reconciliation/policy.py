@@ -14,8 +14,8 @@ class SweepPolicy:
     interval_s: float = 6 * 3600.0  # from the start of a sweep to that of the next
 
     def __post_init__(self) -> None:
-        if not 60 <= self.interval_s <= 24 * 3600:
-            raise ValueError(f"interval_s must be in 60..86400, got {self.interval_s}")
+        if not 5 <= self.interval_s <= 24 * 3600:
+            raise ValueError(f"interval_s must be in 5..86400, got {self.interval_s}")
 
 
 NO_SWEEPS = SweepPolicy()

@@ -21,6 +21,15 @@ class RecentSales:
 
     def __init__(self) -> None:
         self._pieces: dict[tuple[str, str], dict[int, int]] = {}  # order unit id -> when it was created
+        self._read_at_us: dict[str, int | None] = {}  # by account
+
+    def note_read(self, account: str, at_us: int | None) -> None:
+        """Records when the account's orders were last read to their end; None: not yet."""
+        self._read_at_us[account] = at_us
+
+    def read_at_us(self, account: str) -> int | None:
+        """Returns when the account's orders were last read to their end; None if they are not polled, or not yet."""
+        return self._read_at_us.get(account)
 
     def note(self, account: str, offer_id: str, pieces: Iterable[tuple[int, int]], now_us: int) -> None:
         """Remembers pieces by order unit id and creation time; those that are known or too old change nothing."""

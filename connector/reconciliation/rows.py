@@ -29,6 +29,7 @@ def rows_of_unit(
     normal_form: NormalForm,
     storefronts: Mapping[str, Currency],
     ordered_us: tuple[int, ...] = (),
+    orders_read_us: int | None = None,
 ) -> tuple[UnitObserved, ...]:
     """Returns a record for each EAN of a unit; none if the marketplace shows no EAN.
 
@@ -55,6 +56,7 @@ def rows_of_unit(
             handling_time_days=unit.values.get(Field.HANDLING_TIME),
             changed_at_us=unit.changed_us,
             ordered_at=ordered_us,
+            orders_read_at_us=orders_read_us,
             requested_at_us=times.requested_us,
             observed_at_us=times.observed_us,
             sweep_at_us=times.sweep_us,

@@ -258,7 +258,7 @@ class ReconcileSettings(SettingsSection):
     """On: the owner of the scheduler topic's partition reads all units of every target's account and storefront again
     and again, and what differs from the last accepted value is a record of the topic drift. One call reads 100
     units."""
-    interval: Annotated[Duration, Field(ge=60, le=86400)] = 6 * 3600.0
+    interval: Annotated[Duration, Field(ge=5, le=86400)] = 6 * 3600.0
     """From the start of a sweep to the start of the next; a sweep that takes longer is followed by the next at once."""
     settle: Annotated[Duration, Field(ge=0, le=3600)] = 60.0
     """An accepted value is not contradicted by a call that was sent less than this long after its acceptance: the

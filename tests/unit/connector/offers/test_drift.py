@@ -315,6 +315,34 @@ def test_orders_before_the_acceptance_explain_nothing() -> None:
     assert cause_of(harness, stock=4, ordered_at=(harness.now_us - 61 * SECOND,)) is DriftCause.EDITED_OUTSIDE
 
 
+def test_a_stock_that_fell_waits_until_the_orders_of_that_time_are_read() -> None:
+    harness = harness_of()
+    sold_us = harness.now_us - 30 * SECOND
+    see(harness, stock=4, changed_at_us=sold_us, orders_read_at_us=sold_us + 5 * SECOND)
+    assert harness.drifts == []
+
+    harness.now_us += 60 * SECOND
+    see(harness, stock=4, changed_at_us=sold_us, orders_read_at_us=harness.now_us, ordered_at=(sold_us,))
+
+    assert [drift.cause for drift in harness.drifts] == [DriftCause.SOLD]
+
+
+def test_a_stock_that_no_order_explains_is_drift_once_the_orders_are_read() -> None:
+    harness = harness_of()
+    edited_us = harness.now_us - 30 * SECOND
+
+    assert (
+        cause_of(harness, stock=4, changed_at_us=edited_us, orders_read_at_us=harness.now_us)
+        is DriftCause.EDITED_OUTSIDE
+    )
+
+
+def test_a_stock_that_rose_does_not_wait_for_orders() -> None:
+    harness = harness_of()
+
+    assert cause_of(harness, stock=9, orders_read_at_us=harness.now_us - 60 * SECOND) is DriftCause.EDITED_OUTSIDE
+
+
 def test_each_sale_explains_one_step_of_a_stock_that_falls() -> None:
     harness = harness_of()
     first_us = harness.now_us - 10 * SECOND
