@@ -227,6 +227,7 @@ def _engine(
             connector=configured.kafka.group,
         ),
         control=commands,
+        side_inputs={topic: one.side_inputs for topic, one in running.items() if one.side_inputs is not None},
     )
 
 

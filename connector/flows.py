@@ -13,12 +13,13 @@ from connector.marketplace.offers import Reference
 from connector.offers.codec import OfferCodecs
 from connector.offers.flow import OfferFlow
 from connector.offers.gtin import normal_form
+from connector.offers.swept_units import UNITS, SweptUnits
 from connector.orders.codec import OrderCodecs
 from connector.orders.commands import read_command
 from connector.orders.flow import OrderFlow
 from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport, PushWatch
-from connector.reconciliation.codec import UnitRows
+from connector.reconciliation.codec import UnitRows, unit_reader
 from connector.reconciliation.sweep_lane import SweepReport, SweepTerms
 from connector.routing.table import Routing
 from connector.settings import convert
@@ -28,6 +29,8 @@ from connector.shipments.codec import ShipmentCodecs
 from connector.shipments.flow import ShipmentFlow, ShipmentTopics
 from streams.avro.codec import Lookup
 from streams.flow import Flow, Record
+from streams.joined_side_inputs import JoinedSideInputs
+from streams.side_input import SideInputs
 
 WEIGHTS: Final[Mapping[str, float]] = {"offer_changes": 0.8, "shipments": 0.1, "scheduler": 0.1}
 """The share of an account's rate that each input's partitions bring, scaled to the inputs that are read. A process may
@@ -37,11 +40,12 @@ single input."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningFlow:
-    """A flow with its dead letter topic and its weight (see ``WEIGHTS``)."""
+    """A flow with its dead letter topic, its weight (see ``WEIGHTS``), and what it reads beside its input."""
 
     flow: Flow[Any]
     dead_letters: str  # topic
     weight: float
+    side_inputs: SideInputs | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +152,12 @@ def _lines(around: FlowDependencies) -> Iterator[RunningFlow]:
     """Yields the flow of each enabled feature; the shipment flow and the order flow share the released orders."""
     topics = around.topics
     released = ReleasedOrders() if Feature.ORDERS in topics.features else None
-    yield RunningFlow(flow=_offers(around), dead_letters=topics.offer_changes_dlq, weight=WEIGHTS["offer_changes"])
+    yield RunningFlow(
+        flow=_offers(around),
+        dead_letters=topics.offer_changes_dlq,
+        weight=WEIGHTS["offer_changes"],
+        side_inputs=_beside_offers(around),
+    )
     if Feature.SHIPMENTS in topics.features:
         yield RunningFlow(
             flow=_shipments(around, released), dead_letters=topics.shipments_dlq, weight=WEIGHTS["shipments"]
@@ -172,6 +181,14 @@ def _offers(around: FlowDependencies) -> OfferFlow:
         update_limit=offers.bulk_size if offers.mode == "batch" else 1,
         commands=around.commands,
     )
+
+
+def _beside_offers(around: FlowDependencies) -> SideInputs | None:
+    """Returns what is read beside offer changes; None if nothing is."""
+    parts: dict[str, SideInputs] = {}
+    if Feature.RECONCILE in around.topics.features:
+        parts[UNITS] = SweptUnits(around.topics.units, unit_reader(around.ids, around.lookup))
+    return JoinedSideInputs(parts) if parts else None
 
 
 def _shipments(around: FlowDependencies, released: ReleasedOrders | None) -> ShipmentFlow:

@@ -54,6 +54,7 @@ class Deployment(Generic[On]):
     settings: str = ""  # further TOML tables
     shipments: Mapping[str, Any] | None = None  # keys of [shipments]; None = off
     orders: Mapping[str, Any] | None = None  # keys of [orders]; None = off
+    reconcile: Mapping[str, Any] | None = None  # keys of [reconcile]; None = off
     account: Mapping[str, Any] = field(default_factory=dict)  # further keys of every [accounts.X]
     processing: Mapping[str, Any] = field(default_factory=dict)
     prefix: str = ""  # of topics and of the group; "" = a unique one
@@ -146,6 +147,7 @@ class Deployment(Generic[On]):
             Feature.OFFERS: True,
             Feature.SHIPMENTS: self.shipments is not None,
             Feature.ORDERS: self.orders is not None,
+            Feature.RECONCILE: self.reconcile is not None,
             Feature.CONTACTS: orders.get("contacts", False),
             Feature.RETURNS: orders.get("returns", False),
             Feature.SALES_ORDERS: orders.get("create_sales_orders", False),
@@ -155,6 +157,7 @@ class Deployment(Generic[On]):
     def _parts(self) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
         yield "shipments", self.shipments
         yield "orders", self.orders
+        yield "reconcile", self.reconcile
 
     def _account(self, seller: str) -> dict[str, Any]:
         if not (self.folder / f"{seller}.client").exists():

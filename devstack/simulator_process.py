@@ -50,6 +50,10 @@ class SimulatorProcess:
         made = self.control.post("orders", json={"count": count}).raise_for_status().json()["orders"]
         return [order["id_order"] for order in made]
 
+    def edit(self, unit_id: int, **fields: Any) -> None:
+        """Changes fields of a unit, by their API names, as a person in the portal would."""
+        self.control.post(f"units/{unit_id}", json=fields).raise_for_status()
+
     def fault(self, name: str, do: Mapping[str, Any], **when: Any) -> None:
         self.control.post("faults", json={"name": name, "do": do, "when": when}).raise_for_status()
 

@@ -49,11 +49,11 @@ def compare(
     target = _target_of(unit, terms)
     if target is None or not lane.managed or unit.owner not in (None, lane.ean):
         return lane, ()
-    comparison = _Comparison(lane, unit, target, seen, terms, now_us)
+    comparison = _UnitComparison(lane, unit, target, seen, terms, now_us)
     return comparison.result()
 
 
-class _Comparison:
+class _UnitComparison:
     """The comparison of one proven unit with what a sweep saw of it."""
 
     def __init__(

@@ -7,12 +7,13 @@ from connector.reconciliation.events import UnitObserved
 from streams.flow import BadRecord, NotYet, Now, Output, Record, Told
 from streams.side_input import Message, SideInput, SidePosition
 
-NAME: Final = "units"
+UNITS: Final = "units"
+"""The name of the side input."""
 
 ReadUnit = Callable[[Record], UnitObserved | BadRecord | NotYet]
 
 
-class MarketplaceUnits:
+class SweptUnits:
     """The ``streams.side_input.SideInputs`` of reconciliation: each row is told to the lane of its EAN."""
 
     def __init__(self, topic: str, read_unit: ReadUnit) -> None:
@@ -21,7 +22,7 @@ class MarketplaceUnits:
 
     def inputs(self, partition: int) -> Sequence[SideInput]:
         """Returns the partition of the units topic with the same number, which is followed."""
-        return (SideInput(name=NAME, topic=self._topic, partition=partition),)
+        return (SideInput(name=UNITS, topic=self._topic, partition=partition),)
 
     def read(self, name: str, record: Record, now: Now) -> Message:  # noqa: ARG002
         """Decodes a row; tombstones are skipped."""

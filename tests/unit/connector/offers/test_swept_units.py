@@ -3,7 +3,7 @@
 import schemas
 from connector.contracts.codec import SchemaIds
 from connector.contracts.headers import Stamp
-from connector.offers.marketplace_units import MarketplaceUnits
+from connector.offers.swept_units import SweptUnits
 from connector.reconciliation.codec import UnitRows, unit_reader
 from connector.reconciliation.events import UnitObserved
 from streams.flow import Assignment, BadRecord, NotYet, Now, Record, Told
@@ -30,8 +30,8 @@ def record(value: bytes | None) -> Record:
     return Record(at=at, offset=0, key=b"k", value=value, time_us=0)
 
 
-def units(known: dict[int, str] | None = None) -> MarketplaceUnits:
-    return MarketplaceUnits("units", unit_reader(IDS, (known or {}).get))
+def units(known: dict[int, str] | None = None) -> SweptUnits:
+    return SweptUnits("units", unit_reader(IDS, (known or {}).get))
 
 
 def encoded() -> bytes | None:
