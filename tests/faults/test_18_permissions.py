@@ -242,6 +242,7 @@ def every_part(plain: Stack, folder: Path) -> WatchedDeployment:
         settings=FAST_MISS,
         shipments={},
         orders={"interval": "5s", "contacts": True, "returns": True, "create_sales_orders": True},
+        reconcile={"interval": "5s", "settle": "0s"},
     )
 
 
@@ -330,9 +331,17 @@ def test_with_exactly_the_printed_permissions_every_command_runs_twice_and_each_
     topics = convert.topics(runner.settings)
     fill(deployment)
 
-    run_once(deployment, runner, "runner-0", until=lambda: empty(deployment, topics) == [topics.scheduler])
+    run_once(
+        deployment, runner, "runner-0", until=lambda: empty(deployment, topics) == [topics.scheduler, topics.drift]
+    )
     more = deployment.produce([change(deployment.places()[0][1], next(wall_us()), stock=4)])
-    run_once(deployment, runner, "runner-1", until=lambda: deployment.answered(more))
+    deployment.marketplace.edit(deployment.places()[0][0].unit_id, amount=9)
+    run_once(
+        deployment,
+        runner,
+        "runner-1",
+        until=lambda: deployment.answered(more) and bool(deployment.rows("drift")),
+    )
     for command in ("check", "topics --check", "config routing --accept", "state digest", "orders poll --once"):
         for _ in range(2):
             good(*command.split(), "--config", str(runner.config))
