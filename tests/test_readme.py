@@ -47,6 +47,7 @@ SNIPPETS = {
     "ProducerKit(": "tests/test_readme.py::test_the_snippet_that_sends_an_event_shows_its_result",
     "ROW_NUMBER()": "tests/test_readme.py::test_the_query_keeps_one_row_of_each_event",
     "waited_us": "tests/test_readme.py::test_the_query_joins_results_with_their_calls",
+    "NOT u.is_live": "tests/test_readme.py::test_the_query_finds_units_that_are_not_live_by_their_newest_row",
 }
 """A text that identifies each snippet -> the test that runs it."""
 KAFKAS_OWN = frozenset(
@@ -323,6 +324,19 @@ def test_the_query_keeps_one_row_of_each_event() -> None:
     found = asked(block("docs/analytics.md", "sql", "ROW_NUMBER()").body, offer_results=rows)
 
     assert {(row["result_id"], row["status"]) for row in found} == {("a", "APPLIED"), ("b", "UNCHANGED")}
+
+
+def test_the_query_finds_units_that_are_not_live_by_their_newest_row() -> None:
+    def row(unit_id: int, is_live: bool | None, observed_at: int) -> dict[str, object]:
+        shown = {"ean": "1", "account": "main", "storefront": "de", "unit_id": unit_id, "status": "ONHOLD", "stock": 3}
+        return {**shown, "is_live": is_live, "observed_at": observed_at}
+
+    found = asked(
+        block("docs/analytics.md", "sql", "NOT u.is_live").body,
+        units=[row(1, False, 5), row(1, True, 6), row(2, True, 5), row(2, False, 6), row(3, None, 5)],
+    )
+
+    assert found == [{"ean": "1", "storefront": "de", "unit_id": 2, "status": "ONHOLD", "stock": 3}]
 
 
 def test_the_query_joins_results_with_their_calls() -> None:
