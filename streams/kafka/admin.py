@@ -63,6 +63,17 @@ class ClusterAdmin:
         configs = self._configs([name for name, topic in found.items() if not topic.hidden])
         return {name: replace(topic, config=configs.get(name, {})) for name, topic in found.items()}
 
+    def topic_ids(self, names: Sequence[str]) -> dict[str, str]:
+        """Returns the id of those of the named topics that exist; an empty text where the broker tells none.
+
+        A topic that this principal may not describe has an empty one as well. Raises like ``cluster_id``.
+        """
+        try:
+            found = self._by_name(names) if self._describes else self._listed(names)
+        except KafkaException as error:
+            raise self._failure(error) from error
+        return {name: topic.topic_id for name, topic in found.items()}
+
     def allowed_on_group(self, group: str) -> frozenset[str] | None:
         """Returns the operations on a consumer group that are allowed to this principal; None = not told."""
         if not self._describes:
