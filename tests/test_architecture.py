@@ -49,6 +49,9 @@ EDGES = {
     "simulator": "a server of its own",
     "connector.console": "a server of its own",
     "connector.operations": "commands: what they do is I/O",
+    "connector.projection.database": "a file",
+    "connector.projection.queries": "reads the file",
+    "connector.projection.updating": "reads the topics, and writes the file",
 }
 
 # fmt: off
@@ -101,7 +104,10 @@ ONLY = {
         "connector.connections",
         "connector.operations.dlq",
         "connector.operations.controls.topic",
+        "connector.operations.projected",
         "connector.operations.topic_contents",
+        "connector.projection.database",
+        "connector.projection.updating",
         "connector.startup.controls",
         "connector.startup.preflight",
         "devstack",

@@ -1,0 +1,202 @@
+"""The projection's SQLite file: its tables, and transactions that keep rows and positions together."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any, Final
+
+from connector.projection.rows import DATASETS, Kept, KeptRecord, ProjectedRows, place_of
+from streams.errors import Stopped
+from streams.kafka.log_reader import OffsetRange, PartitionId
+
+VERSION: Final = 1
+"""The version of the tables. A file of another version is built again."""
+_TABLES: Final = """
+CREATE TABLE topics (topic TEXT PRIMARY KEY, dataset TEXT NOT NULL, topic_id TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE positions (
+    topic TEXT NOT NULL, partition INTEGER NOT NULL, first INTEGER NOT NULL, next INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition)
+) WITHOUT ROWID;
+CREATE TABLE results (
+    place INTEGER PRIMARY KEY, ean TEXT NOT NULL, result_id TEXT NOT NULL, decided_at_us INTEGER NOT NULL,
+    origin TEXT NOT NULL, status TEXT NOT NULL, code TEXT, target_id TEXT, value BLOB NOT NULL
+);
+CREATE INDEX results_by_ean ON results (ean);
+CREATE TABLE calls (
+    place INTEGER PRIMARY KEY, call_id TEXT NOT NULL, account TEXT NOT NULL, sent_at_us INTEGER NOT NULL,
+    value BLOB NOT NULL
+);
+CREATE INDEX calls_by_id ON calls (call_id);
+CREATE TABLE newest (
+    dataset TEXT NOT NULL, ean TEXT NOT NULL, key TEXT NOT NULL, partition INTEGER NOT NULL, "offset" INTEGER NOT NULL,
+    value BLOB NOT NULL, PRIMARY KEY (dataset, ean, key, partition)
+);
+CREATE TABLE unreadable (dataset TEXT NOT NULL, place INTEGER NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (dataset, place)) WITHOUT ROWID;
+"""
+_WAIT_S: Final = 60.0
+"""How long a transaction of another process may take."""
+
+
+class Overtaken(Exception):
+    """Another process has moved the positions since they were read."""
+
+
+class ProjectionFile:
+    """One file. Every method raises Stopped if the file cannot be used; another process may write to it meanwhile."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._connection = connection
+
+    # ---- what is kept -----------------------------------------------------------------------------------------------
+
+    def topics(self) -> dict[str, str]:
+        """Returns the id of each topic that rows were read from."""
+        return dict(self.query("SELECT topic, topic_id FROM topics"))
+
+    def positions(self) -> dict[PartitionId, OffsetRange]:
+        """Returns, of each partition, the first offset that existed when it was read last, and the next to read."""
+        rows = self.query('SELECT topic, partition, "first", next FROM positions')
+        return {(topic, partition): OffsetRange(first, after) for topic, partition, first, after in rows}
+
+    def unreadable(self) -> list[tuple[str, int, str]]:
+        """Returns dataset, number of records that could not be decoded, and the reason of one of them."""
+        return self.query("SELECT dataset, count(*), min(reason) FROM unreadable GROUP BY dataset ORDER BY dataset")
+
+    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Returns the rows of a SELECT."""
+        with self._errors():
+            return self._connection.execute(statement, values).fetchall()
+
+    # ---- what changes it --------------------------------------------------------------------------------------------
+
+    def start_again(self, topics: Mapping[str, tuple[str, str]]) -> None:
+        """Removes the rows and positions of these topics, and notes their dataset and id."""
+        with self._transaction() as run:
+            for topic, (dataset, topic_id) in topics.items():
+                for table in _TABLES_OF[DATASETS[dataset]]:
+                    run(
+                        f"DELETE FROM {table}" + (" WHERE dataset = ?" if table in _BY_DATASET else ""),  # noqa: S608 - our names
+                        (dataset,) if table in _BY_DATASET else (),
+                    )
+                run("DELETE FROM positions WHERE topic = ?", (topic,))
+                run("INSERT OR REPLACE INTO topics VALUES (?, ?, ?)", (topic, dataset, topic_id))
+
+    def add(
+        self, rows: ProjectedRows, before: Mapping[PartitionId, int], after: Mapping[PartitionId, OffsetRange]
+    ) -> None:
+        """Adds rows and moves the positions, in one transaction.
+
+        ``before``: the positions that the rows were read from. Raises Overtaken if the file has others.
+        """
+        with self._transaction() as run:
+            for (topic, partition), position in before.items():
+                found = run(
+                    "SELECT next FROM positions WHERE topic = ? AND partition = ?", (topic, partition)
+                ).fetchone()
+                if (0 if found is None else found[0]) != position:
+                    raise Overtaken
+            for table, added in (("results", rows.results), ("calls", rows.calls), ("unreadable", rows.unreadable)):
+                self._insert(table, map(astuple, added))
+            for row in rows.newest:
+                _keep_newest(run, row)
+            for (topic, partition), part in after.items():
+                run("INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?)", (topic, partition, part.first, part.end))
+
+    def prune(self, topic: str, dataset: str, partition: int, first: int) -> None:
+        """Removes what the topic's retention has removed: the rows of a partition below its first offset."""
+        below = (place_of(partition, 0), place_of(partition, first))
+        with self._transaction() as run:
+            run('UPDATE positions SET "first" = ? WHERE topic = ? AND partition = ?', (first, topic, partition))
+            run("DELETE FROM unreadable WHERE dataset = ? AND place >= ? AND place < ?", (dataset, *below))
+            match DATASETS[dataset]:
+                case Kept.RESULTS:
+                    run("DELETE FROM results WHERE place >= ? AND place < ?", below)
+                case Kept.CALLS:
+                    run("DELETE FROM calls WHERE place >= ? AND place < ?", below)
+                case Kept.NEWEST:
+                    run(
+                        'DELETE FROM newest WHERE dataset = ? AND partition = ? AND "offset" < ?',
+                        (dataset, partition, first),
+                    )
+
+    def _insert(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        marks = ", ".join("?" * _COLUMNS[table])
+        self._connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)  # noqa: S608 - our names
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
+        with self._errors():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection.execute
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _unusable(self._path, error) from error
+
+
+_COLUMNS: Final[Mapping[str, int]] = {"results": 9, "calls": 5, "unreadable": 3}
+_BY_DATASET: Final = frozenset({"newest", "unreadable"})
+_TABLES_OF: Final[Mapping[Kept, tuple[str, ...]]] = {
+    Kept.RESULTS: ("results", "unreadable"),
+    Kept.CALLS: ("calls", "unreadable"),
+    Kept.NEWEST: ("newest", "unreadable"),
+}
+
+
+@contextmanager
+def open_projection(path: Path) -> Iterator[ProjectionFile]:
+    """Opens a file, creates it if there is none, and empties one of another version.
+
+    Only this user may read it. Raises Stopped if it cannot be opened or is not a projection.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        with closing(sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)) as connection:
+            _prepare(connection)
+            yield ProjectionFile(path, connection)
+    except (OSError, sqlite3.Error) as error:
+        raise _unusable(path, error) from error
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "cache_size = -65536", "temp_store = MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("BEGIN IMMEDIATE")
+    if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            connection.execute(f'DROP TABLE "{name}"')
+        for statement in _TABLES.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
+
+
+def _keep_newest(run: Callable[..., sqlite3.Cursor], row: KeptRecord) -> None:
+    if row.value is None:
+        run(
+            "DELETE FROM newest WHERE dataset = ? AND ean = ? AND key = ? AND partition = ?",
+            (row.dataset, row.ean, row.key, row.partition),
+        )
+    else:
+        run("INSERT OR REPLACE INTO newest VALUES (?, ?, ?, ?, ?, ?)", astuple(row))
+
+
+def _unusable(path: Path, error: Exception) -> Stopped:
+    return Stopped(
+        f"the projection {path} cannot be used: {error}. Remedy: check the directory and its free space; if the file "
+        "is damaged, delete it or pass --rebuild, and it is built from the topics again"
+    )

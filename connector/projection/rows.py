@@ -1,0 +1,103 @@
+"""The rows of the projection's tables, made from the records of the topics. Pure.
+
+To add a topic: a row in ``DATASETS``, its decoder in ``projection/codecs.py`` and, if it is not kept by key, a table in
+``projection/database.py``, whose ``VERSION`` then changes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+_OFFSET_BITS: Final = 48
+
+
+class Kept(Enum):
+    """Which records of a topic the projection keeps."""
+
+    RESULTS = "every result of an event, found by EAN"
+    CALLS = "every call, found by its id"
+    NEWEST = "the newest record of each key and partition, found by EAN"
+
+
+DATASETS: Final[Mapping[str, Kept]] = {
+    "offer_results": Kept.RESULTS,
+    "marketplace_calls": Kept.CALLS,
+    "offer_state": Kept.NEWEST,
+    "offers_not_found": Kept.NEWEST,
+    "controls": Kept.NEWEST,
+}
+"""The topics of the projection, as the settings of ``[topics]`` name them."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptResult:
+    """A row of the table ``results``. Times are microseconds since the epoch; ``value`` is that of the record."""
+
+    place: int
+    ean: str
+    result_id: str
+    decided_at_us: int
+    origin: str
+    status: str
+    code: str | None
+    target_id: str | None
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCall:
+    """A row of the table ``calls``."""
+
+    place: int
+    call_id: str
+    account: str
+    sent_at_us: int
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRecord:
+    """A row of the table ``newest``; a ``value`` of None removes the row of its key and partition."""
+
+    dataset: str
+    ean: str  # empty for a dataset without one
+    key: str
+    partition: int
+    offset: int
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class UndecodedRecord:
+    """A record that cannot be decoded, with the reason."""
+
+    dataset: str
+    place: int
+    reason: str
+
+
+@dataclass(slots=True)
+class ProjectedRows:
+    """The rows of one batch, by table and in the order of the records."""
+
+    results: list[KeptResult] = field(default_factory=list)
+    calls: list[KeptCall] = field(default_factory=list)
+    newest: list[KeptRecord] = field(default_factory=list)
+    unreadable: list[UndecodedRecord] = field(default_factory=list)
+
+
+def place_of(partition: int, offset: int) -> int:
+    """Returns one number for a position, which orders the records of a partition."""
+    return partition << _OFFSET_BITS | offset
+
+
+def ean_of_key(dataset: str, key: str) -> str:
+    """Returns the EAN in the key of a dataset that is kept by key; empty where the key has none."""
+    match dataset:
+        case "offer_state":
+            return key
+        case "offers_not_found":
+            return key.rpartition("|")[2]
+        case _:
+            return ""
