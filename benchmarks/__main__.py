@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from benchmarks import bodies, calls, memory, mix, pace, stages, throughput
+from benchmarks import bodies, calls, memory, mix, pace, stages, throughput, why
 from benchmarks.report import ReportSection
 from benchmarks.stand import Stand, stand
 from devstack.stack import NoKafka, Stack, find
@@ -34,6 +34,7 @@ class Size:
     units: int  # known units for the memory measurement
     rounds: int  # of the measurement of request bodies
     counted: int  # offers whose events' function calls are counted
+    history: int  # results in the topics
     latencies_s: Sequence[float]  # of the marketplace's responses
     lingers: Sequence[str]  # values of the connector's setting
     processes: Sequence[int]  # group sizes
@@ -48,6 +49,7 @@ FULL = Size(
     units=200_000,
     rounds=300,
     counted=1_000,
+    history=1_000_000,
     latencies_s=(0.0, 0.15),
     lingers=("0s", "500ms"),
     processes=(1, 2),
@@ -61,12 +63,13 @@ QUICK = Size(
     units=50_000,
     rounds=100,
     counted=200,
+    history=20_000,
     latencies_s=(0.15,),
     lingers=("0s",),
     processes=(1,),
 )
 
-MEASUREMENTS: Final = ("used", "freshness", "mix", "throughput", "memory", "bodies", "calls", "stages")
+MEASUREMENTS: Final = ("used", "freshness", "mix", "throughput", "memory", "bodies", "calls", "stages", "why")
 """The names of all measurements, in the order in which they run."""
 
 
@@ -101,6 +104,7 @@ class Run:
             "bodies": lambda: bodies.measure(size.rounds),
             "calls": lambda: calls.measure(size.counted),
             "stages": lambda: stages.measure(self._kafka, size.stages),
+            "why": lambda: why.measure(self._kafka, size.history),
         }
 
 

@@ -18,6 +18,7 @@ from connector.settings.load import KeySource, key_sources
 from connector.settings.model import Settings
 from streams.clock import SystemClock
 from streams.kafka.admin import ClusterAdmin
+from streams.kafka.log_reader import LogReader
 from streams.kafka.produce_once import RecordWriter, produce_record
 from streams.kafka.registry import RegistryClient
 from streams.kafka.settings import KafkaConnection
@@ -60,6 +61,11 @@ def control_table(configured: Settings) -> CompactedTable:
 def produce(configured: Settings, topic: str, key: bytes, value: bytes | None, *, partition: int = 0) -> None:
     """Produces one record and waits for its acknowledgement. Raises SinkFailed, NotPermitted."""
     produce_record(connection(configured), topic, key, value, partition=partition)
+
+
+def log_reader(configured: Settings) -> LogReader:
+    """Returns a consumer that reads several topics from given positions, outside the group."""
+    return LogReader(connection(configured), reader=configured.kafka.group)
 
 
 def record_writer(configured: Settings) -> RecordWriter:

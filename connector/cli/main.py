@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from connector import app, connections, logs
-from connector.cli import controls, going_live
+from connector.cli import controls, going_live, history
 from connector.cli.config import config_cli
 from connector.cli.dlq import dlq_cli
 from connector.cli.options import FAILED, MISUSED, ConfigFile, finish, loaded, output
@@ -45,6 +45,8 @@ cli.add_typer(push_cli, name="push")
 cli.command("match-report")(going_live.report_matches)
 cli.add_typer(dlq_cli, name="dlq")
 cli.command("explain")(going_live.explain_event)
+cli.command("why")(history.why)
+cli.command("not-found")(history.not_found)
 cli.add_typer(controls.hold_cli, name="hold")
 cli.command("pause")(controls.pause)
 cli.command("resume")(controls.resume)

@@ -72,6 +72,8 @@ CREATE = ("topics --create",)
 ORDERS = ("orders open", "orders totals")
 GOING_LIVE = ("match-report", "explain")
 """The commands that judge the input before anything is written."""
+HISTORY = ("why", "not-found")
+"""The commands that answer from the history of the output topics."""
 DLQ_READ = ("dlq list", "dlq show")
 DLQ_REDRIVE = ("dlq redrive",)
 CONTROLS_READ = ("hold list",)
@@ -134,6 +136,19 @@ def of_going_live(topics: Topics, group: str) -> Grant:
     group_read = Permission(resource=Resource.GROUP, name=group, operations=("Describe",))
     read = (_topic(name, "Read") for name in (topics.offer_changes, topics.offer_state))
     return Grant(commands=GOING_LIVE, permissions=(*read, group_read))
+
+
+def of_history(topics: Topics, group: str) -> Grant:
+    """Returns what the commands need that answer from the output topics: they write nothing."""
+    names = (
+        topics.offer_results,
+        topics.marketplace_calls,
+        topics.offer_state,
+        topics.offers_not_found,
+        topics.controls,
+    )
+    group_read = Permission(resource=Resource.GROUP, name=group, operations=("Describe",))
+    return Grant(commands=HISTORY, permissions=(*(_topic(name, "Read") for name in names), group_read))
 
 
 def of_controls_read(topics: Topics, group: str) -> Grant:

@@ -15,6 +15,7 @@ from connector.contracts.permissions import (
     of_dlq_redrive,
     of_dry_run,
     of_going_live,
+    of_history,
     of_orders,
     of_run,
 )
@@ -55,6 +56,7 @@ def grants(configured: Settings, *, dry_run: bool, instances: str | None = None)
         of_create(live),
         *of_orders_topic,
         of_going_live(live, configured.kafka.group),
+        of_history(live, configured.kafka.group),
         of_controls_read(live, configured.kafka.group),
         of_controls(live, configured.kafka.group),
         of_dlq_read(live, configured.kafka.group),

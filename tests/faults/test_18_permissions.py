@@ -26,8 +26,10 @@ from typer.testing import CliRunner
 
 from connector import configuration, connections
 from connector.cli.main import cli
+from connector.contracts.codec import writer_of
 from connector.contracts.topic_checks import TopicFinding
 from connector.contracts.topics import Access, Topics, manifest
+from connector.offers.events import OfferResult
 from connector.operations import required_permissions
 from connector.operations.topics import found_on
 from connector.settings import convert
@@ -46,6 +48,7 @@ from tests.faults.conftest import FAST_MISS
 from tests.faults.deployment import WatchedDeployment
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
+from tests.harness import offer_rows
 from tests.harness.secured_broker import ScramUser, SecuredBroker
 
 EXAMPLE: Final = Path(__file__).parent.parent.parent / "config" / "example.toml"
@@ -65,6 +68,8 @@ ON_THE_BROKER: Final[Mapping[str, tuple[str, ...]]] = {
     "dlq show": ("dlq show",),
     "dlq redrive": ("dlq redrive",),
     "explain": ("explain",),
+    "why": ("why",),
+    "not-found": ("not-found",),
     "hold add": ("hold add",),
     "hold list": ("hold list",),
     "hold release": ("hold release",),
@@ -405,6 +410,34 @@ def put_command(deployment: WatchedDeployment, secured: SecuredBroker) -> None:
     config = ("--config", str(person.config))
     held = json.loads(good("hold", "add", "--field", "price", "--reason", "a test", "--json", *config))["command_id"]
     good("hold", "release", held, *config)
+
+
+def put_result(deployment: WatchedDeployment) -> str:
+    """Writes the result of an event as the super user, and returns its EAN."""
+    topic, row = deployment.topic("offer-results"), offer_rows.result(1, "REJECTED", unit_id=None)
+    connection = KafkaConnection(bootstrap_servers=deployment.kafka.bootstrap_servers, client_id="test")
+    value = writer_of(OfferResult, deployment.registry.id_of(topic))(row)
+    with RecordWriter(connection) as writer:
+        writer.write([NewRecord(topic=topic, partition=0, key=row.ean.encode(), value=value)], timeout_s=30)
+    return row.ean
+
+
+@pytest.mark.kafka
+def test_whoever_asks_for_the_history_needs_what_is_printed_for_that_alone(
+    deployment: WatchedDeployment, secured: SecuredBroker, tmp_path: Path
+) -> None:
+    reader = Door(secured, deployment, "historian")
+    allowed = reader.allow("why")
+    asking = ("why", put_result(deployment), "--projection", str(tmp_path), "--config", str(reader.config))
+
+    for _ in range(2):
+        good(*asking)
+        good("not-found", *asking[2:])
+
+    for binding in allowed:
+        with without(secured, binding):
+            code, said = told(*asking, "--rebuild")
+        assert (code, f"denies this principal {WORDS[binding.operation]}" in said) == (1, True), said
 
 
 def put_dead_letter(deployment: WatchedDeployment) -> str:

@@ -1,0 +1,1 @@
+"""Implements ``connector not-found``: the offers that are not found now, by pattern, with the likely reason."""

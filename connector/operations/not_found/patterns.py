@@ -1,0 +1,86 @@
+"""Groups the offers that are not found by what they have in common, the most valuable to mend first. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from connector.offers.events import OfferNotFound
+from connector.operations.match_report.report import PREFIX_DIGITS
+from connector.operations.not_found.reasons import LikelyReason, likely_reason
+
+NAMES = frozenset({"target", "account", "storefront", "condition", "code", "prefix", "reason"})
+"""What rows can be grouped by, beside the attributes of their events."""
+NONE = "(none)"
+"""Stands for an attribute that the event lacks."""
+
+
+@dataclass(slots=True, kw_only=True)
+class NotFoundPattern:
+    """Offers that agree in the values by which they are grouped. ``pieces``: of the stocks that wait."""
+
+    values: tuple[str, ...]
+    offers: int = 0
+    events: int = 0
+    pending: int = 0
+    pieces: Decimal = Decimal(0)
+    oldest_us: int = 0
+    reasons: Counter[LikelyReason] = field(default_factory=Counter)
+    example: str = ""  # an EAN
+
+    def add(self, row: OfferNotFound) -> None:
+        if not self.offers or row.first_seen_at_us < self.oldest_us:
+            self.oldest_us, self.example = row.first_seen_at_us, row.ean
+        self.offers += 1
+        self.events += row.times_seen
+        self.pending += len(row.pending)
+        self.pieces += sum((one.value for one in row.pending if one.field == "stock"), Decimal(0))
+        self.reasons[likely_reason(row)] += 1
+
+    @property
+    def reason(self) -> LikelyReason:
+        """The reason of most of its offers; of equally many, the first in order of ``LikelyReason``."""
+        return max(LikelyReason, key=lambda one: self.reasons[one])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotFoundReport:
+    """What was counted. ``by``: the names that the values of each pattern belong to."""
+
+    by: tuple[str, ...]
+    total: NotFoundPattern
+    patterns: tuple[NotFoundPattern, ...]
+
+
+def report(rows: Iterable[OfferNotFound], by: Sequence[str]) -> NotFoundReport:
+    """Groups the rows. Order: most offers, then most pieces, most values and most events that wait."""
+    total, groups = NotFoundPattern(values=()), dict[tuple[str, ...], NotFoundPattern]()
+    for row in rows:
+        values = tuple(value_of(row, name) for name in by)
+        total.add(row)
+        groups.setdefault(values, NotFoundPattern(values=values)).add(row)
+    ordered = sorted(groups.values(), key=lambda one: (-one.offers, -one.pieces, -one.pending, -one.events, one.values))
+    return NotFoundReport(by=tuple(by), total=total, patterns=tuple(ordered))
+
+
+def value_of(row: OfferNotFound, name: str) -> str:
+    """Returns what a row has under a name of ``--by``: a part of its identity, or an attribute of its event."""
+    match name:
+        case "target":
+            return row.target_id
+        case "account" | "storefront" | "condition" | "code":
+            return str(getattr(row, name))
+        case "prefix":
+            return row.ean[:PREFIX_DIGITS]
+        case "reason":
+            return likely_reason(row).value
+        case _:
+            return row.attributes.get(name, NONE)
+
+
+def chosen(rows: Iterable[OfferNotFound], *, target: str | None, first_seen_us: int | None) -> Iterator[OfferNotFound]:
+    """Yields the rows of a target, None: of all, that were first met at ``first_seen_us`` or later."""
+    for row in rows:
+        is_new = first_seen_us is None or row.first_seen_at_us >= first_seen_us
+        if is_new and target in (None, row.target_id):
+            yield row

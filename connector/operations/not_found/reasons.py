@@ -1,0 +1,53 @@
+"""The likely reason why an offer is not found, from what its look-up showed. Pure."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from connector.contracts.codes import Code
+from connector.offers.events import OfferNotFound
+
+
+class LikelyReason(StrEnum):
+    """Why an offer is probably not found."""
+
+    AMBIGUOUS = "AMBIGUOUS"
+    OTHER_OFFER_ID = "OTHER_OFFER_ID"
+    OTHER_CONDITION = "OTHER_CONDITION"
+    OTHER_STOREFRONT = "OTHER_STOREFRONT"
+    NOT_IN_ACCOUNT = "NOT_IN_ACCOUNT"
+    OTHER = "OTHER"
+
+
+TEXTS: Final[Mapping[LikelyReason, str]] = {
+    LikelyReason.AMBIGUOUS: "several units match",
+    LikelyReason.OTHER_OFFER_ID: "the unit has another offer id",
+    LikelyReason.OTHER_CONDITION: "exists in another condition",
+    LikelyReason.OTHER_STOREFRONT: "exists on other storefronts only",
+    LikelyReason.NOT_IN_ACCOUNT: "no unit of this EAN",
+    LikelyReason.OTHER: "see the advice of its code",
+}
+"""Each reason in words."""
+REMEDIES: Final[Mapping[LikelyReason, str]] = {
+    LikelyReason.AMBIGUOUS: "name the unit in the events, by offer_id or unit_id",
+    LikelyReason.OTHER_OFFER_ID: "correct offer_id in the events, or leave it out",
+    LikelyReason.OTHER_CONDITION: "correct the condition in the events, or create the offer in this condition",
+    LikelyReason.OTHER_STOREFRONT: "create the offer on this storefront, or correct the target in the events",
+    LikelyReason.NOT_IN_ACCOUNT: "create the offer, or correct the EAN or the target in the events",
+    LikelyReason.OTHER: "connector why EAN",
+}
+"""What to do about each reason."""
+
+
+def likely_reason(row: OfferNotFound) -> LikelyReason:
+    """Returns the reason by the units of the EAN that the look-up has shown; the nearest of them decides."""
+    if row.code == Code.AMBIGUOUS_OFFER:
+        return LikelyReason.AMBIGUOUS
+    if row.code != Code.OFFER_NOT_FOUND:
+        return LikelyReason.OTHER
+    here = [one for one in row.candidates if one.storefront == row.storefront]
+    if any(one.condition == row.condition for one in here):
+        return LikelyReason.OTHER_OFFER_ID
+    if here:
+        return LikelyReason.OTHER_CONDITION
+    return LikelyReason.OTHER_STOREFRONT if row.candidates else LikelyReason.NOT_IN_ACCOUNT
