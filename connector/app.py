@@ -24,7 +24,7 @@ from connector.contracts.call_log_row import MarketplaceCalled
 from connector.contracts.codec import SchemaIds, writer_of
 from connector.contracts.headers import Stamp
 from connector.contracts.registry_subjects import look_up, prefetch
-from connector.contracts.topics import INPUTS
+from connector.contracts.topics import INPUTS, Feature
 from connector.controls.in_force import Controls
 from connector.kaufland.adapter import Kaufland
 from connector.kaufland.call_log import CallLog
@@ -316,7 +316,7 @@ def _about(plan: RunPlan) -> dict[str, Any]:
         "config_digest": digest(plan.loaded.settings),
         "guarantee": plan.settings.processing.guarantee.value,
         "dry_run": plan.dry_run,
-        "parts": sorted(feature.value for feature in plan.topics.features),
+        "parts": sorted(feature.value for feature in plan.topics.features - {Feature.SCHEDULER}),
         "writes": "none" if plan.dry_run else flows.writes(plan.topics),
     }
 
