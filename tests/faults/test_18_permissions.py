@@ -36,6 +36,7 @@ from connector.settings import convert
 from connector.settings.model import Settings
 from devstack.clients import Writer
 from devstack.embedded_registry import EmbeddedRegistry
+from devstack.expectation import Produced
 from devstack.processes import wait_for
 from devstack.stack import Stack
 from streams.dead_letter import DeadLetters
@@ -295,6 +296,14 @@ def run_once(
     assert "AUTHORIZATION_FAILED" not in process.text()
 
 
+def has_drifted(deployment: WatchedDeployment, produced: Sequence[Produced], unit_id: int) -> bool:
+    """Whether a drift was written; edits the unit once the events have their results."""
+    if not deployment.answered(produced):
+        return False
+    deployment.marketplace.edit(unit_id, amount=9)
+    return bool(deployment.rows("drift"))
+
+
 @contextmanager
 def without(broker: SecuredBroker, binding: AclBinding) -> Iterator[None]:
     broker.withdraw(binding)
@@ -338,14 +347,9 @@ def test_with_exactly_the_printed_permissions_every_command_runs_twice_and_each_
 
     first = [topics.replays, topics.scheduler, topics.drift]
     run_once(deployment, runner, "runner-0", until=lambda: empty(deployment, topics) == first)
-    more = deployment.produce([change(deployment.places()[0][1], next(wall_us()), stock=4)])
-    deployment.marketplace.edit(deployment.places()[0][0].unit_id, amount=9)
-    run_once(
-        deployment,
-        runner,
-        "runner-1",
-        until=lambda: deployment.answered(more) and bool(deployment.rows("drift")),
-    )
+    place = deployment.places()[0][1]
+    more = deployment.produce([change(place, next(wall_us()), stock=4)])
+    run_once(deployment, runner, "runner-1", until=lambda: has_drifted(deployment, more, place.unit_id))
     for command in ("check", "topics --check", "config routing --accept", "state digest", "orders poll --once"):
         for _ in range(2):
             good(*command.split(), "--config", str(runner.config))
