@@ -54,6 +54,21 @@ def test_a_missing_topic_of_the_dry_run_is_created_as_one() -> None:
     assert finding.remedy == "connector topics --create --dry-run"
 
 
+def test_units_with_another_number_of_partitions_are_an_error_that_resets_no_offsets() -> None:
+    topics = named("kaufland", frozenset({Feature.OFFERS, Feature.RECONCILE}))
+    counts = {topic.name: 1 if topic.name == topics.scheduler else 8 for topic in manifest(topics)} | {topics.units: 4}
+    there = {
+        topic.name: TopicDescription(partitions=counts[topic.name], config=topic.config) for topic in manifest(topics)
+    } | {topics.scheduler_state: TopicDescription(partitions=1, config={"cleanup.policy": "compact"})}
+
+    [finding] = findings(topics, there, LIMITS)
+
+    assert finding.is_error
+    assert "the owner of an EAN would not read its units" in finding.message
+    assert "the next sweep fills it" in finding.remedy
+    assert "offsets" not in finding.remedy
+
+
 def test_a_state_topic_with_another_number_of_partitions_is_an_error_with_a_remedy() -> None:
     there = {**as_wanted(), TOPICS.offer_state: TopicDescription(partitions=4, config={"cleanup.policy": "compact"})}
 
