@@ -70,3 +70,10 @@ class CommandHandler(Protocol):
     def apply(self, read: ControlRead, now: Now) -> ControlEffect:
         """Applies records. Must not raise for any contents: what cannot be read is logged and ignored."""
         ...
+
+    def tells(self, now: Now) -> tuple[Told, ...]:
+        """Returns the messages of all commands in force, for the lanes of a partition that was assigned just now.
+
+        Its previous owner may have delivered some of them, so lanes must recognise a message that they got before.
+        """
+        ...

@@ -105,6 +105,7 @@ ONLY = {
         "connector.operations.dlq",
         "connector.operations.controls.topic",
         "connector.operations.projected",
+        "connector.operations.resend.result_tail",
         "connector.operations.topic_contents",
         "connector.projection.database",
         "connector.projection.updating",

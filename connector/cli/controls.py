@@ -67,14 +67,14 @@ def add_hold(
     Example: connector hold add --brand Y --field price --reason "wrong price list" --for 4h
     """
     settings = loaded(config_file).settings
-    attributes = dict(map(_attribute, attribute or ()))
+    attributes = dict(map(attribute_pair, attribute or ()))
     if brand is not None:
         attributes["brand"] = brand
     scope = CommandScope(
-        accounts=_known(settings, "account", account),
-        target_ids=_known(settings, "target", target),
-        storefronts=_known(settings, "storefront", storefront),
-        eans=tuple(map(_ean, ean or ())),
+        accounts=known_names(settings, "account", account),
+        target_ids=known_names(settings, "target", target),
+        storefronts=known_names(settings, "storefront", storefront),
+        eans=tuple(map(normal_ean, ean or ())),
         attributes=attributes,
         fields=tuple(dict.fromkeys(one.value for one in field or ())),
     )
@@ -83,8 +83,8 @@ def add_hold(
             "a hold needs at least one restriction. To hold a whole account: connector pause --account NAME; to stop "
             "every write: connector writes stop"
         )
-    why, for_s = _stated(reason), _seconds(lasting)
-    with _author(settings, by) as author:
+    why, for_s = stated(reason), _seconds(lasting)
+    with authoring(settings, by) as author:
         _show_given(author.give(ControlKind.HOLD, scope, reason=why, for_s=for_s), as_json=as_json)
 
 
@@ -104,7 +104,10 @@ def list_holds(
     now_us = SystemClock().now().wall_us
     with open_control_topic(loaded(config_file).settings) as topic:
         found = [
-            command for command in topic.commands() if everything or command.state_at(now_us) is ControlState.IN_FORCE
+            command
+            for command in topic.commands()
+            if command.kind is not ControlKind.REPLAY
+            and (everything or command.state_at(now_us) is ControlState.IN_FORCE)
         ]
     if as_json:
         show_json(output(), [showing.document(command, now_us) for command in found])
@@ -121,7 +124,7 @@ def release_hold(command_id: CommandId, config_file: ConfigFile = None, by: By =
 
     Example: connector hold release hold-3f9a1c2e
     """
-    with _author(loaded(config_file).settings, by) as author:
+    with authoring(loaded(config_file).settings, by) as author:
         _show_ended(author.end(author.find(command_id), ControlState.RELEASED), as_json=as_json)
 
 
@@ -142,7 +145,7 @@ def drop_hold(
 
     Example: connector hold drop hold-3f9a1c2e --yes
     """
-    with _author(loaded(config_file).settings, by) as author:
+    with authoring(loaded(config_file).settings, by) as author:
         command = author.find(command_id)
         if not yes:
             typer.confirm(f"Discard every pending change that {command_id} covers?", abort=True)
@@ -166,8 +169,8 @@ def pause(
     Example: connector pause --target shop-de --reason "prices are being checked" --for 2h
     """
     settings = loaded(config_file).settings
-    scope, why, for_s = _place(settings, account, target), _stated(reason), _seconds(lasting)
-    with _author(settings, by) as author:
+    scope, why, for_s = _place(settings, account, target), stated(reason), _seconds(lasting)
+    with authoring(settings, by) as author:
         already = [command for command in author.in_force(ControlKind.PAUSE) if command.scope == scope]
         command = already[0] if already else author.give(ControlKind.PAUSE, scope, reason=why, for_s=for_s)
         _show_given(command, as_json=as_json)
@@ -189,7 +192,7 @@ def resume(
     """
     settings = loaded(config_file).settings
     scope = _place(settings, account, target)
-    with _author(settings, by) as author:
+    with authoring(settings, by) as author:
         paused = [command for command in author.in_force(ControlKind.PAUSE) if command.scope == scope]
         _end_all(author, paused, "it is not paused; `connector hold list` shows what is in force", as_json=as_json)
 
@@ -213,9 +216,9 @@ def stop_writes(
     Example: connector writes stop --reason "wrong prices on every storefront"
     """
     settings = loaded(config_file).settings
-    scope = CommandScope(accounts=_known(settings, "account", [account] if account is not None else None))
-    why = _stated(reason)
-    with _author(settings, by) as author:
+    scope = CommandScope(accounts=known_names(settings, "account", [account] if account is not None else None))
+    why = stated(reason)
+    with authoring(settings, by) as author:
         already = [command for command in author.in_force(ControlKind.STOP_WRITES) if command.scope == scope]
         command = already[0] if already else author.give(ControlKind.STOP_WRITES, scope, reason=why)
     if as_json:
@@ -242,8 +245,8 @@ def resume_writes(
     Example: connector writes resume
     """
     settings = loaded(config_file).settings
-    names = _known(settings, "account", [account] if account is not None else None)
-    with _author(settings, by) as author:
+    names = known_names(settings, "account", [account] if account is not None else None)
+    with authoring(settings, by) as author:
         stops = author.in_force(ControlKind.STOP_WRITES)
         meant = [command for command in stops if not names or command.scope.accounts == names]
         others = [command for command in stops if command not in meant and not command.scope.accounts]
@@ -255,7 +258,8 @@ def resume_writes(
 
 
 @contextmanager
-def _author(settings: Settings, by: str | None) -> Iterator[CommandAuthor]:
+def authoring(settings: Settings, by: str | None) -> Iterator[CommandAuthor]:
+    """Opens the topic of controls for a person. ``by`` None: the name of the user."""
     with open_control_topic(settings) as topic:
         yield CommandAuthor(topic, by=by or _user(), now_us=SystemClock().now().wall_us, new_id=lambda: token_hex(4))
 
@@ -304,7 +308,7 @@ def _end_all(
     finish(good=bool(ended) and not list(others))
 
 
-def _stated(reason: str) -> str:
+def stated(reason: str) -> str:
     """Returns the reason. Raises SettingsError if it is empty."""
     if not reason.strip():
         raise SettingsError("--reason must not be empty: results repeat it")
@@ -323,14 +327,16 @@ def _seconds(lasting: str | None) -> float | None:
     return for_s
 
 
-def _attribute(given: str) -> tuple[str, str]:
+def attribute_pair(given: str) -> tuple[str, str]:
+    """Returns name and value of ``NAME=VALUE``. Raises SettingsError."""
     name, equals, value = given.partition("=")
     if not equals or not name:
         raise SettingsError(f"--attribute {given}: expected NAME=VALUE")
     return name, value
 
 
-def _ean(given: str) -> str:
+def normal_ean(given: str) -> str:
+    """Returns an EAN in its normal form. Raises SettingsError."""
     try:
         return normal_form(given)
     except GtinError as error:
@@ -342,12 +348,12 @@ def _place(settings: Settings, account: str | None, target: str | None) -> Comma
     if (account is None) == (target is None):
         raise SettingsError("pass either --account or --target")
     return CommandScope(
-        accounts=_known(settings, "account", [account] if account is not None else None),
-        target_ids=_known(settings, "target", [target] if target is not None else None),
+        accounts=known_names(settings, "account", [account] if account is not None else None),
+        target_ids=known_names(settings, "target", [target] if target is not None else None),
     )
 
 
-def _known(settings: Settings, what: str, given: list[str] | None) -> tuple[str, ...]:
+def known_names(settings: Settings, what: str, given: list[str] | None) -> tuple[str, ...]:
     """Returns the names without repetitions. Raises SettingsError for one that is not configured."""
     targets = configuration.routing(settings).targets
     configured: set[str] = {

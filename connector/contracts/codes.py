@@ -50,6 +50,10 @@ class Code(StrEnum):
     PRICE_SYNC_OFF = "PRICE_SYNC_OFF"
     DRY_RUN = "DRY_RUN"
     TOMBSTONE = "TOMBSTONE"
+    # compared and resent by a command
+    NOTHING_ACCEPTED = "NOTHING_ACCEPTED"
+    DIFFERS = "DIFFERS"
+    STOCK_NOT_RAISED = "STOCK_NOT_RAISED"
     # held by a command
     HELD_BY_PERSON = "HELD_BY_PERSON"
     PAUSED = "PAUSED"
@@ -276,6 +280,22 @@ TABLE: Mapping[Code, CodeText] = {
     Code.TOMBSTONE: CodeText(
         sentence="A tombstone ended the management of EAN {ean}",
         advice="Nothing was sent or deleted; the next event for the EAN resumes its management.",
+    ),
+    Code.NOTHING_ACCEPTED: CodeText(
+        sentence="There is nothing to compare for EAN {ean}: no event of it has been accepted that {command_id} covers",
+        advice="`connector why` shows what became of its events. A withdrawn EAN is compared again after its next "
+        "event.",
+    ),
+    Code.DIFFERS: CodeText(
+        sentence="The marketplace shows other values than the accepted events want; {command_id} only compares, so "
+        "nothing was sent",
+        advice="`connector resend {ean}` sends the values of the events again.",
+    ),
+    Code.STOCK_NOT_RAISED: CodeText(
+        sentence="The marketplace shows {shown} pieces, and the accepted event wants {wanted}; {command_id} does not "
+        "name stock, so it was not raised",
+        advice="Sales lower the stock at the marketplace before the next event says so. If no sale explains it, "
+        "`connector resend {ean} --field stock` sends the stock of the event again.",
     ),
     Code.HELD_BY_PERSON: CodeText(
         sentence="{by} holds this change until {until} ({command_id}): {reason}",

@@ -79,6 +79,7 @@ DLQ_REDRIVE = ("dlq redrive",)
 CONTROLS_READ = ("hold list",)
 CONTROLS = ("hold add", "hold release", "hold drop", "pause", "resume", "writes stop", "writes resume")
 """The commands with which people hold, pause and stop."""
+RESEND = ("resend",)
 DRY_RUN = ("run --dry-run", "topics --check --dry-run")
 CREATE_DRY_RUN = ("topics --create --dry-run",)
 
@@ -159,6 +160,12 @@ def of_controls_read(topics: Topics, group: str) -> Grant:
 def of_controls(topics: Topics, group: str) -> Grant:
     """Returns what people need who hold, pause and stop. Who may not write to the topic cannot."""
     return Grant(commands=CONTROLS, permissions=tuple(_of_controls(topics, group, "Read", "Write")))
+
+
+def of_resend(topics: Topics, group: str) -> Grant:
+    """Returns what a resend needs: to give the command, and to read the results that answer it."""
+    controls = _of_controls(topics, group, "Write")
+    return Grant(commands=RESEND, permissions=(*controls, _topic(topics.offer_results, "Read")))
 
 
 def _of_controls(topics: Topics, group: str, *operations: str) -> Iterator[Permission]:

@@ -230,7 +230,7 @@ _ROWS = (
         layout=Layout.ONE,
         cleanup="compact",
         source="offer_changes",
-        meant_for="commands that every process obeys: hold, pause, stop all writes, replay (resend is reserved)",
+        meant_for="commands that every process obeys: hold, pause, stop all writes, resend, replay",
     ),
     _Dataset(
         dataset="replays",

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
+
+from connector.contracts.microseconds import us
 
 
 class ControlKind(StrEnum):
@@ -14,6 +17,14 @@ class ControlKind(StrEnum):
     STOP_WRITES = "STOP_WRITES"  # nothing is changed at the marketplace; reading goes on
     RESEND = "RESEND"  # accepted values are compared with the marketplace, and sent again where they differ
     REPLAY = "REPLAY"  # records of the input are read again beside the live ones
+    VERIFY = "VERIFY"  # as RESEND, and nothing is sent
+    GUARD = "GUARD"  # what guard rails hold by then is sent (RELEASED), or ends without being sent (DROPPED)
+
+
+COMPARING: Final = frozenset({ControlKind.RESEND, ControlKind.VERIFY})
+"""Commands that lanes are told of, and carry out once."""
+COMPARING_EXPIRES_S: Final = 3_600.0
+"""Such a command expires this many seconds after it was given at the latest, so that lanes can forget it."""
 
 
 class ControlState(StrEnum):
@@ -89,6 +100,7 @@ class ControlCommand:
     kind: ControlKind
     state: ControlState
     scope: CommandScope = field(default_factory=CommandScope)
+    guards: tuple[str, ...] = ()  # of GUARD: names of guard rails; empty = all
     reason: str = ""
     issued_by: str
     issued_at_us: int
@@ -97,20 +109,26 @@ class ControlCommand:
     changed_at_us: int | None = None
     replay: ReplayRequest | None = None  # None unless the kind is REPLAY
 
+    @property
+    def ends_at_us(self) -> int | None:
+        """When it expires; None: never. STOP_WRITES never does, and a comparison does within an hour."""
+        if self.kind is ControlKind.STOP_WRITES:
+            return None
+        if self.kind not in COMPARING:
+            return self.expires_at_us
+        latest_us = self.issued_at_us + us(COMPARING_EXPIRES_S)
+        return latest_us if self.expires_at_us is None else min(latest_us, self.expires_at_us)
+
     def state_at(self, now_us: int) -> ControlState:
-        """Returns the state at a time: an expired command counts as RELEASED. STOP_WRITES never expires."""
-        if (
-            self.state is ControlState.IN_FORCE
-            and self.expires_at_us is not None
-            and now_us >= self.expires_at_us
-            and self.kind is not ControlKind.STOP_WRITES
-        ):
+        """Returns the state at a time: an expired command counts as RELEASED."""
+        ends_at_us = self.ends_at_us
+        if self.state is ControlState.IN_FORCE and ends_at_us is not None and now_us >= ends_at_us:
             return ControlState.RELEASED
         return self.state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verify:
-    """Asks a lane to compare what its accepted events want with what the marketplace shows now (RESEND)."""
+    """Asks a lane to compare what its accepted events want with what the marketplace shows now (RESEND, VERIFY)."""
 
     command: ControlCommand

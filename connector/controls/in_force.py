@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
-from connector.controls.commands import ControlCommand, ControlKind, ControlState, Verify
+from connector.controls.commands import COMPARING, ControlCommand, ControlKind, ControlState, Verify
 from connector.marketplace.call_kinds import CallKind
 from streams.control import ControlEffect, ControlRead, ControlRecord
 from streams.flow import BadRecord, NotYet, Now, Told
@@ -14,7 +14,7 @@ ReportIgnored: TypeAlias = Callable[[ControlRecord, str], None]
 
 _WRITING: Final = frozenset(kind.value for kind in CallKind if kind.writes)
 _HOLDING: Final = frozenset({ControlKind.HOLD, ControlKind.PAUSE})
-_OF_OTHERS: Final = frozenset({ControlKind.RESEND, ControlKind.REPLAY})
+_OF_OTHERS: Final = COMPARING | {ControlKind.REPLAY}
 """What does not change the rules for pending work."""
 
 
@@ -131,6 +131,10 @@ class Controls:
         self._in_force = _in_force(known, self._drops.values())
         return _effect(before, self._in_force, now.wall_us)
 
+    def tells(self, now: Now) -> tuple[Told, ...]:
+        """Returns the messages of every comparison in force; a lane that has begun it ignores its message."""
+        return tuple(_told(self._in_force.by_id.values(), now.wall_us))
+
     def _dropped(self, known: Iterable[ControlCommand], now_us: int) -> Iterator[tuple[str, DroppedHold]]:
         """Yields the drops by command id. The clock of who dropped a command is trusted only if nobody else's is there:
         a clock that is ahead would have later changes dropped as well."""
@@ -171,22 +175,22 @@ def _in_force(commands: Iterable[ControlCommand], drops: Iterable[DroppedHold]) 
 
 
 def _effect(before: CommandsInForce, after: CommandsInForce, now_us: int) -> ControlEffect:
-    """Returns what changes: lanes are reviewed after any change of holds, pauses and stops, and told of new resends."""
-    told = tuple(
-        Told(lane=ean, message=Verify(command=command))
-        for command in after.by_id.values()
-        if command.kind is ControlKind.RESEND
-        and command.command_id not in before.by_id
-        and command.state_at(now_us) is ControlState.IN_FORCE
-        for ean in command.scope.eans
-    )
+    """Returns what changes: lanes are told of new comparisons, and reviewed after any other change."""
+    new = (command for command_id, command in after.by_id.items() if command_id not in before.by_id)
     changed = any(
         before.by_id.get(command_id) != after.by_id.get(command_id)
         and _kind(command_id, before, after) not in _OF_OTHERS
         for command_id in before.by_id.keys() | after.by_id.keys()
     )
     halted = after.stops_writes if before.stops != after.stops else None
-    return ControlEffect(review=changed, halted=halted, tells=told)
+    return ControlEffect(review=changed, halted=halted, tells=tuple(_told(new, now_us)))
+
+
+def _told(commands: Iterable[ControlCommand], now_us: int) -> Iterator[Told]:
+    """Yields the messages of those commands that are comparisons in force, to each of their EANs."""
+    for command in commands:
+        if command.kind in COMPARING and command.state_at(now_us) is ControlState.IN_FORCE:
+            yield from (Told(lane=ean, message=Verify(command=command)) for ean in command.scope.eans)
 
 
 def _kind(command_id: str, before: CommandsInForce, after: CommandsInForce) -> ControlKind:

@@ -18,6 +18,7 @@ from connector.contracts.problem import Problem, ProblemError
 from connector.offers.events import (
     Announced,
     Basis,
+    BegunCommand,
     Ended,
     FieldState,
     FieldStatus,
@@ -44,7 +45,7 @@ from streams.flow import BadRecord, NotYet, Record
 
 _PARTS_OF_STATES: Final = (
     UnitState, FieldState, Basis, Miss, LocationStock, OrderMark, Undone, Origin, UndoneField, Ended, FieldStatus,
-    Announced, HeldField, Sent, Problem, ProblemError,
+    Announced, HeldField, Sent, Problem, ProblemError, BegunCommand,
 )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ from connector.offers.ownership import Ownership
 from connector.offers.plan import NOTHING, OfferPlan, PlanDraft, PlannedUpdate, rank_of
 from connector.offers.policy import OfferTerms
 from connector.offers.refusal import Refusal, refuse
+from connector.offers.resend import Comparison
 from connector.offers.stock import offered, refused_above
 from connector.offers.watermarks import newer_mark
 from connector.routing.table import Target
@@ -78,6 +79,7 @@ class _OfferDecision:
         self._holding: Holding | None = None  # most turns have nothing to do with a hold
         if commands.holds or commands.drops or any(entry.held for entry in lane.entries):
             self._holding = Holding(self._draft, self._plan, commands, fresh)
+        self._comparison = Comparison(self._draft, self._plan, commands)
         self._cells: dict[_Cell, list[tuple[EntryDraft, Asked]]] = {}
         self._marks: dict[_Cell, list[Watermark]] = {}
 
@@ -122,6 +124,8 @@ class _OfferDecision:
                     self._cells.setdefault(_cell_of(unit, asked.field), []).append((row, asked))
             case Unclear():
                 self._end_unclear(row, identity, target)
+            case Waiting() | Missing() if row.entry.origin is Origin.RESEND:
+                self._comparison.not_found(row, target)
             case Unproven() | Waiting() | Missing():
                 self._look_ups.unproven(row, target, identity)
                 for asked in row.open:
@@ -227,7 +231,8 @@ class _OfferDecision:
         if known is not None and known.order is not None and known.order > order:
             itself = total is None and is_of_event(known, row.entry)
             return None if itself else known.order
-        return self._newer_mark(row, asked) if total is None else None
+        is_resent = row.entry.origin is Origin.RESEND  # a later event of its line may have ended without being accepted
+        return self._newer_mark(row, asked) if total is None and not is_resent else None
 
     def _newer_mark(self, row: EntryDraft, asked: Asked) -> Recency | None:
         """Returns a newer order among the field's watermarks; those of locations concern their location only."""
@@ -284,26 +289,29 @@ class _OfferDecision:
         value, clamped = offer.value, Code.CLAMPED if offer.clamped else None
         known = newest_accepted(facts)
         before = known.value if known is not None else None
-        by_marketplace = [member for member in group if member.fulfilled_by_marketplace] if field is Field.STOCK else ()
+        by_marketplace = _counted_by_marketplace(group, field)
         if by_marketplace and self._look_ups.waits_for_fulfilment(row, value, by_marketplace):
             return
-        if by_marketplace:
-            fault = refuse(Code.FULFILLED_BY_MARKETPLACE, unit_id=unit.unit_id)
-            self._draft.end(row, field, FieldStatus.REJECTED, fault, before=before)
-        elif total is not None and (top := self._refused_above(total)) is not None:
-            fault = refuse(Code.STOCK_OUT_OF_RANGE, stock=total.pieces, maximum=top)
+        if (fault := self._refused(unit, total, is_fulfilled=bool(by_marketplace))) is not None:
             self._draft.end(row, field, FieldStatus.REJECTED, fault, before=before)
         elif (newer := self._late_for(row, asked, total, known)) is not None:
             self._end_superseded(row, field, newer, self._result_id_of(newer), before=before)
+        elif entry.origin is Origin.RESEND:
+            if self._comparison.differs(row, asked, unit):
+                self._send(row, field, value, order, unit, known, group, clamped)
         elif known is not None and _is_accepted_event(known, entry, order, total, value):
             self._draft.end(row, field, FieldStatus.UNCHANGED, before=before, code=clamped)
         elif is_already_so(facts, field, value, policy, self._now_us):
-            for member, fact in zip(group, facts, strict=True):
-                if fact is not None:
-                    self._draft.put(member, field, raised(fact, order, entry.event_id))
+            self._raise_orders(group, field, order, entry.event_id)
             self._draft.end(row, field, FieldStatus.UNCHANGED, before=before, code=clamped)
         else:
             self._send(row, field, value, order, unit, known, group, clamped)
+
+    def _raise_orders(self, group: Sequence[KnownUnit], field: Field, order: Recency, event_id: str | None) -> None:
+        """Notes that the units hold what a newer event wants."""
+        for member in group:
+            if (fact := self._draft.fact(member, field)) is not None:
+                self._draft.put(member, field, raised(fact, order, event_id))
 
     def _send(
         self,
@@ -336,9 +344,14 @@ class _OfferDecision:
             self._draft.put(member, field, fact)
         self._draft.end(row, field, FieldStatus.DRY_RUN, before=before, sent=value, code=clamped or Code.DRY_RUN)
 
-    def _refused_above(self, total: Total) -> int | None:
-        """Returns the maximum that a total exceeds; None if it may be sent."""
-        return refused_above(self._terms.policy, total.pieces, self._terms.reference.max_stock)
+    def _refused(self, unit: KnownUnit, total: Total | None, *, is_fulfilled: bool) -> Refusal | None:
+        """Returns why a stock is rejected: the marketplace counts it itself, or the total is too high; None if not."""
+        if is_fulfilled:
+            return refuse(Code.FULFILLED_BY_MARKETPLACE, unit_id=unit.unit_id)
+        if total is None:
+            return None
+        top = refused_above(self._terms.policy, total.pieces, self._terms.reference.max_stock)
+        return None if top is None else refuse(Code.STOCK_OUT_OF_RANGE, stock=total.pieces, maximum=top)
 
 
 def _is_accepted_event(known: Fact, entry: LedgerEntry, order: Recency, total: Total | None, value: int) -> bool:
@@ -350,6 +363,11 @@ def _is_accepted_event(known: Fact, entry: LedgerEntry, order: Recency, total: T
         and known.event_id is not None
         and (stands(known, value) or (total is None and not known.certain))
     )
+
+
+def _counted_by_marketplace(group: Sequence[KnownUnit], field: Field) -> list[KnownUnit]:
+    """Returns the units of a group whose stock the marketplace counts itself; empty for other fields."""
+    return [member for member in group if field is Field.STOCK and member.fulfilled_by_marketplace]
 
 
 def _is_to_be_announced(entry: LedgerEntry, miss: Miss) -> bool:

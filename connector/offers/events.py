@@ -217,6 +217,7 @@ class OfferResult:
     lookup_call_ids: tuple[str, ...] = ()
     held_by: str | None = None  # command_id of the hold or pause; None unless the status is HELD
     command_id: str | None = None  # of the command that had the event processed, such as a resend
+    command_results: int | None = None  # how many results that command has for the EAN
 
 
 # ---- offers-not-found -----------------------------------------------------------------------------------------------
@@ -447,6 +448,15 @@ class OrderMark:
     source: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BegunCommand:
+    """A command that the EAN has begun to carry out, remembered until it expires: it is carried out once."""
+
+    command_id: str
+    results: int  # how many results it has for the EAN
+    expires_at_us: int
+
+
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferState:
@@ -464,6 +474,7 @@ class OfferState:
     locations: tuple[LocationStock, ...] = ()
     marks: tuple[OrderMark, ...] = ()
     undone: tuple[Undone, ...] = ()
+    commands: tuple[BegunCommand, ...] = ()
     input_partition: int  # of last_offset and of every undone event; the state topic has the same number
     last_offset: int  # the highest offset of the lane's events
     updated_at_us: int

@@ -12,11 +12,12 @@ from connector.contracts import state_versions
 from connector.contracts.codes import Code
 from connector.contracts.headers import NO_TRACE, Stamp, Trace
 from connector.contracts.topics import Topics
+from connector.controls.commands import Verify
 from connector.controls.in_force import CommandSource
 from connector.controls.waiting import without_stopped
 from connector.marketplace.call_kinds import UNITS_WRITE, group_of
 from connector.marketplace.offers import Reference
-from connector.offers import holding, merge, results, state_mapping, wants
+from connector.offers import holding, merge, resend, results, state_mapping, wants
 from connector.offers.call_bodies import CLAIM, CLAIMS_IN_A_CALL, RELEASE
 from connector.offers.decide import decide
 from connector.offers.drift import compare
@@ -216,6 +217,8 @@ class OfferFlow:
                 return apply_answer(lane, cause, self._terms, now_us)
             case Restored():
                 return holding.taken_over(lane)
+            case Told(message=Verify(command=command)):
+                return resend.begin(lane, command, self._terms, now_us)
             case Woken() | Draining() | Told() | Arrived():
                 return lane
 

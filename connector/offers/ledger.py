@@ -13,7 +13,7 @@ from connector.contracts.event_time import NO_SEQUENCE
 from connector.contracts.problem import Problem
 from connector.marketplace.offers import Field
 from connector.offers.event_order import UNKNOWN_OFFSET, EventOrder, Recency
-from connector.offers.events import Announced, Basis, FieldStatus, HeldField, Miss, Origin, Sent
+from connector.offers.events import Announced, Basis, BegunCommand, FieldStatus, HeldField, Miss, Origin, Sent
 from streams.frozen import quick
 
 Selectors: TypeAlias = tuple[str | None, str | None, str | None, int | None]
@@ -237,6 +237,7 @@ class OfferLane:
     locations: tuple[Located, ...] = ()
     marks: tuple[Watermark, ...] = ()
     entries: tuple[LedgerEntry, ...] = ()
+    commands: tuple[BegunCommand, ...] = ()  # that were begun and may not have expired
     partition: int = -1
     last_offset: int = -1
     updated_at_us: int = 0

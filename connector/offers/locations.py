@@ -66,7 +66,10 @@ def _newer(lane: OfferLane, entry: LedgerEntry, location: str | None, rows: list
 
 
 def total_for(lane: OfferLane, entry: LedgerEntry, asked: Asked) -> Total | None:
-    """Returns the total to send for a field of an entry; None if the entry's own value and order apply."""
+    """Returns the total to send for a field of an entry; None if the entry's own value and order apply.
+
+    That is so for a resend: it asks for what was accepted before, which was the total.
+    """
     if asked.field is not Field.STOCK or not lane.locations or entry.origin is Origin.RESEND:
         return None
     rows = [row for row in lane.locations if row.selectors == entry.selectors]

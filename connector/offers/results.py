@@ -124,7 +124,9 @@ def _problem(entry: LedgerEntry, status: Status, terms: OfferTerms) -> Problem |
     """Returns the problem of a result: that of a field that did not succeed, or what was done with the others."""
     if status in _NO_PROBLEM:
         return _clamped(entry, terms)
-    return explain(Code.DRY_RUN) if status is Status.DRY_RUN else entry.problem
+    if status is not Status.DRY_RUN or any(end.code == Code.DIFFERS for end in entry.ended):
+        return entry.problem
+    return explain(Code.DRY_RUN)
 
 
 def _clamped(entry: LedgerEntry, terms: OfferTerms) -> Problem | None:
@@ -180,7 +182,7 @@ def _code(entry: LedgerEntry, status: Status) -> str | None:
         return entry.refused
     if not entry.asked:
         return Code.TOMBSTONE
-    if status is Status.DRY_RUN:
+    if status is Status.DRY_RUN and all(end.code != Code.DIFFERS for end in entry.ended):
         return Code.DRY_RUN
     told = [end for end in entry.ended if end.code is not None and end.code not in (Code.CLAMPED, Code.DRY_RUN)]
     matching = [end for end in told if end.status.value == status.value]
@@ -218,7 +220,15 @@ def _result(
         problem=problem,
         lookup_call_ids=_lookup_call_ids(lane, entry, status, terms),
         command_id=entry.command_id,
+        command_results=_command_results(lane, entry),
     )
+
+
+def _command_results(lane: OfferLane, entry: LedgerEntry) -> int | None:
+    """Returns how many results the entry's command has; None if no command had it processed, or it was forgotten."""
+    if entry.command_id is None:
+        return None
+    return next((begun.results for begun in lane.commands if begun.command_id == entry.command_id), None)
 
 
 def _origin(entry: LedgerEntry) -> Origin:

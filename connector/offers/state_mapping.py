@@ -67,6 +67,7 @@ def stamped(before: OfferLane, after: OfferLane, now_us: int) -> OfferLane:
         and after.marks is before.marks
         and after.misses is before.misses
         and (after.entries is before.entries or after.entries == before.entries)
+        and after.commands is before.commands
         and after.last_offset == before.last_offset
         and after.managed == before.managed
         and after.unmanaged_at_us == before.unmanaged_at_us
@@ -86,6 +87,7 @@ def to_state(lane: OfferLane, terms: OfferTerms) -> OfferState:
         locations=tuple(map(_location_stock, lane.locations)),
         marks=tuple(map(_order_mark, lane.marks)),
         undone=tuple(_undone(entry, terms) for entry in lane.entries),
+        commands=lane.commands,
         input_partition=lane.partition,
         last_offset=lane.last_offset,
         updated_at_us=lane.updated_at_us,
@@ -104,6 +106,7 @@ def from_state(key: str, state: OfferState, terms: OfferTerms) -> OfferLane:
         locations=tuple(_located(stock, terms) for stock in state.locations),
         marks=tuple(_mark(one, terms) for one in state.marks if one.field in _FIELDS),
         entries=tuple(_entry(undone, state.input_partition, terms) for undone in state.undone),
+        commands=state.commands,
         partition=state.input_partition,
         last_offset=state.last_offset,
         updated_at_us=state.updated_at_us,

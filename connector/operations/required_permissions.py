@@ -17,6 +17,7 @@ from connector.contracts.permissions import (
     of_going_live,
     of_history,
     of_orders,
+    of_resend,
     of_run,
 )
 from connector.contracts.topic_checks import Limits, Needs
@@ -59,6 +60,7 @@ def grants(configured: Settings, *, dry_run: bool, instances: str | None = None)
         of_history(live, configured.kafka.group),
         of_controls_read(live, configured.kafka.group),
         of_controls(live, configured.kafka.group),
+        of_resend(live, configured.kafka.group),
         of_dlq_read(live, configured.kafka.group),
         of_dlq_redrive(live, configured.kafka.group),
         *of_the_trial,

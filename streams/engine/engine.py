@@ -201,6 +201,8 @@ class Engine:
             self._partitions[at].partition.awaits_control = not self._control_is_read
             if self._has_commands:
                 self._partitions[at].review.ask_idle()  # a command may have ended while no process owned it
+            if self._control is not None:
+                self._partitions[at].review.tell(self._control.tells(now))  # the last owner may not have delivered them
             reason = unfit(owned, at, self._flows[at.topic].state_topic)
             if reason is not None:
                 yield from self._refused(self._partitions[at], reason, now)

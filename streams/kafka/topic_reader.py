@@ -118,14 +118,15 @@ def _read(
             if message.error() is not None:
                 raise KafkaException(message.error())
             if (message.offset() or 0) < left.get(message.partition() or 0, 0):
-                yield _record(message)
+                yield record_of(message)
         # by position, not by record offset: positions move past control records and aborted data at the end
         for place in consumer.position(_places(topic, left)):
             if place.offset >= left[place.partition]:
                 del left[place.partition]
 
 
-def _record(message: Message) -> TopicRecord:
+def record_of(message: Message) -> TopicRecord:
+    """Returns a consumed message as a record."""
     kind, time_ms = message.timestamp()
     return TopicRecord(
         partition=message.partition() or 0,

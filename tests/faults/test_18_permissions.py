@@ -79,6 +79,7 @@ ON_THE_BROKER: Final[Mapping[str, tuple[str, ...]]] = {
     "resume": ("resume",),
     "writes stop": ("writes stop",),
     "writes resume": ("writes resume",),
+    "resend": ("resend",),
 }
 """Command -> its variants that contact a broker; each is in one of the printed sets."""
 
@@ -497,6 +498,20 @@ def test_holding_pausing_and_stopping_need_only_the_printed_permissions(
         with without(secured, binding):
             code, said = told("pause", "--account", deployment.sellers[0], *why, *config)
         assert (code, f"denies this principal {WORDS[binding.operation]}" in said) == (1, True), said
+
+
+@pytest.mark.kafka
+def test_a_resend_needs_only_the_printed_permissions(deployment: WatchedDeployment, secured: SecuredBroker) -> None:
+    person = Door(secured, deployment, "resending")
+    allowed = person.allow("resend")
+    asking = ("resend", "4006381333931", "--wait", "1s", "--config", str(person.config))
+
+    assert "no answer within 1 s" in told(*asking)[1], "no process runs"
+
+    for binding in allowed:
+        with without(secured, binding):
+            code, said = told(*asking)
+        assert (code, f"denies this principal {WORDS[binding.operation]}" in said) == (1, True), (binding, said)
 
 
 @pytest.mark.kafka

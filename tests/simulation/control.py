@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streams.control import ControlEffect, ControlRead, ControlRecord
-from streams.flow import Now
+from streams.flow import Now, Told
 
 HALTED_KIND = "set"
 LONGEST_READ_S = 0.3
@@ -35,6 +35,9 @@ class HaltCommands:
         for record in read.records:
             self.halted = record.value == b"halt"
         return ControlEffect(review=bool(read.records), halted=self.is_halted)
+
+    def tells(self, now: Now) -> tuple[Told, ...]:
+        return ()
 
     def is_halted(self, account: str, kind: str) -> bool:
         return self.halted and kind == HALTED_KIND

@@ -16,6 +16,7 @@ _PREFIXES: Final = {
     ControlKind.PAUSE: "pause",
     ControlKind.STOP_WRITES: "stop",
     ControlKind.RESEND: "resend",
+    ControlKind.VERIFY: "verify",
 }
 _ENDED: Final = {ControlState.RELEASED: "released", ControlState.DROPPED: "dropped"}
 _SECOND_US: Final = 1_000_000

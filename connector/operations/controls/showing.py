@@ -1,7 +1,7 @@
 """Prints commands: what they cover, and what becomes of what they held."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -9,6 +9,13 @@ from rich.table import Column, Table
 from connector.contracts.event_time import moment
 from connector.controls.commands import CommandScope, ControlCommand, ControlKind, ControlState
 from connector.operations.controls.giving import how_ended
+
+_EVERYTHING: Final[Mapping[ControlKind, str]] = {
+    ControlKind.STOP_WRITES: "all writes",
+    ControlKind.RESEND: "a resend",
+    ControlKind.VERIFY: "a comparison",
+}
+"""What a command that names no field covers, other than every change."""
 
 
 def show_given(console: Console, command: ControlCommand) -> None:
@@ -91,7 +98,7 @@ def document(command: ControlCommand, now_us: int) -> dict[str, Any]:
 def covered(command: ControlCommand) -> str:
     """Describes what a command covers: ``price of target shop-de, brand=Y``."""
     scope = command.scope
-    everything = "all writes" if command.kind is ControlKind.STOP_WRITES else "every change"
+    everything = _EVERYTHING.get(command.kind, "every change")
     fields = ", ".join(field.replace("_", " ") for field in scope.fields) or everything
     places = ", ".join(_places(scope))
     return f"{fields} of {places}" if places else fields

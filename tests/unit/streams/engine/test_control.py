@@ -23,6 +23,7 @@ class ToyCommands:
 
     def __init__(self) -> None:
         self.halted: frozenset[str] = frozenset()
+        self.told: list[Told] = []
 
     def apply(self, read: ControlRead, now: Now) -> ControlEffect:
         review, tells = False, []
@@ -33,7 +34,11 @@ class ToyCommands:
             if "tell" in command:
                 room, message = command["tell"]
                 tells.append(Told(lane=room, message=message))
+        self.told += tells
         return ControlEffect(review=review, halted=self.is_halted, tells=tuple(tells))
+
+    def tells(self, now: Now) -> tuple[Told, ...]:
+        return tuple(self.told)
 
     def is_halted(self, _account: str, kind: str) -> bool:
         return kind in self.halted
@@ -209,6 +214,20 @@ def test_a_message_reaches_the_lane_that_exists_and_creates_none() -> None:
 
     assert driver.results == [("e0", "APPLIED"), ("hello", "HEARD")]
     assert driver.engine.snapshot(driver.now).partitions[0].lanes == 1
+
+
+def test_a_partition_that_is_assigned_later_gets_the_messages_of_the_commands_in_force() -> None:
+    former = commanded()
+    at = former.opened()
+    former.event(at)
+    former.run(2.0)
+
+    driver = commanded()
+    command(driver, {"tell": ["kitchen", "hello"]})
+    driver.assign(state=former.state, mark=former.marks[at])
+    driver.run(30.0)
+
+    assert driver.results == [("hello", "HEARD")]
 
 
 @pytest.mark.parametrize("end", ["lose", "revoke"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streams.control import ControlEffect, ControlRead, ControlRecord
 from streams.engine import side_reading
 from streams.engine.snapshot import SideInputSnapshot
-from streams.flow import BACKGROUND, Now, Retry
+from streams.flow import BACKGROUND, Now, Retry, Told
 from streams.messages import Fetched, Mark, Notice, SideRecords
 from streams.policy import Policy
 from streams.side_input import INPUTS_LIMIT, SideInput, SidePosition
@@ -27,6 +27,9 @@ class NoCommands:
 
     def apply(self, read: ControlRead, now: Now) -> ControlEffect:
         return ControlEffect()
+
+    def tells(self, now: Now) -> tuple[Told, ...]:
+        return ()
 
 
 def beside(*ranges: SideInput, rows: int = 10, **kwargs: Any) -> EngineDriver:
