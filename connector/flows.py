@@ -180,6 +180,7 @@ def _offers(around: FlowDependencies) -> OfferFlow:
         stamp=around.stamp,
         update_limit=offers.bulk_size if offers.mode == "batch" else 1,
         commands=around.commands,
+        partitions=around.partitions.get(around.topics.offer_changes, 1),
     )
 
 

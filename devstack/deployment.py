@@ -58,6 +58,7 @@ class Deployment(Generic[On]):
     account: Mapping[str, Any] = field(default_factory=dict)  # further keys of every [accounts.X]
     processing: Mapping[str, Any] = field(default_factory=dict)
     prefix: str = ""  # of topics and of the group; "" = a unique one
+    targeted: Mapping[str, Any] = field(default_factory=dict)  # further settings of every target
     apart: bool = False  # start the processes in sessions of their own
     registry_url: str = ""  # an address of the registry other than the backbone's, such as a proxy's
 
@@ -134,7 +135,7 @@ class Deployment(Generic[On]):
         for seller in self.sellers:
             parts.append(_table(f"accounts.{seller}", self._account(seller)))
             parts += [
-                _table(f"targets.{self.target(seller, s)}", {"account": seller, "storefront": s})
+                _table(f"targets.{self.target(seller, s)}", {"account": seller, "storefront": s, **self.targeted})
                 for s in self.storefronts
             ]
         path = self.folder / f"{instance}.toml"

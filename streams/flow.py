@@ -261,6 +261,13 @@ class Flow(Protocol[L]):
         """The newest version of stored lanes that this flow reads without loss (``Stored.reader``)."""
         ...
 
+    def assigned(self, partition: int, lanes: int) -> None:
+        """Tells that a partition was assigned, and how many lanes are stored for it. Called before they are restored.
+
+        A partition that is taken away is not reported.
+        """
+        ...
+
     def standing(self, partition: int) -> Iterable[str]:
         """Returns the lanes of a partition that exist without input; they are woken once when the partition opens."""
         ...

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from connector import app, connections, logs
-from connector.cli import controls, going_live, history, resend
+from connector.cli import controls, going_live, guards, history, resend
 from connector.cli.config import config_cli
 from connector.cli.dlq import dlq_cli
 from connector.cli.options import FAILED, MISUSED, ConfigFile, finish, loaded, output
@@ -51,6 +51,7 @@ cli.add_typer(controls.hold_cli, name="hold")
 cli.command("pause")(controls.pause)
 cli.command("resume")(controls.resume)
 cli.add_typer(controls.writes_cli, name="writes")
+cli.add_typer(guards.guard_cli, name="guard")
 cli.command("resend")(resend.resend_values)
 
 DryRun = Annotated[

@@ -58,6 +58,13 @@ class Code(StrEnum):
     HELD_BY_PERSON = "HELD_BY_PERSON"
     PAUSED = "PAUSED"
     HOLD_DROPPED = "HOLD_DROPPED"
+    # held by a guard rail
+    PRICE_STEP_TOO_LARGE = "PRICE_STEP_TOO_LARGE"
+    PRICE_BELOW_FLOOR = "PRICE_BELOW_FLOOR"
+    PRICE_OVER_RAIL = "PRICE_OVER_RAIL"
+    TOO_MANY_ZEROED = "TOO_MANY_ZEROED"
+    TOO_MANY_PRICES_CHANGED = "TOO_MANY_PRICES_CHANGED"
+    GUARD_DROPPED = "GUARD_DROPPED"
     # responses of the marketplace
     MARKETPLACE_REFUSED = "MARKETPLACE_REFUSED"
     STOREFRONT_NOT_CONFIGURED = "STOREFRONT_NOT_CONFIGURED"
@@ -131,6 +138,19 @@ class CodeText:
     sentence: str
     advice: str
 
+
+RELEASE_OR_DROP = (
+    "A newer price within the limits takes its place. `connector guard release` sends what is held, `connector guard "
+    "drop` discards it; the limits are [targets] settings."
+)
+"""The advice for what a guard rail holds."""
+
+RELEASE_WINDOW = (
+    "Further changes of this source are held until a person decides. If it is right, `connector guard release` sends "
+    "what is held; if not, correct the source, whose newer values take its place, and discard the rest with "
+    "`connector guard drop`."
+)
+"""The advice for what the guard rail of a window holds."""
 
 TABLE: Mapping[Code, CodeText] = {
     Code.OFFER_NOT_FOUND: CodeText(
@@ -309,6 +329,33 @@ TABLE: Mapping[Code, CodeText] = {
     ),
     Code.HOLD_DROPPED: CodeText(
         sentence="{by} dropped what {command_id} had held ({reason})",
+        advice="To have the value sent after all, replay this position or send the current values in a new event.",
+    ),
+    Code.PRICE_STEP_TOO_LARGE: CodeText(
+        sentence="The guard rail price_step holds this price: {price} {currency} is {step} % away from {known}, which "
+        "the marketplace has; at most {limit} % is allowed",
+        advice=RELEASE_OR_DROP,
+    ),
+    Code.PRICE_BELOW_FLOOR: CodeText(
+        sentence="The guard rail price_floor holds this price: {price} {currency} is below {floor}",
+        advice=RELEASE_OR_DROP,
+    ),
+    Code.PRICE_OVER_RAIL: CodeText(
+        sentence="The guard rail price_ceiling holds this price: {price} {currency} is above {ceiling}",
+        advice=RELEASE_OR_DROP,
+    ),
+    Code.TOO_MANY_ZEROED: CodeText(
+        sentence="The guard rail zeroed_share holds this stock of zero: within {window_s} s, {source} has set more "
+        "than {allowed} of the {known} EANs of partition {partition} to zero, and {share} % are allowed",
+        advice=RELEASE_WINDOW,
+    ),
+    Code.TOO_MANY_PRICES_CHANGED: CodeText(
+        sentence="The guard rail changed_price_share holds this price: within {window_s} s, {source} has changed the "
+        "prices of more than {allowed} of the {known} EANs of partition {partition}, and {share} % are allowed",
+        advice=RELEASE_WINDOW,
+    ),
+    Code.GUARD_DROPPED: CodeText(
+        sentence="{by} dropped what the guard rail {rail} had held ({command_id}): {reason}",
         advice="To have the value sent after all, replay this position or send the current values in a new event.",
     ),
     Code.MARKETPLACE_REFUSED: CodeText(

@@ -77,9 +77,20 @@ HISTORY = ("why", "not-found")
 DLQ_READ = ("dlq list", "dlq show")
 DLQ_REDRIVE = ("dlq redrive",)
 CONTROLS_READ = ("hold list",)
-CONTROLS = ("hold add", "hold release", "hold drop", "pause", "resume", "writes stop", "writes resume")
+CONTROLS = (
+    "hold add",
+    "hold release",
+    "hold drop",
+    "pause",
+    "resume",
+    "writes stop",
+    "writes resume",
+    "guard release",
+    "guard drop",
+)
 """The commands with which people hold, pause and stop."""
 RESEND = ("resend",)
+GUARD_LIST = ("guard list",)
 DRY_RUN = ("run --dry-run", "topics --check --dry-run")
 CREATE_DRY_RUN = ("topics --create --dry-run",)
 
@@ -160,6 +171,12 @@ def of_controls_read(topics: Topics, group: str) -> Grant:
 def of_controls(topics: Topics, group: str) -> Grant:
     """Returns what people need who hold, pause and stop. Who may not write to the topic cannot."""
     return Grant(commands=CONTROLS, permissions=tuple(_of_controls(topics, group, "Read", "Write")))
+
+
+def of_guard_list(topics: Topics, group: str) -> Grant:
+    """Returns what counting the changes needs that guard rails hold."""
+    group_read = Permission(resource=Resource.GROUP, name=group, operations=("Describe",))
+    return Grant(commands=GUARD_LIST, permissions=(_topic(topics.offer_state, "Read"), group_read))
 
 
 def of_resend(topics: Topics, group: str) -> Grant:

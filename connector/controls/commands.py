@@ -126,6 +126,14 @@ class ControlCommand:
             return ControlState.RELEASED
         return self.state
 
+    def decides(self, guard: str, held_since_us: int) -> bool:
+        """Whether it decides on what a guard rail has held since then; what comes later is judged anew."""
+        return (
+            self.kind is ControlKind.GUARD
+            and (not self.guards or guard in self.guards)
+            and held_since_us <= self.issued_at_us
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verify:

@@ -34,6 +34,7 @@ class CommandsInForce:
     holds: tuple[ControlCommand, ...] = ()  # holds and pauses in force, oldest first; some may have expired since
     stops: tuple[ControlCommand, ...] = ()  # that stop writes
     drops: tuple[DroppedHold, ...] = ()  # oldest command first
+    guards: tuple[ControlCommand, ...] = ()  # decisions on what guard rails hold, newest first
     replays: tuple[ControlCommand, ...] = ()  # oldest first; some may be paused
 
     def hold_of(
@@ -50,6 +51,31 @@ class CommandsInForce:
         """Returns the oldest hold or pause that covers a field of an event; None if there is none."""
         for command in self.holds:
             if command.state_at(now_us) is ControlState.IN_FORCE and command.scope.covers(
+                account=account,
+                target_id=target_id,
+                storefront=storefront,
+                ean=ean,
+                attributes=attributes,
+                field=field,
+            ):
+                return command
+        return None
+
+    def decision_on(
+        self,
+        guard: str,
+        held_since_us: int,
+        *,
+        account: str,
+        target_id: str | None,
+        storefront: str,
+        ean: str,
+        attributes: Mapping[str, str],
+        field: str,
+    ) -> ControlCommand | None:
+        """Returns the newest decision on a field that a guard rail holds, of an event read at ``held_since_us``."""
+        for command in self.guards:
+            if command.decides(guard, held_since_us) and command.scope.covers(
                 account=account,
                 target_id=target_id,
                 storefront=storefront,
@@ -170,6 +196,7 @@ def _in_force(commands: Iterable[ControlCommand], drops: Iterable[DroppedHold]) 
         holds=tuple(command for command in active if command.kind in _HOLDING),
         stops=tuple(command for command in active if command.kind is ControlKind.STOP_WRITES),
         replays=tuple(command for command in active if command.kind is ControlKind.REPLAY),
+        guards=tuple(command for command in reversed(known) if command.kind is ControlKind.GUARD),
         drops=tuple(sorted(drops, key=lambda drop: (drop.command.issued_at_us, drop.command.command_id))),
     )
 

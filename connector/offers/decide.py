@@ -38,6 +38,7 @@ from connector.offers.refusal import Refusal, refuse
 from connector.offers.resend import Comparison
 from connector.offers.stock import offered, refused_above
 from connector.offers.watermarks import newer_mark
+from connector.offers.window_rails import NO_WINDOWS, WindowRails
 from connector.routing.table import Target
 
 
@@ -47,14 +48,16 @@ def decide(
     now_us: int,
     commands: CommandsInForce = NO_COMMANDS,
     fresh: Mapping[str, int] = MappingProxyType({}),
+    windows: WindowRails = NO_WINDOWS,
 ) -> tuple[OfferLane, OfferPlan]:
     """Returns the lane in which every field that can end has ended, and the plan for the others.
 
-    ``fresh``: the entries that this turn has added, as for ``Holding``; may be empty without holds and drops.
+    ``fresh``: the entries that this turn has added, as for ``Holding``; may be empty without holds, drops and guard
+    rails. ``windows`` counts what is planned.
     """
     if not lane.entries and not lane.misses and all(unit.release_at_us is None for unit in lane.units):
         return lane, NOTHING
-    settling = _OfferDecision(lane, terms, now_us, commands, fresh)
+    settling = _OfferDecision(lane, terms, now_us, commands, fresh, windows)
     settling.identify()
     settling.choose_winners()
     return settling.result()
@@ -67,7 +70,13 @@ class _OfferDecision:
     """One run of ``decide``."""
 
     def __init__(
-        self, lane: OfferLane, terms: OfferTerms, now_us: int, commands: CommandsInForce, fresh: Mapping[str, int]
+        self,
+        lane: OfferLane,
+        terms: OfferTerms,
+        now_us: int,
+        commands: CommandsInForce,
+        fresh: Mapping[str, int],
+        windows: WindowRails,
     ) -> None:
         self._lane = lane
         self._terms = terms
@@ -77,8 +86,9 @@ class _OfferDecision:
         self._look_ups = LookUps(self._draft, self._plan)
         self._ownership = Ownership(self._draft, self._plan, self._look_ups)
         self._holding: Holding | None = None  # most turns have nothing to do with a hold
-        if commands.holds or commands.drops or any(entry.held for entry in lane.entries):
-            self._holding = Holding(self._draft, self._plan, commands, fresh)
+        has_rails = bool(terms.policy.price_rails or windows.limits)
+        if has_rails or commands.holds or commands.drops or any(entry.held for entry in lane.entries):
+            self._holding = Holding(self._draft, self._plan, commands, fresh, windows)
         self._comparison = Comparison(self._draft, self._plan, commands)
         self._cells: dict[_Cell, list[tuple[EntryDraft, Asked]]] = {}
         self._marks: dict[_Cell, list[Watermark]] = {}
@@ -329,7 +339,7 @@ class _OfferDecision:
         A dry run plans nothing, and treats the value as accepted.
         """
         before = known.value if known is not None else None
-        if self._holding is not None and self._holding.holds(row, field, unit, before):
+        if self._holding is not None and self._holding.holds(row, field, value, unit, before):
             return
         rank = rank_of(field, value, known, row.entry)
         if field is Field.STOCK and (

@@ -34,7 +34,9 @@ from connector.offers.ledger import OfferLane
 from connector.offers.outcomes import apply_answer
 from connector.offers.plan import OfferPlan
 from connector.offers.policy import OfferPolicy, OfferTerms
+from connector.offers.rails import Rail
 from connector.offers.results import Cleared, OfferOutput
+from connector.offers.window_rails import WindowRails
 from connector.reconciliation.events import UnitObserved
 from connector.routing.table import Routing
 from streams.flow import (
@@ -78,7 +80,7 @@ class OfferFlow:
     """The ``streams.flow.Flow`` of offers.
 
     ``update_limit`` is the number of units in one call, from 1 (one call per unit) to the marketplace's bulk limit;
-    another value raises ValueError.
+    another value raises ValueError. ``partitions``: how many the input topic has.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class OfferFlow:
         stamp: Stamp,
         update_limit: int,
         commands: CommandSource,
+        partitions: int = 1,
     ) -> None:
         if not 1 <= update_limit <= reference.bulk_limit:
             raise ValueError(f"update_limit must be in 1..{reference.bulk_limit}, got {update_limit}")
@@ -108,6 +111,7 @@ class OfferFlow:
         self._state_version = state_versions.state_version(OfferState)
         self._out_of_order: dict[str, int] = {}
         self._drifts: dict[str, int] = {}
+        self._windows = WindowRails(policy.window_limits, partitions)
 
     @property
     def topic(self) -> str:
@@ -142,6 +146,10 @@ class OfferFlow:
         """Returns no lanes: an offer lane exists through its events."""
         return ()
 
+    def assigned(self, partition: int, lanes: int) -> None:
+        """Notes the size of a partition's part of the catalogue."""
+        self._windows.assigned(partition, lanes)
+
     def read(self, record: Record, now: Now) -> Arrived | BadRecord | NotYet:  # noqa: ARG002
         """Decodes a record.
 
@@ -153,7 +161,21 @@ class OfferFlow:
     def glance(self, key: str, stored: bytes) -> BadRecord | NotYet | None:
         """Returns why a stored lane cannot be loaded, or cannot be loaded yet; None if it can be tried."""
         problem = self._codecs.glance_state(stored)
+        if problem is None and any(rail.encode() in stored for rail in self._terms.policy.window_limits):
+            self._restore_windows(stored)
         return state_versions.unreadable(key, problem.text) if isinstance(problem, BadRecord) else problem
+
+    def _restore_windows(self, stored: bytes) -> None:
+        """Notes which rails of windows hold a change of a stored lane, so that they hold further changes as before."""
+        state = self._codecs.decode_state(stored)
+        if isinstance(state, BadRecord | NotYet):
+            return
+        for undone in state.undone:
+            for held in undone.held:
+                if held.held_by in self._terms.policy.window_limits:
+                    self._windows.restored(
+                        Rail(held.held_by), state.input_partition, undone.source or "", undone.received_at_us
+                    )
 
     def load(self, key: str, stored: bytes | None) -> OfferLane:
         """Returns the lane of a state record, or a blank one for None.
@@ -180,8 +202,12 @@ class OfferFlow:
         """Applies a cause to the lane; returns the new lane, its wants, its outputs, and when to wake it."""
         now_us, commands = now.wall_us, self._commands.in_force
         applied, drifts = self._compared(lane, cause, now_us)
-        fresh = _added(lane, applied, cause) if commands.holds or commands.drops else NOTHING_ADDED
-        decided, plan = decide(applied, self._terms, now_us, commands, fresh)
+        policy = self._terms.policy
+        may_hold = commands.holds or commands.drops or policy.price_rails or policy.window_limits
+        fresh = _added(lane, applied, cause) if may_hold else NOTHING_ADDED
+        if lane.last_offset < 0 <= applied.last_offset:
+            self._windows.added(applied.partition)
+        decided, plan = decide(applied, self._terms, now_us, commands, fresh, self._windows)
         after, outputs = results.build(lane, decided, plan, self._terms, now_us)
         wanted, wake_at_us = wants.derive(after, plan, self._terms), _wake(after, plan)
         if commands.stops:

@@ -1,8 +1,11 @@
-"""Holds fields that a command covers (hold, pause), and ends those whose command was dropped. Pure.
+"""Holds fields that a command covers (hold, pause) or a guard rail stops, and ends those that were dropped. Pure.
 
 Only what would be sent now is held: an event that ends as UNCHANGED or SUPERSEDED ends all the same. A held field stays
 open, so newer events take its place; what holds it is stored with the entry, and holds it until that command is over,
 whatever other commands come.
+
+A guard rail holds a field as long as it trips it, until a person decides: what was read before the decision is sent, or
+ends; what is read later is judged anew.
 
 A drop ends every field that the command covers and that was pending then: those that were held, and those that were
 not, for instance because their offer is not listed yet. An event that was written while the command was in force and is
@@ -10,6 +13,8 @@ read for the first time after the drop ends as well: after a crash, or when the 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from connector.contracts.codes import Code
 from connector.contracts.event_time import moment
@@ -19,10 +24,12 @@ from connector.controls.waiting import looks_again_at_us
 from connector.marketplace.offers import Field
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.events import Announced, FieldStatus, HeldField, Origin
-from connector.offers.ledger import FieldOutcome, KnownUnit, LedgerEntry, OfferLane
+from connector.offers.ledger import FieldOutcome, KnownUnit, LedgerEntry, OfferLane, to_major
 from connector.offers.offer_draft import OfferDraft
 from connector.offers.plan import PlanDraft, PlannedHold
+from connector.offers.rails import Rail, Tripped, tripped_by
 from connector.offers.refusal import Refusal, refuse
+from connector.offers.window_rails import NO_WINDOWS, WindowRails
 from connector.routing.table import Target
 from streams.frozen import replace
 
@@ -34,13 +41,21 @@ class Holding:
     microseconds. No call has carried their values yet.
     """
 
-    def __init__(self, draft: OfferDraft, plan: PlanDraft, commands: CommandsInForce, fresh: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        draft: OfferDraft,
+        plan: PlanDraft,
+        commands: CommandsInForce,
+        fresh: Mapping[str, int],
+        windows: WindowRails = NO_WINDOWS,
+    ) -> None:
         self._draft = draft
         self._plan = plan
         self._commands = commands
         self._fresh = fresh
+        self._windows = windows
         self._last_drop_us = max((drop.at_us for drop in commands.drops), default=0)
-        self._held: dict[tuple[str, Field], tuple[FieldOutcome, ControlCommand]] = {}  # by result id and field
+        self._held: dict[tuple[str, Field], tuple[FieldOutcome, _Holder]] = {}  # by result id and field
 
     def end_dropped(self, row: EntryDraft, target: Target) -> None:
         """Ends the open fields of an entry that a drop concerns. No older event may be sent in their place."""
@@ -48,20 +63,24 @@ class Holding:
         if not entry.held and self._fresh.get(entry.result_id, entry.received_at_us) >= self._last_drop_us:
             return
         for asked in tuple(row.open):
-            command = self._dropping(entry, asked.field, target)
-            if command is None:
+            fault = self._dropping(entry, asked.field, target)
+            if fault is None:
                 continue
             row.unit = self._draft.unit_of(row, target)
             fact = self._draft.fact(row.unit, asked.field) if row.unit is not None else None
             before = fact.value if fact is not None else None
             self._draft.doubt(row, asked)
-            self._draft.end(row, asked.field, FieldStatus.SUPPRESSED, dropped_by(command), before=before)
+            self._draft.end(row, asked.field, FieldStatus.SUPPRESSED, fault, before=before)
 
-    def _dropping(self, entry: LedgerEntry, field: Field, target: Target) -> ControlCommand | None:
-        """Returns the command whose drop ends a field; None if there is none."""
+    def _dropping(self, entry: LedgerEntry, field: Field, target: Target) -> Refusal | None:
+        """Returns why a field ends that a command dropped; None if none did."""
         held = entry.held_field(field)
+        if held is not None and held.held_by in _RAILS:
+            decision = self._decision(held.held_by, entry, field, target.account, target.storefront)
+            if decision is not None and decision.state is ControlState.DROPPED:
+                return dropped_from(held.held_by, decision)
         if held is not None and self._state_of(held) is ControlState.DROPPED:
-            return self._commands.by_id[held.held_by]
+            return dropped_by(self._commands.by_id[held.held_by])
         written_us = self._fresh.get(entry.result_id)
         for drop in self._commands.drops:
             command = drop.command
@@ -77,30 +96,29 @@ class Holding:
                 attributes=entry.attributes,
                 field=field,
             ):
-                return command
+                return dropped_by(command)
         return None
 
-    def holds(self, row: EntryDraft, field: Field, unit: KnownUnit, before: int | None) -> bool:
+    def holds(self, row: EntryDraft, field: Field, value: int, unit: KnownUnit, before: int | None) -> bool:
         """Whether a field that would be sent now is held. ``before``: the value that the unit is known to hold.
 
         Age and retry budget of a value that is not held any more count from now.
         """
         held = row.entry.held_field(field)
-        command = self._command(held, row.entry, field, unit)
-        if command is None:
+        holder = self._holder(held, row.entry, field, value, unit, before)
+        if holder is None:
             if held is not None:
                 row.held = tuple(other for other in row.held if other.field != field)
                 row.since_us = self._draft.now_us
             return False
-        if held is None or held.held_by != command.command_id:
+        if held is None or held.held_by != holder.name:
             never_sent = row.entry.result_id in self._fresh if held is None else held.never_sent
             others = (other for other in row.held if other.field != field)
-            row.held = (*others, HeldField(field=field, held_by=command.command_id, never_sent=never_sent))
-        fault = held_by(command)
-        outcome = FieldOutcome(field=field, status=FieldStatus.HELD, code=fault.code, before=before)
-        self._held[row.entry.result_id, field] = outcome, command
-        if command.expires_at_us is not None:
-            self._plan.wake(command.expires_at_us)
+            row.held = (*others, HeldField(field=field, held_by=holder.name, never_sent=never_sent))
+        outcome = FieldOutcome(field=field, status=FieldStatus.HELD, code=holder.fault.code, before=before)
+        self._held[row.entry.result_id, field] = outcome, holder
+        if holder.ends_at_us is not None:
+            self._plan.wake(holder.ends_at_us)
         self._plan.wake(looks_again_at_us(row.since_us, self._draft.now_us))
         return True
 
@@ -114,10 +132,67 @@ class Holding:
             held = [one for one in found if one is not None]
             if row.unit is None or not held or len(held) < len(found):
                 continue
-            commands = [command for _, command in held]
-            if _is_due(row.entry, commands):
+            holders = [holder for _, holder in held]
+            if _is_due(row.entry, holders):
                 outcomes = tuple(outcome for outcome, _ in held)
-                yield row.entry.result_id, PlannedHold(outcomes, row.unit, commands[0])
+                yield row.entry.result_id, PlannedHold(outcomes, row.unit, holders[0].name, holders[0].fault)
+
+    def _holder(
+        self, held: HeldField | None, entry: LedgerEntry, field: Field, value: int, unit: KnownUnit, known: int | None
+    ) -> "_Holder | None":
+        """Returns what holds a field: a command or, if there is none, a guard rail."""
+        command = self._command(held, entry, field, unit)
+        if command is not None:
+            return _Holder(command.command_id, held_by(command), command.expires_at_us)
+        if entry.origin is Origin.RESEND:
+            return None  # a person has asked for it
+        tripped = self._tripped(entry, field, value, unit, known)
+        return None if tripped is None else _Holder(tripped.rail, tripped.fault)
+
+    def _tripped(
+        self, entry: LedgerEntry, field: Field, value: int, unit: KnownUnit, known: int | None
+    ) -> Tripped | None:
+        """Returns the guard rail that holds a value; None if it trips none on which a person has not decided."""
+
+        def is_decided(rail: Rail) -> bool:
+            return self._decision(rail, entry, field, unit.account, unit.storefront) is not None
+
+        tripped = self._tripped_by_price(entry, value, unit, known) if field is Field.PRICE else None
+        if tripped is not None and not is_decided(tripped.rail):
+            return tripped
+        rail = Rail.CHANGED_PRICE_SHARE if field is Field.PRICE else Rail.ZEROED_SHARE
+        is_counted = field is Field.PRICE or (field is Field.STOCK and value == 0)
+        if not is_counted or rail not in self._windows.limits or is_decided(rail):
+            return None
+        lane = self._draft.before
+        return self._windows.tripped_by(
+            rail, lane.partition, entry.order.source, lane.ean, self._draft.now_us, self._commands
+        )
+
+    def _tripped_by_price(self, entry: LedgerEntry, value: int, unit: KnownUnit, known: int | None) -> Tripped | None:
+        terms, field = self._draft.terms, Field.PRICE
+        rails = terms.policy.price_rails.get(entry.target_id or "")
+        if rails is None:
+            return None
+        exponent = terms.exponent(unit.storefront)
+        was = None if known is None else to_major(field, known, exponent)
+        price, currency = to_major(field, value, exponent), terms.currency(unit.storefront) or ""
+        return tripped_by(rails.of(entry.attributes), price, was, currency)
+
+    def _decision(
+        self, rail: str, entry: LedgerEntry, field: Field, account: str, storefront: str
+    ) -> ControlCommand | None:
+        """Returns the decision of a person on a field that a guard rail holds; None while there is none."""
+        return self._commands.decision_on(
+            rail,
+            entry.received_at_us,
+            account=account,
+            target_id=entry.target_id,
+            storefront=storefront,
+            ean=self._draft.before.ean,
+            attributes=entry.attributes,
+            field=field,
+        )
 
     def _command(
         self, held: HeldField | None, entry: LedgerEntry, field: Field, unit: KnownUnit
@@ -139,11 +214,23 @@ class Holding:
         return self._commands.state_of(held.held_by, self._draft.now_us)
 
 
-def _is_due(entry: LedgerEntry, commands: Iterable[ControlCommand]) -> bool:
-    """Whether no result HELD has named one of these commands yet, or the event was announced or read again since."""
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """What holds a field: its name (a command id, or that of a guard rail), why, and until when, if that is known."""
+
+    name: str
+    fault: Refusal
+    ends_at_us: int | None = None
+
+
+_RAILS: Final = frozenset(rail.value for rail in Rail)
+
+
+def _is_due(entry: LedgerEntry, holders: Iterable[_Holder]) -> bool:
+    """Whether no result HELD has named one of these yet, or the event was announced or read again since."""
     if entry.asked_again or entry.announced is not Announced.HELD:
         return True
-    return all(command.command_id != entry.held_by for command in commands)
+    return all(holder.name != entry.held_by for holder in holders)
 
 
 def taken_over(lane: OfferLane) -> OfferLane:
@@ -180,4 +267,15 @@ def dropped_by(command: ControlCommand) -> Refusal:
         command_id=command.command_id,
         by=command.changed_by or "someone",
         reason=command.reason or "no reason given",
+    )
+
+
+def dropped_from(rail: str, decision: ControlCommand) -> Refusal:
+    """Returns why a field that a guard rail held ends without being sent."""
+    return refuse(
+        Code.GUARD_DROPPED,
+        rail=rail,
+        command_id=decision.command_id,
+        by=decision.issued_by,
+        reason=decision.reason or "no reason given",
     )

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from connector.controls.commands import ControlCommand
 from connector.marketplace.offers import Field
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.event_order import Recency
 from connector.offers.events import Announced, Miss, Origin
 from connector.offers.identity import Missing, Unclear
 from connector.offers.ledger import Fact, FieldOutcome, KnownUnit, LedgerEntry, OfferLane
+from connector.offers.refusal import Refusal
 from streams.flow import BACKGROUND
 from streams.frozen import quick
 
@@ -57,11 +57,12 @@ class PlannedClaim:
 
 @dataclass(frozen=True, slots=True)
 class PlannedHold:
-    """The open fields of an entry, which are all held, its unit, and the command that its result names."""
+    """The open fields of an entry, which are all held, its unit, and what holds it, by name and in words."""
 
     outcomes: tuple[FieldOutcome, ...]
     unit: KnownUnit
-    command: ControlCommand
+    held_by: str  # command id, or name of a guard rail
+    fault: Refusal
 
 
 @quick

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from connector.marketplace.offers import Condition, Field, Reference
 from connector.offers.event_order import EventOrder
+from connector.offers.rails import PriceRails, Rail
 from connector.routing.table import Routing
 
 _HOUR_S = 3600.0
@@ -70,6 +71,23 @@ WHOLE_STOCK = StockRules()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WindowLimit:
+    """How many EANs one source may change within a time: a share of those known, or a number if that is more."""
+
+    share_pct: float
+    at_least: int  # over all partitions
+    window_s: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share_pct <= 100:
+            raise ValueError(f"share_pct must be above 0 and at most 100, got {self.share_pct}")
+        if self.at_least < 1:
+            raise ValueError(f"at_least must be 1 or more, got {self.at_least}")
+        if not self.window_s > 0:
+            raise ValueError(f"window_s must be above 0, got {self.window_s}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DriftPolicy:
     """What is done about values that differ from the accepted ones. Fields not in ``repair`` are only reported."""
 
@@ -93,6 +111,8 @@ class OfferPolicy:
         default_factory=lambda: {Field.STOCK: 6 * _HOUR_S, Field.PRICE: 7 * _DAY_S, Field.HANDLING_TIME: 7 * _DAY_S}
     )
     stock_rules: Mapping[str, StockRules] = field(default_factory=dict)  # by target
+    window_limits: Mapping[Rail, WindowLimit] = field(default_factory=dict)  # without those that are off
+    price_rails: Mapping[str, PriceRails] = field(default_factory=dict)  # by target; without those that are off
     negative_stock: NegativeStock = NegativeStock.ZERO
     max_stock: int | None = None  # None = only the marketplace's own maximum applies
     stock_above_max: StockAboveMax = StockAboveMax.CAP

@@ -22,7 +22,6 @@ from connector.offers.events import (
     Status,
     not_found_key,
 )
-from connector.offers.holding import held_by
 from connector.offers.identity import Missing, Unclear, describe, find_miss
 from connector.offers.ledger import Asked, FieldOutcome, KnownUnit, LedgerEntry, OfferLane, to_major
 from connector.offers.plan import OfferPlan, PlannedHold
@@ -158,15 +157,14 @@ def _announce_held(
     lane: OfferLane, entry: LedgerEntry, held: PlannedHold, terms: OfferTerms, now_us: int
 ) -> tuple[LedgerEntry, OfferResult]:
     """Returns the entry, which stays undone, and the HELD result."""
-    fault = held_by(held.command)
+    fault = held.fault
     entry = replace(entry, resolved_unit_id=held.unit.unit_id)
     ends = {end.field: end for end in (*entry.ended, *held.outcomes)}
     fields = tuple(_field(asked, ends[asked.field], terms.target_exponent(entry.target_id)) for asked in entry.asked)
     result = _result(lane, entry, Status.HELD, fault.code, fields, fault.problem, terms, now_us)
-    command_id = held.command.command_id
     return (
-        replace(entry, announced=Announced.HELD, held_by=command_id, asked_again=False),
-        replace(result, held_by=command_id),
+        replace(entry, announced=Announced.HELD, held_by=held.held_by, asked_again=False),
+        replace(result, held_by=held.held_by),
     )
 
 

@@ -133,10 +133,49 @@ def _switches(settings: Settings) -> Iterator[CheckRow]:
     ]
     yield _switch("shipments", shipping, f"unknown carriers are {unknown}", is_on=settings.shipments.enabled)
     yield _switch("orders", polled, _additional_data(settings), is_on=settings.orders.enabled)
+    yield from _guard_rails(settings)
     yield from _sweeps(settings)
     if settings.orders.enabled and settings.push.enabled:
         reason = f"enabled: {settings.push.public_url}/<account> must lead to {settings.push.host}:{settings.push.port}"
         yield CheckRow(subject="push", verdict=CheckStatus.GOOD, reason=reason)
+
+
+def _guard_rails(settings: Settings) -> Iterator[CheckRow]:
+    """Reports the guard rails of prices, and a note with the targets that have none."""
+    guards, windows = settings.guards, []
+    if guards.zeroed_share_pct is not None:
+        windows.append(f"{guards.zeroed_share_pct:g} % set to zero in {written(guards.zeroed_window)}")
+    if guards.changed_price_share_pct is not None:
+        windows.append(f"{guards.changed_price_share_pct:g} % of the prices in {written(guards.changed_price_window)}")
+    if windows:
+        yield CheckRow(subject="guard rails", verdict=CheckStatus.GOOD, reason=f"each source: {', '.join(windows)}")
+    else:
+        yield CheckRow(
+            subject="guard rails",
+            verdict=CheckStatus.NOTE,
+            reason="off: a source may set every offer to zero, and change every price, at once",
+            remedy="set zeroed_share_pct or changed_price_share_pct of [guards]",
+        )
+    off = []
+    for name, target in sorted(settings.targets.items()):
+        limits = {
+            "step": target.price_step_pct and f"{target.price_step_pct:g} %",
+            "floor": target.price_floor,
+            "ceiling": target.price_ceiling,
+        }
+        given = [f"{what} {limit}" for what, limit in limits.items() if limit is not None]
+        given += [f"{len(target.price_limits)} by attribute"] if target.price_limits else []
+        if given:
+            yield CheckRow(subject="guard rails", verdict=CheckStatus.GOOD, reason=f"{name}: price {', '.join(given)}")
+        else:
+            off.append(name)
+    if off:
+        yield CheckRow(
+            subject="guard rails",
+            verdict=CheckStatus.NOTE,
+            reason=f"off for {', '.join(off)}: a price is sent however far it is from the last one",
+            remedy="set price_step_pct, price_floor or price_ceiling of [targets]",
+        )
 
 
 _MILLION: Final = 1_000_000

@@ -109,6 +109,9 @@ class OrderFlow:
     def group(self, kind: str) -> str | None:
         return GROUPS.get(kind)
 
+    def assigned(self, partition: int, lanes: int) -> None:
+        """Does nothing: no lane depends on how many there are."""
+
     def standing(self, partition: int) -> Iterable[str]:
         """Returns the accounts and sweeps for the first partition and none for others, so that one process has each."""
         if partition != 0:

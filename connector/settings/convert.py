@@ -1,8 +1,8 @@
 """Converts settings into the types of the runtime and of the flows. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from connector.contracts.topics import INPUTS, Feature, Topics, named
 from connector.marketplace.call_kinds import ORDERS, RETURNS, SHIPMENTS, UNITS_READ, UNITS_WRITE
@@ -17,13 +17,17 @@ from connector.offers.policy import (
     StockAboveMax,
     StockRule,
     StockRules,
+    WindowLimit,
 )
+from connector.offers.rails import PriceLimits, PriceRails, Rail
 from connector.orders.policy import OrderPolicy
 from connector.reconciliation.policy import NO_SWEEPS, SweepPolicy
 from connector.routing.table import Routing, Target
 from connector.settings import model
 from connector.shipments.policy import REJECT, ShipmentPolicy
 from streams.policy import Pace, Policy
+
+V = TypeVar("V")
 
 _URGENT_CALLS: Final = 4
 """Maximum number of workers reserved for the most urgent calls."""
@@ -141,6 +145,10 @@ def offer_policy(settings: model.Settings, *, dry_run: bool = False) -> OfferPol
         stock_rules={
             name: _stock_rules(target, settings.accounts[target.account]) for name, target in settings.targets.items()
         },
+        window_limits=dict(_window_limits(settings.guards)),
+        price_rails={
+            name: rails for name, target in settings.targets.items() if not (rails := _price_rails(target)).is_off
+        },
         negative_stock=NegativeStock(offers.negative_stock),
         max_stock=offers.max_stock,
         stock_above_max=StockAboveMax(offers.stock_above_max),
@@ -167,6 +175,43 @@ def _drift_policy(reconcile: model.ReconcileSettings) -> DriftPolicy:
         repair_lower_stock=reconcile.repair_lower_stock,
         settle_s=reconcile.settle,
     )
+
+
+def _window_limits(guards: model.GuardSettings) -> Iterator[tuple[Rail, WindowLimit]]:
+    """Yields the guard rails of windows that are on."""
+    rails = (
+        (Rail.ZEROED_SHARE, guards.zeroed_share_pct, guards.zeroed_at_least, guards.zeroed_window),
+        (
+            Rail.CHANGED_PRICE_SHARE,
+            guards.changed_price_share_pct,
+            guards.changed_price_at_least,
+            guards.changed_price_window,
+        ),
+    )
+    for rail, share_pct, at_least, window_s in rails:
+        if share_pct is not None:
+            yield rail, WindowLimit(share_pct=share_pct, at_least=at_least, window_s=window_s)
+
+
+def _price_rails(target: model.TargetSettings) -> PriceRails:
+    """Returns a target's guard rails of prices. Values missing in a rule default to the target's."""
+    limits = PriceLimits(step_pct=target.price_step_pct, floor=target.price_floor, ceiling=target.price_ceiling)
+    overrides = (
+        (
+            over.when,
+            PriceLimits(
+                step_pct=_first(over.price_step_pct, limits.step_pct),
+                floor=_first(over.price_floor, limits.floor),
+                ceiling=_first(over.price_ceiling, limits.ceiling),
+            ),
+        )
+        for over in target.price_limits
+    )
+    return PriceRails(limits=limits, overrides=tuple(overrides))
+
+
+def _first(own: V | None, otherwise: V | None) -> V | None:
+    return own if own is not None else otherwise
 
 
 def _stock_rules(target: model.TargetSettings, account: model.AccountSettings) -> StockRules:

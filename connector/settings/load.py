@@ -204,7 +204,9 @@ def _places(
             yield SettingsProblem(setting=f"targets.{name}.storefront", message=message)
         yield from _eans(f"targets.{name}.allow_eans_file", target.values.allow_eans_file)
         if target.has("stock_rules"):
-            yield from _stock_rules(f"targets.{name}.stock_rules", target.values.stock_rules)
+            yield from _rules(f"targets.{name}.stock_rules", target.values.stock_rules)
+        if target.has("price_floor", "price_ceiling", "price_limits"):
+            yield from _price_limits(f"targets.{name}", target.values)
     placed = {name: target.values for name, target in targets.items() if target.has("account", "storefront")}
     try:
         routing(placed, dict.fromkeys([target.storefront for target in placed.values()], ""))
@@ -236,12 +238,30 @@ def _eans(setting: str, file: Path | None) -> Iterator[SettingsProblem]:
         yield SettingsProblem(setting=setting, message=f"{wrong}; expected one EAN per line")
 
 
-def _stock_rules(setting: str, rules: Sequence[model.StockRuleSettings]) -> Iterator[SettingsProblem]:
+def _price_limits(setting: str, target: model.TargetSettings) -> Iterator[SettingsProblem]:
+    """Checks the guard rails of a target's prices: a floor must not be above its ceiling."""
+    yield from _rules(f"{setting}.price_limits", target.price_limits)
+    limits = {setting: (target.price_floor, target.price_ceiling)}
+    for place, rule in enumerate(target.price_limits):
+        floor, ceiling = rule.price_floor or target.price_floor, rule.price_ceiling or target.price_ceiling
+        limits[f"{setting}.price_limits.{place}"] = (floor, ceiling)
+    for where, (floor, ceiling) in limits.items():
+        if floor is not None and ceiling is not None and floor > ceiling:
+            yield SettingsProblem(
+                setting=f"{where}.price_floor",
+                message=f"{floor} is above price_ceiling, which is {ceiling}",
+            )
+
+
+def _rules(
+    setting: str, rules: Sequence[model.StockRuleSettings | model.PriceLimitSettings]
+) -> Iterator[SettingsProblem]:
     """Reports rules that change nothing, and rules that never apply because an earlier one matches first."""
     for place, rule in enumerate(rules):
         if not rule.model_fields_set - {"when"}:
+            names = [name for name in type(rule).model_fields if name != "when"]
             yield SettingsProblem(
-                setting=f"{setting}.{place}", message="sets none of buffer_pct, keep and show_at_most"
+                setting=f"{setting}.{place}", message=f"sets none of {', '.join(names[:-1])} and {names[-1]}"
             )
         for earlier in range(place):
             if rules[earlier].when.items() <= rule.when.items():

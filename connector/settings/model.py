@@ -6,6 +6,7 @@ written ``250ms``, ``60s``, ``6h``, ``7d``, ``inf`` or as a number of seconds, a
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -360,6 +361,35 @@ class StockRuleSettings(SettingsSection):
     """Replaces the target's value."""
 
 
+class GuardSettings(SettingsSection):
+    zeroed_share_pct: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Guard rail: the share of the known EANs that one source may set to stock 0 within zeroed_window. Further zeroes
+    of that source are HELD until a person decides. Default: off."""
+    zeroed_at_least: Annotated[int, Field(ge=1)] = 20
+    """This many EANs may be set to zero in any case."""
+    zeroed_window: Annotated[Duration, Field(gt=0)] = 600.0
+    """The time within which they are counted."""
+    changed_price_share_pct: Annotated[float, Field(gt=0, le=100)] | None = None
+    """As zeroed_share_pct, for EANs whose price is changed. Default: off."""
+    changed_price_at_least: Annotated[int, Field(ge=1)] = 50
+    """As zeroed_at_least, for prices."""
+    changed_price_window: Annotated[Duration, Field(gt=0)] = 3600.0
+    """As zeroed_window, for prices."""
+
+
+class PriceLimitSettings(SettingsSection):
+    """``[[targets.<name>.price_limits]]``: the first rule whose attributes all match applies."""
+
+    when: Annotated[Mapping[str, str], Field(min_length=1)]
+    """Attributes of the event and their values, such as { brand = "Acme" }; all must match."""
+    price_step_pct: Annotated[float, Field(gt=0)] | None = None
+    """Replaces the target's value."""
+    price_floor: Annotated[Decimal, Field(gt=0)] | None = None
+    """Replaces the target's value."""
+    price_ceiling: Annotated[Decimal, Field(gt=0)] | None = None
+    """Replaces the target's value."""
+
+
 class TargetSettings(SettingsSection):
     account: Text
     """One of [accounts]."""
@@ -380,6 +410,14 @@ class TargetSettings(SettingsSection):
     """Maximum stock to show, applied after keep. Default: no maximum."""
     stock_rules: tuple[StockRuleSettings, ...] = ()
     """Other values for events with certain attributes. For linked offers, the rule of the newest event applies."""
+    price_step_pct: Annotated[float, Field(gt=0)] | None = None
+    """Guard rail: a price that is further from what the marketplace has, in per cent of that, is HELD. Default: off."""
+    price_floor: Annotated[Decimal, Field(gt=0)] | None = None
+    """Guard rail: a lower price, in the storefront's currency, is HELD. Default: off."""
+    price_ceiling: Annotated[Decimal, Field(gt=0)] | None = None
+    """Guard rail: a higher price, in the storefront's currency, is HELD. Default: off."""
+    price_limits: tuple[PriceLimitSettings, ...] = ()
+    """Other guard rails for the prices of events with certain attributes."""
 
 
 class TrustSettings(SettingsSection):
@@ -424,6 +462,7 @@ class Settings(SettingsSection):
     accounts: Mapping[str, AccountSettings]
     targets: Mapping[str, TargetSettings]
     trust: TrustSettings = TrustSettings()
+    guards: GuardSettings = GuardSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
 

@@ -108,6 +108,9 @@ class ShipmentFlow:
     def group(self, kind: str) -> str | None:
         return GROUPS.get(kind)
 
+    def assigned(self, partition: int, lanes: int) -> None:
+        """Does nothing: no lane depends on how many there are."""
+
     def standing(self, partition: int) -> Iterable[str]:  # noqa: ARG002
         """Returns no lanes: the lane of an order exists through its events."""
         return ()

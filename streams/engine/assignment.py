@@ -42,6 +42,7 @@ class AssignedPartition:
         self.at = at
         self.partition = Partition(at, owned, policy, now.mono_s)
         self.lanes = Lanes(flow, at, wants, outbox)
+        flow.assigned(at.partition, len(owned.state))
         self.lanes.take_over(owned.state)
         self.partition.to_restore = self.lanes.to_restore
         self.outbox = outbox

@@ -80,6 +80,9 @@ ON_THE_BROKER: Final[Mapping[str, tuple[str, ...]]] = {
     "writes stop": ("writes stop",),
     "writes resume": ("writes resume",),
     "resend": ("resend",),
+    "guard list": ("guard list",),
+    "guard release": ("guard release",),
+    "guard drop": ("guard drop",),
 }
 """Command -> its variants that contact a broker; each is in one of the printed sets."""
 

@@ -130,6 +130,9 @@ class Thermostats:
             return BadRecord(code="KEY_MISSING", text="a set-point needs its room")
         return Arrived(lane=record.key.decode(), event=event)
 
+    def assigned(self, partition: int, lanes: int) -> None:
+        pass
+
     def standing(self, partition: int) -> Iterable[str]:
         return self.lives if partition == 0 else ()
 

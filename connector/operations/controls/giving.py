@@ -17,6 +17,7 @@ _PREFIXES: Final = {
     ControlKind.STOP_WRITES: "stop",
     ControlKind.RESEND: "resend",
     ControlKind.VERIFY: "verify",
+    ControlKind.GUARD: "guard",
 }
 _ENDED: Final = {ControlState.RELEASED: "released", ControlState.DROPPED: "dropped"}
 _SECOND_US: Final = 1_000_000
@@ -44,6 +45,7 @@ class CommandAuthor:
         self._topic = topic
         self._by = by
         self._now_us = now_us - now_us % _SECOND_US
+        self._exact_us = now_us
         self._new_id = new_id
 
     def give(
@@ -59,6 +61,28 @@ class CommandAuthor:
             issued_by=self._by,
             issued_at_us=self._now_us,
             expires_at_us=None if for_s is None else self._now_us + us(for_s),
+        )
+        self._topic.write(command)
+        return command
+
+    def decide(
+        self, state: ControlState, guards: tuple[str, ...], scope: CommandScope, *, reason: str
+    ) -> ControlCommand:
+        """Writes a decision on what guard rails hold now, RELEASED or DROPPED, and returns it.
+
+        ``guards``: their names; empty: all of them.
+        """
+        command = ControlCommand(
+            command_id=f"{_PREFIXES[ControlKind.GUARD]}-{self._new_id()}",
+            kind=ControlKind.GUARD,
+            state=state,
+            scope=scope,
+            guards=guards,
+            reason=reason,
+            issued_by=self._by,
+            issued_at_us=self._exact_us,
+            changed_by=self._by,
+            changed_at_us=self._now_us,
         )
         self._topic.write(command)
         return command

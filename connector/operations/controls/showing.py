@@ -14,6 +14,7 @@ _EVERYTHING: Final[Mapping[ControlKind, str]] = {
     ControlKind.STOP_WRITES: "all writes",
     ControlKind.RESEND: "a resend",
     ControlKind.VERIFY: "a comparison",
+    ControlKind.GUARD: "everything that guard rails held",
 }
 """What a command that names no field covers, other than every change."""
 
@@ -36,6 +37,18 @@ def show_ended(console: Console, command: ControlCommand, now_us: int) -> None:
         _print(console, "Changes that it covers and that were pending end as SUPPRESSED (HOLD_DROPPED).")
     else:
         _print(console, "The newest values that it held are sent, unless another command holds them.")
+
+
+def show_decision(console: Console, command: ControlCommand) -> None:
+    """Prints a decision on what guard rails hold."""
+    rails = ", ".join(command.guards) or "guard rails"
+    places = ", ".join(_places(command.scope))
+    held = f"what {rails} held{f' of {places}' if places else ''} until {moment(command.changed_at_us or 0)}"
+    if command.state is ControlState.DROPPED:
+        _print(console, f"{command.command_id} drops {held}: it ends as SUPPRESSED (GUARD_DROPPED).")
+    else:
+        _print(console, f"{command.command_id} releases {held}: the newest values are sent, unless a hold covers them.")
+    _print(console, "What comes later is judged anew.")
 
 
 def show_still_stopped(console: Console, others: Sequence[ControlCommand]) -> None:
@@ -86,6 +99,7 @@ def document(command: ControlCommand, now_us: int) -> dict[str, Any]:
             "attributes": dict(scope.attributes),
             "fields": list(scope.fields),
         },
+        "guards": list(command.guards),
         "reason": command.reason,
         "issued_by": command.issued_by,
         "issued_at": moment(command.issued_at_us),

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from connector.routing.table import Routing, Target
 from connector.settings.load import Loaded
 from connector.settings.model import (
     AccountSettings,
+    GuardSettings,
     KafkaSettings,
     OrderSettings,
     PushSettings,
@@ -323,4 +325,27 @@ def test_settings_that_may_not_be_read_are_a_note_with_the_permission(parts: Che
 
     assert [(row.verdict, row.reason) for row in rows] == [
         (CheckStatus.NOTE, "this principal is denied: DescribeConfigs")
+    ]
+
+
+def guard_rails(parts: CheckInputs, configured: Settings) -> list[tuple[CheckStatus, str]]:
+    rows = check(replace(parts, loaded=replace(parts.loaded, settings=configured)))
+    return [(row.verdict, row.reason) for row in rows if row.subject == "guard rails"]
+
+
+def test_guard_rails_that_are_off_are_noted(parts: CheckInputs) -> None:
+    assert guard_rails(parts, settings()) == [
+        (CheckStatus.NOTE, "off: a source may set every offer to zero, and change every price, at once"),
+        (CheckStatus.NOTE, "off for shop-de: a price is sent however far it is from the last one"),
+    ]
+
+
+def test_guard_rails_that_are_on_are_shown_with_their_limits(parts: CheckInputs) -> None:
+    target = TargetSettings(account="main", storefront="de", price_step_pct=50, price_floor=Decimal(1))
+    guards = GuardSettings(zeroed_share_pct=10)
+    configured = settings().model_copy(update={"targets": {"shop-de": target}, "guards": guards})
+
+    assert guard_rails(parts, configured) == [
+        (CheckStatus.GOOD, "each source: 10 % set to zero in 600s"),
+        (CheckStatus.GOOD, "shop-de: price step 50 %, floor 1"),
     ]

@@ -5,6 +5,7 @@ import math
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from connector.contracts.topics import Access, Feature, manifest
 from connector.kaufland.http.address import address
 from connector.kaufland.http.credentials import Credentials
 from connector.marketplace.offers import Condition
-from connector.offers.policy import Locations, StockRule
+from connector.offers.policy import Locations, StockRule, WindowLimit
+from connector.offers.rails import PriceLimits, Rail
 from connector.settings.convert import allow_list, dry_run, offer_policy, pace, policy, topics
 from connector.settings.duration import seconds, written
 from connector.settings.load import Facts, Loaded, key_sources, load
@@ -188,6 +190,43 @@ def test_rules_of_stock_are_read_for_each_target_and_attribute(folder: Path) -> 
     shown = dict(masked(settings))
     assert shown["targets.shop-de.stock_rules.0.when.brand"] == "Acme"
     assert shown["targets.shop-de.stock_rules.0.keep"] == "9"
+
+
+def test_guard_rails_are_read_for_each_target_attribute_and_window(folder: Path) -> None:
+    text = MINIMAL + (
+        'price_step_pct = 50\nprice_floor = "1.50"\n'
+        '[[targets.shop-de.price_limits]]\nwhen = { brand = "Acme" }\nprice_step_pct = 20\nprice_ceiling = 99\n'
+        '[targets.shop-at]\naccount = "main"\nstorefront = "at"\n'
+        "[guards]\nzeroed_share_pct = 10\nzeroed_window = '5m'\n"
+    )
+
+    settings = read(folder, text).settings
+    policy = offer_policy(settings)
+
+    rails = policy.price_rails["shop-de"]
+    assert rails.of({}) == PriceLimits(step_pct=50, floor=Decimal("1.50"))
+    assert rails.of({"brand": "Acme"}) == PriceLimits(step_pct=20, floor=Decimal("1.50"), ceiling=Decimal(99))
+    assert "shop-at" not in policy.price_rails
+    assert policy.window_limits == {Rail.ZEROED_SHARE: WindowLimit(share_pct=10, at_least=20, window_s=300)}
+    assert dict(masked(settings))["targets.shop-de.price_floor"] == '"1.50"'
+    assert offer_policy(read(folder, MINIMAL).settings).window_limits == {}
+
+
+def test_guard_rails_that_exclude_each_other_or_never_apply_are_named(folder: Path) -> None:
+    text = MINIMAL + (
+        "price_floor = 5\nprice_ceiling = 4\n"
+        '[[targets.shop-de.price_limits]]\nwhen = { brand = "Acme" }\n'
+        '[[targets.shop-de.price_limits]]\nwhen = { brand = "Acme", class = "A" }\nprice_ceiling = 9\n'
+        "[guards]\nzeroed_share_pct = 0\n"
+    )
+
+    found = problems(folder, text)
+
+    said = "\n".join(found)
+    assert "targets.shop-de.price_floor: 5 is above price_ceiling, which is 4" in said
+    assert "sets none of price_step_pct, price_floor and price_ceiling" in said
+    assert "targets.shop-de.price_limits.1: never applies" in said
+    assert "guards.zeroed_share_pct" in said
 
 
 def test_stock_rules_that_leave_nothing_to_sell_are_reported(folder: Path) -> None:
