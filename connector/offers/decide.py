@@ -134,7 +134,7 @@ class _OfferDecision:
                     self._cells.setdefault(_cell_of(unit, asked.field), []).append((row, asked))
             case Unclear():
                 self._end_unclear(row, identity, target)
-            case Waiting() | Missing() if row.entry.origin is Origin.RESEND:
+            case Waiting() | Missing() if row.entry.is_compared:
                 self._comparison.not_found(row, target)
             case Unproven() | Waiting() | Missing():
                 self._look_ups.unproven(row, target, identity)
@@ -241,8 +241,9 @@ class _OfferDecision:
         if known is not None and known.order is not None and known.order > order:
             itself = total is None and is_of_event(known, row.entry)
             return None if itself else known.order
-        is_resent = row.entry.origin is Origin.RESEND  # a later event of its line may have ended without being accepted
-        return self._newer_mark(row, asked) if total is None and not is_resent else None
+        if total is not None or row.entry.is_compared:
+            return None  # of a comparison: a later event of its line may have ended without being accepted
+        return self._newer_mark(row, asked)
 
     def _newer_mark(self, row: EntryDraft, asked: Asked) -> Recency | None:
         """Returns a newer order among the field's watermarks; those of locations concern their location only."""
@@ -306,7 +307,7 @@ class _OfferDecision:
             self._draft.end(row, field, FieldStatus.REJECTED, fault, before=before)
         elif (newer := self._late_for(row, asked, total, known)) is not None:
             self._end_superseded(row, field, newer, self._result_id_of(newer), before=before)
-        elif entry.origin is Origin.RESEND:
+        elif entry.is_compared:
             if self._comparison.differs(row, asked, unit):
                 self._send(row, field, value, order, unit, known, group, clamped)
         elif known is not None and _is_accepted_event(known, entry, order, total, value):

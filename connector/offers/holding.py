@@ -145,7 +145,7 @@ class Holding:
         if command is not None:
             return _Holder(command.command_id, held_by(command), command.expires_at_us)
         if entry.origin is Origin.RESEND:
-            return None  # a person has asked for it
+            return None  # it was accepted before
         tripped = self._tripped(entry, field, value, unit, known)
         return None if tripped is None else _Holder(tripped.rail, tripped.fault)
 

@@ -166,6 +166,11 @@ class LedgerEntry:
         return tuple(asked for asked in self.asked if asked.field not in over)
 
     @property
+    def is_compared(self) -> bool:
+        """Whether a command asks for its values: they are compared with what a look-up shows before they are sent."""
+        return self.origin is Origin.RESEND and self.command_id is not None
+
+    @property
     def selectors(self) -> Selectors:
         return (self.target_id, self.condition, self.offer_id, self.unit_id)
 
