@@ -8,6 +8,8 @@ It takes plain values, so that a run against a real broker can be checked by the
 - E: end state; every slot holds the value of its newest event
 - B: bounds on lanes and outputs in memory (reported by ``simulated_process.py``)
 - P: progress; everything ends within its budget (reported by ``simulated_process.py`` and ``history.py``)
+- S: each record of a side input is told once, and its position is committed with that (see also ``side_topics.py``)
+- L: no record of a side input is read while live input waits for its turn (reported by ``simulated_process.py``)
 - K: no call is made against a command that its process has read (reported by ``simulated_process.py``)
 - U: no outcome is UNKNOWN without need (reported by ``simulated_process.py`` and ``history.py``)
 """
@@ -145,6 +147,21 @@ def newest_everywhere(
     for slot in actual:
         if slot not in newest:
             yield Violation(invariant="E", text=f"{slot} was set to {actual[slot]}, no event names it")
+
+
+def told_once(what: str, times: Mapping[int, int], first: int, position: int) -> Iterator[Violation]:
+    """Of a side input, what is durable was told once for each record from ``first`` to the position, and no other.
+
+    ``times``: how often each offset was told.
+    """
+    for offset, told in times.items():
+        if told > 1:
+            yield Violation(invariant="S", text=f"{what}: offset {offset} is told {told} times")
+        if offset >= position:
+            yield Violation(invariant="S", text=f"{what}: offset {offset} is told, and the position is {position}")
+    for offset in range(first, position):
+        if offset not in times:
+            yield Violation(invariant="S", text=f"{what}: offset {offset} is not told, and the position is {position}")
 
 
 def executed_once(executions: Iterable[tuple[Hashable, float]]) -> Iterator[Violation]:

@@ -24,6 +24,7 @@ from tests.simulation.broker import INPUT, EntryKind, GroupCoordinator, LogEntry
 from tests.simulation.checker import CallInterval, Landed, Violation
 from tests.simulation.control import HaltCommands, ModelControl
 from tests.simulation.engines import Build, build_engine
+from tests.simulation.side_topics import ID_PREFIX, SideTopics
 from tests.simulation.simulated_process import STEPS, Breaks, SimulatedEnvironment, SimulatedProcess
 from tests.simulation.world import START_S, SimulatedWorld
 
@@ -72,6 +73,7 @@ class HistoryPlan:
     recreated: bool = False  # the input topic is created again; in the end an operator applies the remedy
     versions: bool = False  # two connector versions at once, until the last fault is over
     halts: int = 0  # of all sets, by a control topic, in addition to the faults
+    side_rows: int = 0  # records in topics that are read beside the input
     transactions: bool = True  # False: records become durable one by one, then the marks
 
     @staticmethod
@@ -128,6 +130,7 @@ class Evidence:
     broker: ModelBroker
     policy: Policy
     repeats: bool = False  # without transactions, results may be duplicated
+    side: SideTopics | None = None
     said: dict[int, dict[int, InputEvent]] = field(default_factory=dict)  # partition -> offset -> event
     by_id: dict[str, InputEvent] = field(default_factory=dict)
     answered: dict[int, dict[int, int]] = field(default_factory=dict)
@@ -211,6 +214,9 @@ class Evidence:
         self._outputs(transaction)
         for partition in transaction.partitions:
             self._check(partition)
+        if self.side is not None:
+            self.side.landed(transaction.outputs, transaction.marks)
+            self.violations.extend(self.side.check(transaction.partitions))
 
     def _outputs(self, transaction: Transaction) -> None:
         """Counts results and dead letters, and checks the lanes' records."""
@@ -236,6 +242,8 @@ class Evidence:
             self.notes[room] = kept
 
     def _result(self, raw: dict[str, str]) -> None:
+        if raw["id"].startswith(ID_PREFIX):
+            return
         said = self.by_id[raw["id"]]
         if said.event_id in self.before:
             return
@@ -322,7 +330,8 @@ class SeededHistory:
         self.broker = ModelBroker(self.world, plan.partitions)
         self.group = GroupCoordinator(self.world, plan.partitions)
         self.api = ModelApi(self.world, plan.habits, plan.policy.grace_s)
-        self.evidence = Evidence(self.world, self.broker, plan.policy, repeats=not plan.transactions)
+        self.side = SideTopics(self.world, plan.partitions) if plan.side_rows else None
+        self.evidence = Evidence(self.world, self.broker, plan.policy, repeats=not plan.transactions, side=self.side)
         self.broker.listeners.append(self.evidence)
         self.control = ModelControl() if plan.halts else None
         around = SimulatedEnvironment(
@@ -332,13 +341,21 @@ class SeededHistory:
             api=self.api,
             witness=self.evidence,
             policy=plan.policy,
-            build=lambda toy, name, boot_us: build(
-                toy, plan.policy, plan.pace, plan.partitions, name, boot_us, HaltCommands() if plan.halts else None
+            build=lambda toy, name, boot_us, sides: build(
+                toy,
+                plan.policy,
+                plan.pace,
+                plan.partitions,
+                name,
+                boot_us,
+                HaltCommands() if plan.halts else None,
+                sides,
             ),
             flow=lambda: flow(limits={"set": plan.items, "chime": 1}),
             transactions=plan.transactions,
             breaks=breaks or Breaks(),
             control=self.control,
+            side=self.side,
         )
         self.members = [SimulatedProcess(f"m{number}", around) for number in range(plan.members)]
         for number, member in enumerate(self.members):
@@ -380,6 +397,8 @@ class SeededHistory:
         for _ in range(rng.choice([0, 0, 1, 3])):
             partition = rng.randrange(plan.partitions)
             self.world.after(rng.random() * plan.lasts_s, lambda p=partition: self._upstream(p))  # type: ignore[misc]
+        if self.side is not None:
+            self.side.schedule(plan.side_rows, rooms, plan.lasts_s)
 
     def _event(self, event_id: str, room: str, partition: int) -> Callable[[], None]:
         def append() -> None:
@@ -607,6 +626,8 @@ class SeededHistory:
         self.api.outages.storm = self.api.outages.outage = False
         if self.control is not None:
             self._command(on=False)
+        if self.side is not None:
+            self.side.heal()
         for member in self.members:
             member.faults.commits = member.busy_workers = 0.0
             member.faults.hangs = 0
@@ -659,6 +680,7 @@ class SeededHistory:
             self.api.may_execute == 0
             and all(self.broker.position(p) == len(log.entries) for p, log in enumerate(self.broker.logs))
             and next(iter(self.broker.undone()), None) is None
+            and (self.side is None or self.side.is_done())
         )
 
     def _unrest(self) -> None:
@@ -666,7 +688,8 @@ class SeededHistory:
         positions = {p: (self.broker.position(p), len(log.entries)) for p, log in enumerate(self.broker.logs)}
         text = (
             f"no rest {REST_WITHIN_S} s after the last fault: position and end {positions},"
-            f" undone {list(self.broker.undone())}, {self.api.may_execute} calls may still be executed"
+            f" undone {list(self.broker.undone())}, {self.api.may_execute} calls may still be executed,"
+            f" side inputs at {self.side.reached if self.side is not None else {}}"
         )
         self.evidence.complain("P", text)
 

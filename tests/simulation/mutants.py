@@ -3,7 +3,7 @@
 ``changes`` are patched for the duration of a ``with`` block; ``breaks``, ``flow`` and ``change`` configure the history.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -16,12 +16,16 @@ from streams.dispatch.in_flight import InFlight, SentItem
 from streams.dispatch.rate_limiter import RateLimiter
 from streams.dispatch.wants import Wants
 from streams.engine import engine
+from streams.engine.assignment import AssignedPartition
 from streams.engine.engine import Engine
+from streams.engine.open_side_input import OpenSideInput
 from streams.engine.partition import Partition
+from streams.engine.side_reading import SideReading
 from streams.flow import Arrived, Assignment, Cause, Now, Restored, Retry, Turn
 from streams.lanes.lanes import Lanes
-from streams.messages import Checkpoint, OwnedPartition
+from streams.messages import Checkpoint, Notice, OwnedPartition, SideRecords
 from streams.policy import Pace, Policy
+from streams.side_input import SidePosition
 from tests.harness import toy_flow
 from tests.harness.toy_flow import Device, Room, SetPoint, Setting, Thermostats
 from tests.simulation.history import HistoryPlan
@@ -101,6 +105,25 @@ def quiet(plan: HistoryPlan) -> HistoryPlan:
     """Few events, and long repeated outages of the marketplace."""
     policy = replace(plan.policy, retry_budget=4, retry_cap_s=0.2)
     return replace(plan, events=3, rooms=3, policy=policy, outages=2, faults=0, lasts_s=7.0, refused=0.0)
+
+
+# ---- side inputs ----------------------------------------------------------------------------------------------------
+
+
+def _as_far_as_fetched(self: OpenSideInput) -> SidePosition:
+    return SidePosition(position=self._fetched_to, delivered=self.delivered, topic_id=self._topic_id)
+
+
+def _of_what_is_open(self: SideReading) -> Mapping[str, SidePosition]:
+    return {one.spec.name: one.reached for one in self.open}
+
+
+def _whatever_the_topic(self: OpenSideInput, answer: SideRecords, now_s: float) -> Iterator[Notice]:
+    self._topic_id = answer.topic_id or self._topic_id
+    return _TOOK(self, answer, now_s)
+
+
+_TOOK = OpenSideInput._took
 
 
 # ---- partition -------------------------------------------------------------------------------------------------------
@@ -354,6 +377,36 @@ MUTANTS = (
         goes_red="K",
         changes=((Partition, "may_open", _opens_without_the_commands),),
         change=lambda plan: replace(plan, halts=3),
+    ),
+    Mutant(
+        name="the position of a side input is committed before the turn",
+        goes_red="S",
+        changes=((OpenSideInput, "reached", property(_as_far_as_fetched)),),
+        change=lambda plan: replace(plan, side_rows=40),
+    ),
+    Mutant(
+        name="the position of a side input is lost at a hand-over",
+        goes_red="S",
+        changes=((SideReading, "positions", lambda _self: {}),),
+        change=lambda plan: replace(plan, side_rows=40, members=2, partitions=2, faults=4),
+    ),
+    Mutant(
+        name="an owner that never opens a partition drops the positions of its side inputs",
+        goes_red="S",
+        changes=((SideReading, "positions", _of_what_is_open),),
+        change=lambda plan: replace(plan, side_rows=40, members=3, partitions=2, faults=6),
+    ),
+    Mutant(
+        name="a side input of another topic of the same name goes on at its position",
+        goes_red="PS",
+        changes=((OpenSideInput, "_took", _whatever_the_topic),),
+        change=lambda plan: replace(plan, side_rows=60),
+    ),
+    Mutant(
+        name="side inputs do not wait for live input",
+        goes_red="L",
+        changes=((AssignedPartition, "ready_beside", property(lambda self: self.side.ready)),),
+        change=lambda plan: replace(plan, side_rows=60, policy=replace(plan.policy, read_ahead=2)),
     ),
     Mutant(name="no pace", goes_red="R", changes=((RateLimiter, "_slot_at", _at_once),)),
     Mutant(name="strict holds no slot", goes_red="R", changes=((RateLimiter, "_free_at", _at_once),)),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from streams.engine.engine import Engine
 from streams.engine.sink_watch import SinkAction, SinkWatch
 from streams.engine.snapshot import Snapshot
 from streams.flow import Answer, Assignment, Call, Now, Output, Record
@@ -37,10 +38,12 @@ from streams.messages import (
     Written,
 )
 from streams.policy import Policy
+from streams.side_input import SideInputs
 from tests.harness.toy_flow import Thermostats
 from tests.simulation.api import ModelApi, not_sent
 from tests.simulation.broker import INPUT, STATE_TOPIC_ID, EntryKind, GroupCoordinator, ModelBroker, Transaction
 from tests.simulation.control import LONGEST_READ_S, ControlTopicReader, ModelControl
+from tests.simulation.side_topics import AT_END_S, SideTopics, SimulatedSideInputs
 from tests.simulation.world import SimulatedWorld
 
 
@@ -82,11 +85,12 @@ class SimulatedEnvironment:
     api: ModelApi
     witness: Witness
     policy: Policy
-    build: Callable[[Thermostats, str, int], EngineUnderTest]
+    build: Callable[[Thermostats, str, int, SideInputs | None], EngineUnderTest]
     flow: Callable[[], Thermostats]
     transactions: bool = True
     breaks: Breaks = field(default_factory=Breaks)
     control: ModelControl | None = None
+    side: SideTopics | None = None
 
 
 @dataclass(slots=True)
@@ -129,7 +133,8 @@ class SimulatedProcess:
         """Resets all that a process keeps in memory."""
         self.flow = self.around.flow()
         self.flow.state_version = self.state_version
-        self.engine = self.around.build(self.flow, self.process, self.world.wall_us() + self.run)
+        sides = SimulatedSideInputs(self._check_live_goes_first) if self.around.side is not None else None
+        self.engine = self.around.build(self.flow, self.process, self.world.wall_us() + self.run, sides)
         self.sink = SimulatedTransactionalSink(self) if self.around.transactions else SimulatedPlainSink(self)
         self.parts: dict[int, Assignment] = {}
         self._epoch = 0
@@ -420,7 +425,7 @@ class SimulatedProcess:
         if self.alive:
             self._arm()
 
-    def _perform(self, effect: Effect) -> None:
+    def _perform(self, effect: Effect) -> None:  # noqa: C901 - one arm per effect
         match effect:
             case Call():
                 self._give_to_worker(effect)
@@ -437,7 +442,9 @@ class SimulatedProcess:
                 self._release(parts)
             case Fetch(need=need):
                 self.later(self.world.between(0.02, 0.2), lambda: self._fetch(need))
-            case Notice() | Reread() | SideFetch():
+            case SideFetch():
+                self.later(self.world.between(0.001, 0.05), lambda: self._read_beside(effect, self.world.now_s))
+            case Notice() | Reread():
                 pass
             case Stop(reason=reason, failed=failed):
                 if failed or not self._leaving:
@@ -556,6 +563,24 @@ class SimulatedProcess:
         else:
             self.flow.schemas.add(need)
             self.feed(Fetched(need=need))
+
+    # ---- side inputs ------------------------------------------------------------------------------------------------
+
+    def _read_beside(self, fetch: SideFetch, since_s: float) -> None:
+        """Answers a request; at the end of the log it waits for new records, for a second."""
+        if self.around.side is None:
+            return
+        answer = self.around.side.answer(fetch)
+        if answer is None and self.world.now_s - since_s < AT_END_S:
+            self.later(0.1, lambda: self._read_beside(fetch, since_s))
+            return
+        self.world.count("side input answered")
+        self.feed(answer or self.around.side.empty(fetch))
+
+    def _check_live_goes_first(self, record: Record) -> None:
+        assigned = self.engine._partitions[record.at] if isinstance(self.engine, Engine) else None
+        if assigned is not None and assigned.partition.backlog:
+            self._complain("L", f"{self.process} reads {record.offset} beside {record.at} before its live input")
 
     # ---- workers ----------------------------------------------------------------------------------------------------
 

@@ -167,6 +167,32 @@ def test_nothing_leaves_against_a_command_and_nothing_is_lost_by_one() -> None:
     assert [what for what in expected if not happened[what]] == []
 
 
+def beside(plan: HistoryPlan) -> HistoryPlan:
+    """A topic is read beside each partition: followed, and a range of it."""
+    return replace(plan, side_rows=40, faults=plan.faults + 1)
+
+
+def test_each_record_of_a_side_input_is_told_once_and_live_input_is_never_kept_waiting() -> None:
+    happened: Counter[str] = Counter()
+    for seed in range(BASE, BASE + 100):
+        outcome = SeededHistory(seed, change=beside).run()
+        if outcome.violations:
+            pytest.fail(SeededHistory(seed, change=beside, trace=True).run().report())
+        happened.update(outcome.seen)
+
+    expected = (
+        "side input answered",
+        "side topic created again",
+        "side records deleted",
+        "side topic cannot be read",
+        "crash",
+        "hand-over",
+        "lost assignment",
+        "freeze beyond the session",
+    )
+    assert [what for what in expected if not happened[what]] == []
+
+
 def plain(plan: HistoryPlan) -> HistoryPlan:
     """As on a broker without transactions."""
     return replace(plan, transactions=False)
