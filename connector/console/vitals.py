@@ -250,6 +250,7 @@ def warnings(snapshot: Snapshot) -> Iterator[str]:
             yield f"account {name} is paused: {account.valve}"
     for partition in snapshot.partitions:
         yield from _held_back(partition)
+        yield from _unreadable_beside(partition)
 
 
 def _held_back(partition: PartitionSnapshot) -> Iterator[str]:
@@ -259,6 +260,13 @@ def _held_back(partition: PartitionSnapshot) -> Iterator[str]:
             f"{partition.topic}/{partition.partition}: {partition.held_back} offsets have been behind a producer's "
             f"open transaction for {partition.held_back_age_s:.0f} s; they cannot be read until it ends"
         )
+
+
+def _unreadable_beside(partition: PartitionSnapshot) -> Iterator[str]:
+    """Reports the side inputs that cannot be read; the partition itself goes on."""
+    for one in partition.side_inputs:
+        if one.problem:
+            yield f"{partition.topic}/{partition.partition}: its side input {one.name} cannot be read: {one.problem}"
 
 
 def _of_partition(partition: PartitionSnapshot) -> Iterator[str]:

@@ -183,8 +183,8 @@ class KafkaSideReader:
         return nothing and reading.position < reading.log[1] and self._clock() - reading.since_s >= _SILENT_S
 
     def _reason(self, fetch: SideFetch, error: KafkaException) -> str:
-        problem: KafkaError = error.args[0]
-        if problem.code() in _MISSING:
+        problem = self._denied(fetch.topic) if error.args[0].code() in _MISSING else error.args[0]
+        if problem is None:
             return f"{fetch.topic}/{fetch.partition} does not exist; it is read once it is created"
         if self._consumer is not None:
             self._consumer.poll(0)  # delivers the errors that the client has reported meanwhile
@@ -192,6 +192,14 @@ class KafkaSideReader:
             error, f"{fetch.topic}/{fetch.partition}"
         )
         return str(why)
+
+    def _denied(self, topic: str) -> KafkaError | None:
+        """Returns the broker's error if a topic that seems to be missing may not be described."""
+        try:
+            error = self._opened().list_topics(topic, _ASK_S).topics[topic].error
+        except KafkaException:
+            return None
+        return error if error is not None and error.code() in _DENIED else None
 
     # ---- the client -------------------------------------------------------------------------------------------------
 

@@ -8,11 +8,25 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented there
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+)
+from confluent_kafka.cimpl import NewTopic
 
 from devstack import waiting
+from devstack.jvm_stack import JvmStack
+from devstack.stack import Stack
 from streams.flow import Assignment, Output
+from streams.kafka.side_reader import KafkaSideReader
 from streams.messages import SideFetch, SideRecords
-from tests.contracts.brokers import BrokerAdapter
+from streams.ports import SideReader
+from tests.contracts.brokers import BrokerAdapter, KafkaAdapter
+from tests.harness.secured_broker import ScramUser, SecuredBroker
 
 AT = Assignment(topic="main", partition=0, epoch=1)
 
@@ -21,7 +35,6 @@ AT = Assignment(topic="main", partition=0, epoch=1)
 class Asking:
     """Asks a side reader, as the engine does, and keeps its answers."""
 
-    broker: BrokerAdapter
     answers: list[SideRecords] = field(default_factory=list)
     _requests: SimpleQueue[SideFetch] = field(default_factory=SimpleQueue)
 
@@ -72,14 +85,14 @@ class Asking:
 
 
 @contextmanager
-def asking(broker: BrokerAdapter) -> Iterator[Asking]:
+def asking(reader: SideReader) -> Iterator[Asking]:
     """Serves requests until the end of the block."""
-    asked, stopping = Asking(broker=broker), threading.Event()
+    asked, stopping = Asking(), threading.Event()
     failed: list[BaseException] = []
 
     def serve() -> None:
         try:
-            broker.side_reader().serve(asked.requests, asked.answers.append, stopping)
+            reader.serve(asked.requests, asked.answers.append, stopping)
         except BaseException as error:  # noqa: BLE001 - raised below
             failed.append(error)
 
@@ -111,7 +124,7 @@ def values(first: int, end: int) -> list[bytes]:
 def test_a_request_is_answered_with_records_from_its_position_on(broker: BrokerAdapter) -> None:
     topic = broker.create_topic("side", 2)
     broker.append([*numbered(topic, 10), *numbered(topic, 3, first=90, partition=1)])
-    with asking(broker) as side:
+    with asking(broker.side_reader()) as side:
         answer = side.read(topic, 4)
         while answer.position < 10:
             more = side.read(topic, answer.position)
@@ -129,7 +142,7 @@ def test_a_request_is_answered_with_records_from_its_position_on(broker: BrokerA
 def test_a_long_topic_is_read_as_a_whole_and_each_record_once(broker: BrokerAdapter) -> None:
     topic = broker.create_topic("side", 1)
     broker.append(numbered(topic, 5_000))
-    with asking(broker) as side:
+    with asking(broker.side_reader()) as side:
         assert side.read_until(topic, 0, 5_000) == values(0, 5_000)
 
 
@@ -138,7 +151,7 @@ def test_at_the_end_a_request_waits_for_new_records_and_is_answered_without_any_
 ) -> None:
     topic = broker.create_topic("side", 1)
     broker.append(numbered(topic, 3))
-    with asking(broker) as side:
+    with asking(broker.side_reader()) as side:
         empty = side.read(topic, 3)
         assert (empty.records, empty.position, empty.end, empty.problem) == ((), 3, 3, "")
 
@@ -153,7 +166,7 @@ def test_at_the_end_a_request_waits_for_new_records_and_is_answered_without_any_
 
 def test_an_empty_topic_is_answered_without_records(broker: BrokerAdapter) -> None:
     topic = broker.create_topic("side", 1)
-    with asking(broker) as side:
+    with asking(broker.side_reader()) as side:
         answer = side.read(topic, 0)
 
         assert (answer.records, answer.position, answer.problem, answer.log) == ((), 0, "", None)
@@ -162,7 +175,7 @@ def test_an_empty_topic_is_answered_without_records(broker: BrokerAdapter) -> No
 def test_requests_for_the_same_partition_at_different_offsets_are_all_answered(broker: BrokerAdapter) -> None:
     topic = broker.create_topic("side", 1)
     broker.append(numbered(topic, 100))
-    with asking(broker) as side:
+    with asking(broker.side_reader()) as side:
         fetches = [side.ask(topic, position, name=f"n{position}") for position in (0, 50, 20, 99, 100, 50)]
         answers = [side.answer(fetch) for fetch in fetches]
 
@@ -173,7 +186,7 @@ def test_requests_for_the_same_partition_at_different_offsets_are_all_answered(b
 def test_requests_at_the_end_do_not_delay_others(broker: BrokerAdapter) -> None:
     quiet, busy = broker.create_topic("quiet", 4), broker.create_topic("busy", 1)
     broker.append(numbered(busy, 2_000))
-    with asking(broker) as side:
+    with asking(broker.side_reader()) as side:
         waits = [side.ask(quiet, 0, partition=n) for n in range(4)]
         assert side.read_until(busy, 0, 2_000) == values(0, 2_000)
         for fetch in waits:
@@ -185,7 +198,7 @@ def test_requests_at_the_end_do_not_delay_others(broker: BrokerAdapter) -> None:
 
 @pytest.mark.needs("topic-administration")
 def test_a_missing_topic_is_said_and_read_once_it_exists(broker: BrokerAdapter) -> None:
-    with asking(broker) as side:
+    with asking(broker.side_reader()) as side:
         missing = f"missing-{uuid.uuid4().hex[:8]}"
         answer = side.read(missing, 0)
         assert "does not exist" in answer.problem
@@ -203,7 +216,7 @@ def test_a_position_before_the_log_names_where_the_log_begins(broker: BrokerAdap
     topic = broker.create_topic("side", 1)
     broker.append(numbered(topic, 10))
     broker.delete_before(topic, 0, 6)
-    with asking(broker) as side:
+    with asking(broker.side_reader()) as side:
         answer = side.read(topic, 2)
         assert (answer.log, answer.records, answer.problem) == ((6, 10), (), "")
         assert side.read_until(topic, 6, 10) == values(6, 10)
@@ -212,7 +225,7 @@ def test_a_position_before_the_log_names_where_the_log_begins(broker: BrokerAdap
 def test_a_position_behind_the_log_names_where_the_log_ends(broker: BrokerAdapter) -> None:
     topic = broker.create_topic("side", 1)
     broker.append(numbered(topic, 3))
-    with asking(broker) as side:
+    with asking(broker.side_reader()) as side:
         answer = side.read(topic, 30)
 
         assert (answer.log, answer.records, answer.problem) == ((0, 3), (), "")
@@ -222,7 +235,7 @@ def test_a_position_behind_the_log_names_where_the_log_ends(broker: BrokerAdapte
 def test_a_topic_that_is_created_again_has_another_id(broker: BrokerAdapter) -> None:
     topic = broker.create_topic("side", 1)
     broker.append(numbered(topic, 3))
-    with asking(broker) as side:
+    with asking(broker.side_reader()) as side:
         first = side.read(topic, 0)
         assert first.topic_id
         broker.recreate_topic(topic, 1)
@@ -230,3 +243,69 @@ def test_a_topic_that_is_created_again_has_another_id(broker: BrokerAdapter) -> 
 
         waiting.until("the new id", lambda: side.read(topic, 0).topic_id not in ("", first.topic_id), still_s=120)
         assert side.read_until(topic, 0, 5) == values(0, 5)
+
+
+@pytest.mark.needs("read-committed", "open-transactions")
+def test_aborted_and_open_records_are_not_read_and_the_position_passes_what_is_aborted(broker: KafkaAdapter) -> None:
+    topic = broker.create_topic("side", 1)
+    writer = Producer(broker._client(**{"transactional.id": uuid.uuid4().hex}))
+    writer.init_transactions(30)
+    writer.begin_transaction()
+    writer.produce(topic, b"aborted", partition=0)
+    assert writer.flush(30) == 0
+    writer.abort_transaction(30)
+    broker.append(numbered(topic, 1))
+    writer.begin_transaction()
+    writer.produce(topic, b"open", partition=0)
+    assert writer.flush(30) == 0
+    with asking(broker.side_reader()) as side:
+        assert side.read_until(topic, 0, 3) == [b"0"]
+        empty = side.read(topic, 3)
+        assert (empty.records, empty.problem, empty.log) == ((), "", None)
+
+        writer.commit_transaction(30)
+        assert side.read_until(topic, 3, 5) == [b"open"]
+
+
+# ---- brokers that fail ----------------------------------------------------------------------------------------------
+
+
+def test_a_broker_that_is_away_is_named_and_reading_goes_on_when_it_is_back(own_kafka: JvmStack) -> None:
+    own = KafkaAdapter(Stack(origin="its own", bootstrap_servers=own_kafka.bootstrap_servers, registry_url=""))
+    topic = own.create_topic("side", 1)
+    own.append(numbered(topic, 3))
+    with asking(own.side_reader()) as side:
+        assert side.read_until(topic, 0, 3) == values(0, 3)
+        own_kafka.broker.stop()
+
+        def answer() -> SideRecords:
+            return side.read(topic, 3)
+
+        waiting.until("the problem", lambda: own_kafka.bootstrap_servers in answer().problem, still_s=120)
+        own_kafka.broker.restart()
+        waiting.until("an answer", lambda: not answer().problem, still_s=120)
+        own.append(numbered(topic, 2, first=3))
+        assert side.read_until(topic, 3, 5) == values(3, 5)
+
+
+def test_a_denied_topic_is_named_with_the_permission_that_is_missing_and_others_are_read(
+    secured: SecuredBroker,
+) -> None:
+    user = secured.add_user()
+    allowed, denied, hidden = (f"{name}-{user.name}" for name in ("allowed", "denied", "hidden"))
+    new = secured.admin.create_topics([NewTopic(name, 1, 1) for name in (allowed, denied, hidden)])
+    for created in new.values():
+        created.result(30)
+    secured.allow([access(user, allowed, AclOperation.READ), access(user, denied, AclOperation.DESCRIBE)])
+    with asking(KafkaSideReader(secured.connection(user), reader="side")) as side:
+        assert f"Read on topic {denied}" in side.read(denied, 0).problem
+        assert f"Read on topic {hidden}" in side.read(hidden, 0).problem
+        assert side.read(allowed, 0).problem == ""
+
+        secured.allow([access(user, denied, AclOperation.READ)])
+        waiting.until("the new permission", lambda: not side.read(denied, 0).problem, still_s=120)
+
+
+def access(user: ScramUser, topic: str, operation: AclOperation) -> AclBinding:
+    literal, allow = ResourcePatternType.LITERAL, AclPermissionType.ALLOW
+    return AclBinding(ResourceType.TOPIC, topic, literal, user.principal, "*", operation, allow)

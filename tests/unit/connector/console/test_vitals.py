@@ -12,7 +12,7 @@ from connector.console.vitals import BEAT_S, Beat, CoordinatorTimeouts, ProcessV
 from connector.orders.poll_lane import PollReport
 from connector.reconciliation.events import FinishedSweep, RunningSweep, SweepState
 from connector.reconciliation.sweep_lane import SweepReport
-from streams.engine.snapshot import AccountSnapshot, PartitionSnapshot, Snapshot
+from streams.engine.snapshot import AccountSnapshot, PartitionSnapshot, SideInputSnapshot, Snapshot
 from streams.membership import Membership
 
 PARTITION = PartitionSnapshot(
@@ -146,6 +146,26 @@ def test_an_open_transaction_of_a_producer_is_a_warning_and_no_reason_to_be_unre
     [said] = warnings(held)
     assert said.startswith("offers/3: 30 offsets have been behind a producer's open transaction for 40 s")
     assert list(reasons(held)) == []
+
+
+def test_a_side_input_that_cannot_be_read_is_a_warning_and_no_reason_to_be_unready() -> None:
+    one = SideInputSnapshot(
+        name="past",
+        topic="units",
+        partition=3,
+        position=5,
+        end=9,
+        lag=4,
+        delivered=5,
+        skipped=0,
+        is_paused=False,
+        waiting_for="",
+        problem="it does not exist",
+    )
+    beside = replace(WELL, partitions=(replace(PARTITION, side_inputs=(one, replace(one, problem=""))),))
+
+    assert list(warnings(beside)) == ["offers/3: its side input past cannot be read: it does not exist"]
+    assert list(reasons(beside)) == []
 
 
 def test_a_transaction_that_has_just_begun_causes_no_warning() -> None:
