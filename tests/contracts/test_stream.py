@@ -5,7 +5,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +18,10 @@ from streams.flow import Answer, Call, NotSent, Now, Output, Settled
 from streams.messages import Effect, Input, Mark, Notice
 from streams.policy import Pace, Policy, Share
 from streams.runner import Runner, RunnerSettings
+from streams.side_input import SideInput
 from tests.contracts.brokers import PATIENCE_S, BrokerAdapter
 from tests.harness.toy_flow import Shown, Thermostats
+from tests.harness.toy_side_inputs import ToySideInputs
 
 EVENTS = 400
 PARTITIONS = 2
@@ -98,6 +100,7 @@ class StreamFixture:
     caller: RecordingCaller = field(default_factory=RecordingCaller)
     group: str = field(default_factory=lambda: f"g-{uuid.uuid4().hex[:8]}")
     processes: list[RunnerThread] = field(default_factory=list)
+    sides: ToySideInputs | None = None
 
     def __post_init__(self) -> None:
         self.flow = Thermostats(
@@ -119,6 +122,7 @@ class StreamFixture:
             instance=name,
             boot_us=time.time_ns() // 1000,
             dead_letters=letters,
+            side_inputs={self.flow.topic: self.sides} if self.sides is not None else {},
         )
         ears = QuietObserver()
         runner = Runner(
@@ -130,6 +134,7 @@ class StreamFixture:
             clock=SystemClock(),
             observer=ears,
             settings=RunnerSettings(max_workers=8, drain_s=5.0),
+            side_reader=self.broker.side_reader() if self.sides is not None else None,
         )
         self.processes.append(RunnerThread(runner=runner, ears=ears))
         return self.processes[-1]
@@ -179,7 +184,15 @@ class StreamFixture:
         """Returns the number of calls, and the progress of each partition."""
         shots = [p.runner.snapshot for p in self.processes]
         parts = [part for shot in shots if shot is not None for part in shot.partitions]
-        return [len(self.caller.set_to), *((part.position, part.durable, part.undone, part.gate) for part in parts)]
+        beside = [one.position for part in parts for one in part.side_inputs]
+        own = [(part.position, part.durable, part.undone, part.gate) for part in parts]
+        return [len(self.caller.set_to), *own, *beside]
+
+    def read_beside(self) -> list[int]:
+        """Returns how far the side inputs were read."""
+        shots = [p.runner.snapshot for p in self.processes if p.thread.is_alive()]
+        parts = [part for shot in shots if shot is not None for part in shot.partitions]
+        return [one.position for part in parts for one in part.side_inputs]
 
     def quiet(self) -> bool:
         """Whether every event is processed durably."""
@@ -233,3 +246,33 @@ def test_a_second_process_joins_and_leaves_and_every_event_still_ends_once(broke
 
     assert stream.results() == Counter(f"e{n}" for n in range(3 * EVENTS))
     assert stream.never_went_back()
+
+
+def test_a_side_input_is_read_beside_live_input_and_each_record_is_told_once_over_all_owners(
+    broker: BrokerAdapter,
+) -> None:
+    side, rows = broker.create_topic("side", PARTITIONS), 2_000
+    past: dict[int, Sequence[SideInput]] = {
+        n: [SideInput(name="past", topic=side, partition=n, end=rows)] for n in range(PARTITIONS)
+    }
+    reports = broker.create_topic("progress", PARTITIONS)
+    stream = StreamFixture(broker=broker, sides=ToySideInputs(past, reports=reports))
+    told = [{"room": f"room-{n % 20}", "id": f"s{part}-{n}"} for part in range(PARTITIONS) for n in range(rows)]
+    broker.append(
+        Output(topic=side, key=b"k", value=json.dumps(row).encode(), partition=number // rows)
+        for number, row in enumerate(told)
+    )
+    stream.say(0, EVENTS)
+    first = stream.start("one")
+    stream.wait(lambda: sum(stream.read_beside()) > 0)
+    second = stream.start("two")
+    stream.wait(lambda: second.runner.snapshot is not None and len(second.runner.snapshot.partitions) == 1)
+    stream.say(EVENTS, EVENTS)
+    second.stop()
+    stream.wait(lambda: stream.quiet() and stream.read_beside() == [rows] * PARTITIONS)
+    first.stop()
+
+    assert stream.results() == Counter([*(f"e{n}" for n in range(2 * EVENTS)), *(row["id"] for row in told)])
+    assert [mark[1].side["past"].delivered for mark in stream.marks() if mark and mark[1]] == [rows] * PARTITIONS
+    ends = [json.loads(one.value or b"") for n in range(PARTITIONS) for one in broker.visible(reports, n)]
+    assert sum(row["finished"] for row in ends) >= PARTITIONS

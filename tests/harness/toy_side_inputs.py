@@ -23,6 +23,7 @@ class ToySideInputs:
 
     ranges: dict[int, Sequence[SideInput]] = field(default_factory=dict)
     schemas: set[int] = field(default_factory=set)
+    reports: str = PROGRESS  # topic
     asked: int = 0
 
     def inputs(self, partition: int) -> Sequence[SideInput]:
@@ -44,7 +45,7 @@ class ToySideInputs:
     def progress(self, partition: int, side_input: SideInput, reached: SidePosition, now: Now) -> Sequence[Output]:
         at_end = side_input.end is not None and reached.position >= side_input.end
         row = {"position": reached.position, "delivered": reached.delivered, "finished": at_end}
-        return [Output(topic=PROGRESS, key=side_input.name.encode(), value=json.dumps(row).encode())]
+        return [Output(topic=self.reports, key=side_input.name.encode(), value=json.dumps(row).encode())]
 
 
 @dataclass(slots=True)
