@@ -52,6 +52,7 @@ class Policy:
     age_step_s: float = 10.0  # a want gains one priority for each such step of age, but never reaches 0
     background_share: float = 0.1  # part of the calls that background work gets while other wants are ready
     side_background: int = 500  # background wants in the process above which no side input is read
+    side_per_second: float = 500.0  # turns that the process gives for records of side inputs
     stall_s: float = 60.0  # lag or pending work without progress for this long is logged as an error
 
     def __post_init__(self) -> None:
@@ -64,6 +65,8 @@ class Policy:
             raise ValueError(f"read_ahead must be at least 1, got {self.read_ahead}")
         if self.side_background < 1:
             raise ValueError(f"side_background must be at least 1, got {self.side_background}")
+        if not self.side_per_second > 0:
+            raise ValueError(f"side_per_second must be above 0, got {self.side_per_second}")
         if not 0 < self.background_share < 1:
             raise ValueError(f"background_share must be in (0, 1), got {self.background_share}")
         if self.near < 1:

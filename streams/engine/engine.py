@@ -17,7 +17,8 @@ from streams.engine.assignment import WOKEN, AssignedPartition
 from streams.engine.checkpoint import Checkpoints
 from streams.engine.partition import grown_topic, mismatch, replaced_input, replaced_state, unfit
 from streams.engine.schema_fetch import SchemaFetch
-from streams.engine.side_reading import turns_allowed
+from streams.engine.side_pace import SidePace
+from streams.engine.side_reading import TURNS_PER_STEP, turns_allowed
 from streams.engine.snapshot import Snapshot, account_of, partition_of
 from streams.engine.stall_detector import StallDetector
 from streams.flow import Answer, Assignment, Flow, Now
@@ -92,6 +93,7 @@ class Engine:
         self._control_is_read = control is None
         self._control_is_known = control is None  # and not only given up on
         self._side_inputs = side_inputs or {}
+        self._side_pace = SidePace(policy.side_per_second, TURNS_PER_STEP)
         self._has_commands = False  # the control topic has had a record
         self._drain_by_s: float | None = None
         self._stopped = ""
@@ -354,19 +356,25 @@ class Engine:
         """Gives lanes turns for records of side inputs, as far as live input leaves time and room; yields the fetches
         for more of them."""
         ready = [(each, side_input) for each in self._partitions.values() for side_input in each.ready_beside]
-        left = self._turns_beside() if ready else 0
+        left = self._turns_beside(now.mono_s) if ready else 0
         for others, (assigned, side_input) in zip(range(len(ready) - 1, -1, -1), ready, strict=True):
             turns = -(-left // (others + 1))
             if turns > 0:
-                assigned.side.apply(side_input, assigned.lanes, turns, now)
+                self._side_pace.took(assigned.side.apply(side_input, assigned.lanes, turns, now))
                 left -= turns
         for assigned in self._partitions.values():
             yield from assigned.side.take_notices()
             if assigned.partition.sends:
                 yield from assigned.side.fetches(now.mono_s)
 
-    def _turns_beside(self) -> int:
-        return turns_allowed(self._policy, self._room(), self._wants.background())
+    def _turns_beside(self, now_s: float) -> int:
+        return min(self._side_pace.allowed(now_s), turns_allowed(self._policy, self._room(), self._wants.background()))
+
+    def _beside_at_s(self, now_s: float) -> float:
+        """Returns when side inputs may get turns, if by time alone; otherwise ``inf``."""
+        if turns_allowed(self._policy, self._room(), self._wants.background()) <= 0:
+            return inf
+        return self._side_pace.ready_at_s(now_s)
 
     def _room(self) -> tuple[int, int]:
         """Returns how many more outputs may wait for a checkpoint, and how many more lanes may be awake."""
@@ -437,7 +445,7 @@ class Engine:
             self._schema_fetch.next_s(),
             self._stall_detector.next_s() if self._partitions else inf,
             min((t.side.next_s() for t in sending), default=inf),
-            now.mono_s if any(t.ready_beside for t in sending) and self._turns_beside() > 0 else inf,
+            self._beside_at_s(now.mono_s) if any(t.ready_beside for t in sending) else inf,
             now.mono_s if any(t.has_review for t in sending) and min(self._room()) > 0 else inf,
             now.mono_s if any(t.partition.is_restoring and t.partition.needs is None for t in changing) else inf,
             min((assigned.partition.gate_at_s() for assigned in changing), default=inf),

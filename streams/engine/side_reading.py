@@ -107,9 +107,11 @@ class SideReading:
         """The side inputs that have records to be applied."""
         return [one for one in self._inputs.values() if one.is_ready]
 
-    def apply(self, side_input: OpenSideInput, lanes: Lanes, turns: int, now: Now) -> None:
-        """Gives lanes at most ``turns`` turns for the records of one of the side inputs."""
+    def apply(self, side_input: OpenSideInput, lanes: Lanes, turns: int, now: Now) -> int:
+        """Gives lanes at most ``turns`` turns for the records of one of the side inputs, and returns how many."""
+        before = side_input.delivered
         self._notices.extend(side_input.apply(lanes, turns, now))
+        return side_input.delivered - before
 
     def take_notices(self) -> list[Notice]:
         """Returns what is to be logged since the last call."""
