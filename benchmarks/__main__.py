@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from benchmarks import bodies, calls, memory, mix, pace, stages, throughput, why
+from benchmarks import bodies, calls, memory, mix, pace, replay, stages, throughput, why
 from benchmarks.report import ReportSection
 from benchmarks.stand import Stand, stand
 from devstack.stack import NoKafka, Stack, find
@@ -35,6 +35,7 @@ class Size:
     rounds: int  # of the measurement of request bodies
     counted: int  # offers whose events' function calls are counted
     history: int  # results in the topics
+    replayed: int  # records of a replay
     latencies_s: Sequence[float]  # of the marketplace's responses
     lingers: Sequence[str]  # values of the connector's setting
     processes: Sequence[int]  # group sizes
@@ -50,6 +51,7 @@ FULL = Size(
     rounds=300,
     counted=1_000,
     history=1_000_000,
+    replayed=200_000,
     latencies_s=(0.0, 0.15),
     lingers=("0s", "500ms"),
     processes=(1, 2),
@@ -64,12 +66,24 @@ QUICK = Size(
     rounds=100,
     counted=200,
     history=20_000,
+    replayed=10_000,
     latencies_s=(0.15,),
     lingers=("0s",),
     processes=(1,),
 )
 
-MEASUREMENTS: Final = ("used", "freshness", "mix", "throughput", "memory", "bodies", "calls", "stages", "why")
+MEASUREMENTS: Final = (
+    "used",
+    "freshness",
+    "mix",
+    "throughput",
+    "replay",
+    "memory",
+    "bodies",
+    "calls",
+    "stages",
+    "why",
+)
 """The names of all measurements, in the order in which they run."""
 
 
@@ -100,6 +114,7 @@ class Run:
             "freshness": lambda: pace.freshness(self._stand, size.seconds, size.lingers),
             "mix": lambda: mix.shared(self._kafka, *size.mixed),
             "throughput": lambda: throughput.measure(self._stand, size.throughput, size.processes, timeout_s=120),
+            "replay": lambda: replay.measure(self._stand, size.replayed, size.seconds, timeout_s=300),
             "memory": lambda: memory.measure(size.units),
             "bodies": lambda: bodies.measure(size.rounds),
             "calls": lambda: calls.measure(size.counted),

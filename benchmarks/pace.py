@@ -99,7 +99,7 @@ def freshness(stand: Stand, seconds: float, lingers: Sequence[str]) -> ReportSec
     for rate in RATES:
         for name, running in _with_lingers(stand, lingers):
             with running():
-                outcome = _paced(stand, rate, seconds)
+                outcome = paced(stand, rate, seconds)
                 if name != NAIVE:
                     stand.deployment.quiet(for_s=1.0)
             rows.append(_row(f"{name}, {rate:,}/s", outcome))
@@ -131,7 +131,8 @@ def _row(what: str, outcome: PacedOutcome) -> Row:
     )
 
 
-def _paced(stand: Stand, rate: float, seconds: float) -> PacedOutcome:
+def paced(stand: Stand, rate: float, seconds: float) -> PacedOutcome:
+    """Sends events at a constant rate and returns their outcome, ``WATCH_ON_S`` after the last."""
     events = stand.events.paced(rate, seconds)
     begin_s = time.monotonic()
     stand.send(events)

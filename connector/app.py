@@ -32,6 +32,7 @@ from connector.logs import write_notice
 from connector.offers.call_bodies import CLAIM, RELEASE
 from connector.offers.claims import CallerByKind, Claims
 from connector.offers.unwritten_claims import UnwrittenClaims
+from connector.replays.reading import ReplayInputs
 from connector.settings import convert, model
 from connector.settings.load import Loaded
 from connector.settings.model import Settings
@@ -41,6 +42,7 @@ from connector.startup.controls import control_reader, controls
 from connector.startup.plan import RunPlan
 from connector.startup.preflight import check_routing, check_topics, wait_for_instance_id
 from connector.startup.push_receiver import open_receiver, subscription_watch
+from connector.startup.side_inputs import replay_inputs
 from connector.startup.waiting import Startup, StopRequested
 from streams.clock import SystemClock
 from streams.dead_letter import DeadLetters
@@ -56,6 +58,7 @@ from streams.policy import Share
 from streams.ports import Sink
 from streams.runner import Runner, RunnerSettings
 from streams.telemetry import Telemetry
+from streams.topics import TopicDescription
 
 _log = structlog.get_logger("connector")
 
@@ -101,7 +104,7 @@ class _Backbone:
     """The facts that the broker and the schema registry returned at start."""
 
     cluster_id: str
-    partitions: Mapping[str, int]  # by input topic
+    inputs: Mapping[str, TopicDescription]  # by topic
     ids: SchemaIds
     schemas: SchemaCache
 
@@ -126,7 +129,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
     source = KafkaSource(reading)
     opened.callback(source.close)  # a consumer that is not closed keeps the process from exiting
     runner = Runner(
-        engine=_engine(plan, running, backbone.partitions, clock.now().wall_us, commands),
+        engine=_engine(plan, running, backbone, clock.now().wall_us, commands),
         source=source,
         sink=_sink(plan),
         caller_factory=lambda: CallerByKind({CLAIM: claims, RELEASE: claims}, adapter.caller()),
@@ -158,12 +161,12 @@ def _query_backbone(plan: RunPlan, startup: Startup, opened: ExitStack) -> _Back
     """Checks topics and routing, and looks up the schemas; waits while the broker or the registry is down."""
     avro_keys = convert.avro_keys(plan.settings)
     client = opened.enter_context(registry(plan.settings))
-    cluster_id, partitions = startup.retry_while_down("the broker", lambda: check_topics(plan))
+    cluster_id, inputs = startup.retry_while_down("the broker", lambda: check_topics(plan))
     startup.retry_while_down("the broker", lambda: check_routing(plan))
     cache = SchemaCache(client)
     ids = startup.retry_while_down("the schema registry", lambda: look_up(client, plan.known_as, avro_keys=avro_keys))
     startup.retry_while_down("the schema registry", lambda: prefetch(client, plan.known_as, cache.add))
-    return _Backbone(cluster_id=cluster_id, partitions=partitions, ids=ids, schemas=cache)
+    return _Backbone(cluster_id=cluster_id, inputs=inputs, ids=ids, schemas=cache)
 
 
 def _stamp(plan: RunPlan) -> Stamp:
@@ -197,8 +200,9 @@ def _flows(
             reference=adapter.reference(),
             cluster_id=backbone.cluster_id,
             stamp=stamp,
-            partitions=backbone.partitions,
+            partitions={topic: one.partitions for topic, one in backbone.inputs.items()},
             commands=commands,
+            replays=_replays(plan, backbone, commands),
             dry_run=plan.dry_run,
             push=subscription_watch(plan.settings, plan.topics),
             report_unlisted=_log_unlisted,
@@ -206,17 +210,22 @@ def _flows(
     )
 
 
+def _replays(plan: RunPlan, backbone: _Backbone, commands: Controls) -> ReplayInputs:
+    topic_id = backbone.inputs[plan.topics.offer_changes].topic_id
+    return replay_inputs(plan, backbone.ids, backbone.schemas.get, commands, topic_id)
+
+
 def _engine(
     plan: RunPlan,
     running: Mapping[str, flows.RunningFlow],
-    partitions: Mapping[str, int],
+    backbone: _Backbone,
     boot_us: int,
     commands: Controls,
 ) -> Engine:
-    configured = plan.settings
+    configured, inputs = plan.settings, backbone.inputs
     return Engine(
         flows={topic: one.flow for topic, one in running.items()},
-        shares={topic: Share(weight=one.weight, partitions=partitions[topic]) for topic, one in running.items()},
+        shares={topic: Share(weight=one.weight, partitions=inputs[topic].partitions) for topic, one in running.items()},
         accounts={name: convert.pace(account) for name, account in configured.accounts.items()},
         policy=convert.policy(configured.processing),
         instance=configured.kafka.instance_id,

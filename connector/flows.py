@@ -21,6 +21,7 @@ from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport, PushWatch
 from connector.reconciliation.codec import UnitRows, unit_reader
 from connector.reconciliation.sweep_lane import SweepReport, SweepTerms
+from connector.replays.reading import REPLAY
 from connector.routing.table import Routing
 from connector.settings import convert
 from connector.settings.model import Settings
@@ -62,6 +63,7 @@ class FlowDependencies:
     stamp: Stamp
     partitions: Mapping[str, int] = field(default_factory=dict)  # by input topic
     commands: CommandSource = field(default_factory=NoControls)
+    replays: SideInputs | None = None
     dry_run: bool = False
     push: PushWatch | None = None
     report_unlisted: ReportUnlisted | None = None
@@ -187,6 +189,8 @@ def _offers(around: FlowDependencies) -> OfferFlow:
 def _beside_offers(around: FlowDependencies) -> SideInputs | None:
     """Returns what is read beside offer changes; None if nothing is."""
     parts: dict[str, SideInputs] = {}
+    if around.replays is not None:
+        parts[REPLAY] = around.replays
     if Feature.RECONCILE in around.topics.features:
         parts[UNITS] = SweptUnits(around.topics.units, unit_reader(around.ids, around.lookup))
     return JoinedSideInputs(parts) if parts else None

@@ -30,6 +30,7 @@ EDGES = {
     "connector.startup.waiting": "waits before the loop turns, with a thread for each question",
     "connector.startup.controls": "logs commands that are ignored, and fetches schemas",
     "connector.startup.plan": "holds what was loaded from files",
+    "connector.startup.side_inputs": "logs replays that are not read",
     "connector.startup.preflight": "asks the broker",
     "connector.startup.push_receiver": "opens a server",
     "connector.logs": "writes to the process's standard streams",

@@ -16,6 +16,7 @@ from connector.cli.dlq import dlq_cli
 from connector.cli.options import FAILED, MISUSED, ConfigFile, finish, loaded, output
 from connector.cli.orders import orders_cli
 from connector.cli.push import push_cli
+from connector.cli.replay import replay_cli
 from connector.cli.schemas import schemas_cli
 from connector.cli.state import state_cli
 from connector.operations import check, check_inputs, required_permissions, topics
@@ -53,6 +54,7 @@ cli.command("resume")(controls.resume)
 cli.add_typer(controls.writes_cli, name="writes")
 cli.add_typer(guards.guard_cli, name="guard")
 cli.command("resend")(resend.resend_values)
+cli.add_typer(replay_cli, name="replay")
 
 DryRun = Annotated[
     bool,

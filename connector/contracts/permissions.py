@@ -91,6 +91,10 @@ CONTROLS = (
 """The commands with which people hold, pause and stop."""
 RESEND = ("resend",)
 GUARD_LIST = ("guard list",)
+REPLAY_PLAN = ("replay plan",)
+REPLAY_STATUS = ("replay status",)
+REPLAY_RUN = ("replay run", "replay pause", "replay resume", "replay stop")
+"""The commands with which people read a part of the input again."""
 DRY_RUN = ("run --dry-run", "topics --check --dry-run")
 CREATE_DRY_RUN = ("topics --create --dry-run",)
 
@@ -183,6 +187,27 @@ def of_resend(topics: Topics, group: str) -> Grant:
     """Returns what a resend needs: to give the command, and to read the results that answer it."""
     controls = _of_controls(topics, group, "Write")
     return Grant(commands=RESEND, permissions=(*controls, _topic(topics.offer_results, "Read")))
+
+
+def of_replay_plan(topics: Topics, group: str) -> Grant:
+    """Returns what planning a replay needs: it writes nothing."""
+    read = (topics.offer_changes, topics.offer_state, topics.offer_results)
+    return Grant(
+        commands=REPLAY_PLAN,
+        permissions=(*(_topic(name, "Read") for name in read), *_of_controls(topics, group, "Read")),
+    )
+
+
+def of_replay_status(topics: Topics, group: str) -> Grant:
+    """Returns what watching replays needs."""
+    read = (_topic(name, "Read") for name in (topics.replays, topics.offer_results))
+    return Grant(commands=REPLAY_STATUS, permissions=(*read, *_of_controls(topics, group, "Read")))
+
+
+def of_replay_run(topics: Topics, group: str) -> Grant:
+    """Returns what people need who run, pause and stop replays."""
+    read = (_topic(name, "Read") for name in (topics.offer_changes, topics.offer_results, topics.replays))
+    return Grant(commands=REPLAY_RUN, permissions=(*read, *_of_controls(topics, group, "Read", "Write")))
 
 
 def _of_controls(topics: Topics, group: str, *operations: str) -> Iterator[Permission]:

@@ -119,6 +119,13 @@ class NoControls:
         return NO_COMMANDS
 
 
+@dataclass(frozen=True, slots=True)
+class FixedCommands:
+    """A ``CommandSource`` with commands that do not change."""
+
+    in_force: CommandsInForce
+
+
 class Controls:
     """The table of commands: a ``streams.control.Control``, and the ``CommandSource`` of the flows.
 
@@ -186,6 +193,13 @@ class Controls:
             self._report_ignored(record, "its kind or state is of a newer version of the connector")
         else:
             table[record.key] = command
+
+
+def in_force_at(commands: Iterable[ControlCommand], now_us: int) -> CommandsInForce:
+    """Returns what is in force to somebody who has read these commands for the first time."""
+    known = list(commands)
+    dropped = (command for command in known if command.state is ControlState.DROPPED and command.kind in _HOLDING)
+    return _in_force(known, [DroppedHold(command, min(now_us, command.changed_at_us or now_us)) for command in dropped])
 
 
 def _in_force(commands: Iterable[ControlCommand], drops: Iterable[DroppedHold]) -> CommandsInForce:

@@ -1,26 +1,43 @@
 """Reads and decodes the records of topics: offer changes, states and orders."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import schemas
 from connector import flows
 from connector.connections import connection, registry
+from connector.contracts.codec import reader_of
+from connector.contracts.problem import Problem, ProblemError
 from connector.contracts.registry_subjects import look_up, prefetch
 from connector.contracts.topics import Feature
 from connector.offers.codec import OfferCodecs
-from connector.offers.events import OfferChanged, OfferState, OfferWithdrawn
+from connector.offers.events import (
+    FieldResult,
+    FieldStatus,
+    OfferChanged,
+    OfferResult,
+    OfferState,
+    OfferWithdrawn,
+    Origin,
+    Sent,
+    Status,
+)
 from connector.operations.forget import StateRecord
 from connector.operations.orders import OrderRecord
+from connector.operations.progress import counted
+from connector.replays.codec import ReplayProgressCodec
+from connector.replays.progress import ReplayProgress
 from connector.settings import convert
 from connector.settings.model import Settings
 from streams.avro.codec import Decoder
 from streams.errors import Stopped
 from streams.flow import Assignment, BadRecord, NotYet, Record
 from streams.kafka.registry import SchemaCache
-from streams.kafka.topic_reader import TopicRecord, read_key_values, read_records
+from streams.kafka.topic_reader import TopicRecord, passed_ranges, read_key_values, read_records
 from streams.lanes.record_headers import key_bytes
 from streams.topics import WHOLE_TOPIC, TopicRange
+
+_PARTS_OF_RESULTS = (FieldResult, FieldStatus, Origin, Problem, ProblemError, Sent, Status)
 
 
 def offer_changes(
@@ -85,6 +102,79 @@ def offer_state(configured: Settings, ean: str, partition: int | None = None) ->
         if found.key == raw:
             newest = found.value
     return codecs, newest
+
+
+def stored_offers(
+    configured: Settings, wanted: Collection[tuple[int, str]]
+) -> tuple[OfferCodecs, dict[tuple[int, str], bytes]]:
+    """Returns the newest state of each wanted partition and EAN that has one, and the codecs that read them.
+
+    Raises as ``read_records``, and RegistryDown or SchemaUnknown.
+    """
+    topics, avro_keys = convert.topics(configured), convert.avro_keys(configured)
+    with registry(configured) as client:
+        cache = SchemaCache(client)
+        prefetch(client, topics, cache.add)
+        codecs = OfferCodecs(look_up(client, topics, avro_keys=avro_keys), cache.get)
+    part = TopicRange(offsets={partition: (0, None) for partition, _ in wanted})
+    stored: dict[tuple[int, str], bytes] = {}
+    records = read_records(connection(configured), topics.offer_state, reader=configured.kafka.group, part=part)
+    for found in counted(records, "states read"):
+        at = found.partition, (found.key or b"").decode(errors="surrogateescape")
+        if found.value is None:
+            stored.pop(at, None)
+        elif at in wanted:
+            stored[at] = found.value
+    return codecs, stored
+
+
+def offer_results(configured: Settings, *, from_us: int | None = None) -> Iterator[OfferResult]:
+    """Yields the results of offers, those written since ``from_us`` alone if that is given.
+
+    Raises Stopped if one cannot be read, as ``read_records``, and RegistryDown or SchemaUnknown.
+    """
+    topics = convert.topics(configured)
+    with registry(configured) as client:
+        cache = SchemaCache(client)
+        ids = look_up(client, topics, avro_keys=convert.avro_keys(configured))
+        reader = reader_of(OfferResult, ids.value(OfferResult), _PARTS_OF_RESULTS, cache.get)
+        for found in read_records(
+            connection(configured),
+            topics.offer_results,
+            reader=configured.kafka.group,
+            part=TopicRange(from_us=from_us),
+        ):
+            while isinstance(row := reader.decode(found.value or b""), NotYet):
+                cache.fetch(row.need)
+            if isinstance(row, BadRecord):
+                raise Stopped(f"{topics.offer_results}/{found.partition}/{found.offset} cannot be read: {row.text}")
+            yield row
+
+
+def passed(configured: Settings, part: TopicRange) -> dict[int, tuple[int, int]]:
+    """Returns the offsets of a part of the offer changes topic that the group has passed. See ``passed_ranges``."""
+    topic = convert.topics(configured).offer_changes
+    return passed_ranges(connection(configured), topic, group=configured.kafka.group, part=part)
+
+
+def replay_progress(configured: Settings) -> dict[str, ReplayProgress]:
+    """Returns the newest row of each key of the topic of replays.
+
+    Raises Stopped if a row cannot be read, as ``read_records``, and RegistryDown or SchemaUnknown.
+    """
+    topics, rows = convert.topics(configured), dict[str, ReplayProgress]()
+    with registry(configured) as client:
+        cache = SchemaCache(client)
+        codec = ReplayProgressCodec(look_up(client, topics, avro_keys=convert.avro_keys(configured)), cache.get)
+        for found in read_records(connection(configured), topics.replays, reader=configured.kafka.group):
+            if found.value is None:
+                continue
+            while isinstance(row := codec.decode(found.value), NotYet):
+                cache.fetch(row.need)
+            if isinstance(row, BadRecord):
+                raise Stopped(f"{topics.replays}/{found.partition}/{found.offset} cannot be read: {row.text}")
+            rows[row.key] = row
+    return rows
 
 
 def state_records(configured: Settings, key: str) -> list[StateRecord]:

@@ -11,7 +11,9 @@ from connector.replays.progress import ReplayProgress, ReplayState
 from streams.flow import BadRecord, NotYet, Now, Output, Record, Told
 from streams.side_input import Message, SideInput, SidePosition
 
-NAME_PREFIX: Final = "replay/"
+REPLAY: Final = "replay"
+"""What precedes the slash in the names of side inputs that are replays."""
+NAME_PREFIX: Final = f"{REPLAY}/"
 LONGEST_ID: Final = 40 - len(NAME_PREFIX)
 """The most characters of a replay's id: the name of a side input has at most 40."""
 

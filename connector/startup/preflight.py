@@ -18,6 +18,7 @@ from streams.clock import SystemClock
 from streams.errors import Stopped
 from streams.kafka.members import GroupMembers
 from streams.kafka.takeover import InstanceIdInUse, Takeover
+from streams.topics import TopicDescription
 
 _log = structlog.get_logger("connector")
 
@@ -25,8 +26,8 @@ _log = structlog.get_logger("connector")
 _POLL_S: Final = 0.5
 
 
-def check_topics(plan: RunPlan) -> tuple[str, Mapping[str, int]]:
-    """Checks the topics; returns the cluster's id and each input's number of partitions.
+def check_topics(plan: RunPlan) -> tuple[str, Mapping[str, TopicDescription]]:
+    """Checks the topics; returns the cluster's id, and each input as the broker describes it.
 
     Raises SourceFailed, or Stopped with the problems and their remedies.
     """
@@ -40,8 +41,7 @@ def check_topics(plan: RunPlan) -> tuple[str, Mapping[str, int]]:
             _log.warning("topic", topic=finding.topic, note=finding.message, remedy=finding.remedy)
     if problems := errors(found):
         raise Stopped("topics do not meet the requirements:\n  " + "\n  ".join(problems))
-    there = broker.describe(list(flows.inputs(plan.topics)))
-    return cluster_id, {topic: described.partitions for topic, described in there.items()}
+    return cluster_id, broker.describe(list(flows.inputs(plan.topics)))
 
 
 def check_routing(plan: RunPlan) -> None:

@@ -4,7 +4,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    TIMESTAMP_NOT_AVAILABLE,
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
 
 from streams.errors import SourceFailed
 from streams.flow import Headers
@@ -60,6 +68,45 @@ def read_records(
         raise not_permitted(error.args[0], *reader_access(topic, reader)) or errors.failure(error, topic) from error
     finally:
         consumer.close()
+
+
+def passed_ranges(
+    connection: KafkaConnection, topic: str, *, group: str, part: TopicRange = WHOLE_TOPIC, timeout_s: float = 10.0
+) -> dict[int, tuple[int, int]]:
+    """Returns the offsets of ``part`` that a consumer group has passed: first and end (exclusive) by partition.
+
+    The end of a partition is at most the committed position of the group; partitions without a record in between are
+    left out. Raises as ``read_records``.
+    """
+    errors = ClientErrors(connection.bootstrap_servers)
+    consumer = Consumer({**errors.quiet_config, **connection.consumer(group_id=group, enable_auto_commit=False)})
+    try:
+        ranges = _ranges(consumer, errors, topic, part, timeout_s)
+        committed = _committed(connection, errors, group, _places(topic, ranges), timeout_s) if ranges else {}
+    except KafkaException as error:
+        consumer.poll(0)  # delivers the errors that the client has reported meanwhile
+        raise not_permitted(error.args[0], *reader_access(topic, group)) or errors.failure(error, topic) from error
+    finally:
+        consumer.close()
+    ends = {number: min(committed.get(number, 0), end) for number, (_, end) in ranges.items()}
+    return {number: (first, ends[number]) for number, (first, _) in ranges.items() if first < ends[number]}
+
+
+def _committed(
+    connection: KafkaConnection, errors: ClientErrors, group: str, places: list[TopicPartition], timeout_s: float
+) -> dict[int, int]:
+    """Returns the committed position of each partition that has one.
+
+    Asks as an administrator: a consumer that may not describe its group is not told so, but waits.
+    """
+    client = AdminClient({**errors.quiet_config, **connection.admin()})
+    asked = ConsumerGroupTopicPartitions(group, places)
+    answer: Any = client.list_consumer_group_offsets([asked], request_timeout=timeout_s)
+    found = answer[group].result().topic_partitions
+    for place in found:
+        if place.error is not None:
+            raise KafkaException(place.error)
+    return {place.partition: place.offset for place in found if place.offset >= 0}
 
 
 def _ranges(

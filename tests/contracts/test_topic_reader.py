@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from devstack.embedded_broker import EmbeddedBroker
 from devstack.stack import Stack
 from streams.errors import SourceFailed
 from streams.kafka.settings import KafkaConnection
-from streams.kafka.topic_reader import read_key_values, read_records
+from streams.kafka.topic_reader import passed_ranges, read_key_values, read_records
 from streams.topics import TopicRange
 
 PARTITIONS = 3
@@ -149,3 +149,37 @@ def test_what_is_aborted_or_not_yet_committed_is_not_read(kafka: Stack) -> None:
 def test_a_broker_that_is_down_is_reported() -> None:
     with pytest.raises(SourceFailed, match="no broker answers"):
         list(read_key_values(connection("127.0.0.1:9"), "whole", reader="reader", timeout_s=0.5))
+
+
+def commit(place: tuple[str, str], group: str, positions: dict[int, int]) -> None:
+    addresses, topic = place
+    consumer = Consumer({"bootstrap.servers": addresses, "group.id": group, "log_level": 0})
+    offsets = [TopicPartition(topic, partition, offset) for partition, offset in positions.items()]
+    consumer.commit(offsets=offsets, asynchronous=False)
+    consumer.close()
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        (TopicRange(), {0: (0, 4), 1: (0, 10)}),
+        (TopicRange(offsets={0: (2, None), 1: (3, 5)}), {0: (2, 4), 1: (3, 5)}),
+        (TopicRange(offsets={0: (4, 9)}), {}),
+    ],
+)
+def test_a_group_has_passed_what_is_below_its_committed_positions(
+    place: tuple[str, str], part: TopicRange, expected: dict[int, tuple[int, int]]
+) -> None:
+    addresses, topic = place
+    filled(place)
+    group = f"group-of-{topic}"
+    commit(place, group, {0: 4, 1: 10})
+
+    assert passed_ranges(connection(addresses), topic, group=group, part=part) == expected
+
+
+def test_a_group_that_has_committed_nothing_has_passed_nothing(place: tuple[str, str]) -> None:
+    addresses, topic = place
+    filled(place)
+
+    assert passed_ranges(connection(addresses), topic, group=f"new-{topic}") == {}

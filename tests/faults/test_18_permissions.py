@@ -83,6 +83,12 @@ ON_THE_BROKER: Final[Mapping[str, tuple[str, ...]]] = {
     "guard list": ("guard list",),
     "guard release": ("guard release",),
     "guard drop": ("guard drop",),
+    "replay plan": ("replay plan",),
+    "replay run": ("replay run",),
+    "replay status": ("replay status",),
+    "replay pause": ("replay pause",),
+    "replay resume": ("replay resume",),
+    "replay stop": ("replay stop",),
 }
 """Command -> its variants that contact a broker; each is in one of the printed sets."""
 
@@ -353,14 +359,20 @@ def test_with_exactly_the_printed_permissions_every_command_runs_twice_and_each_
     run_once(deployment, runner, "runner-0", until=lambda: empty(deployment, topics) == first)
     place = deployment.places()[0][1]
     more = deployment.produce([change(place, next(wall_us()), stock=4)])
-    run_once(deployment, runner, "runner-1", until=lambda: has_drifted(deployment, more, place.unit_id))
+    run_replay(deployment, Door(secured, deployment, "operator"))
+    run_once(
+        deployment,
+        runner,
+        "runner-1",
+        until=lambda: has_drifted(deployment, more, place.unit_id) and bool(deployment.rows("replays")),
+    )
     for command in ("check", "topics --check", "config routing --accept", "state digest", "orders poll --once"):
         for _ in range(2):
             good(*command.split(), "--config", str(runner.config))
     for ean in list(deployment.states())[:2]:
         good("state", "forget", ean, "--yes", "--config", str(runner.config))
 
-    assert empty(deployment, topics) == [topics.replays], "a topic may be written, and is not"
+    assert empty(deployment, topics) == [], "a topic may be written, and is not"
     seen_by_check(secured, allowed, runner.asking())
     refused_at_start(secured, deployment, runner, allowed)
 
@@ -445,6 +457,38 @@ def test_whoever_asks_for_the_history_needs_what_is_printed_for_that_alone(
         with without(secured, binding):
             code, said = told(*asking, "--rebuild")
         assert (code, f"denies this principal {WORDS[binding.operation]}" in said) == (1, True), said
+
+
+def run_replay(deployment: WatchedDeployment, operator: Door) -> str:
+    """Runs a replay of everything, and returns its id."""
+    operator.allow("replay run")
+    started = good(
+        "replay", "run", "--offsets", "0:0-", "--reason", "a test", "--json", "--config", str(operator.config)
+    )
+    return str(json.loads(started)["replay_id"])
+
+
+@pytest.mark.kafka
+def test_planning_running_and_watching_replays_need_only_the_printed_permissions(
+    deployment: WatchedDeployment, secured: SecuredBroker
+) -> None:
+    selection = ("--offsets", "0:0-", "--status", "APPLIED,UNCHANGED,NOT_FOUND,SUPERSEDED")
+    replay_id = run_replay(deployment, Door(secured, deployment, "operator"))
+    ways = {
+        "replay plan": (("plan", *selection),),
+        "replay status": (("status", replay_id, "--outcomes"),),
+        "replay run": (("pause", replay_id), ("resume", replay_id), ("stop", replay_id)),
+    }
+    for command, each in ways.items():
+        person = Door(secured, deployment, command.replace(" ", "-"))
+        allowed, config = person.allow(command), ("--config", str(person.config))
+        for way in each * 2 if command != "replay run" else each:
+            good("replay", *way, *config)
+        asked = ("run", *selection, "--reason", "a test") if command == "replay run" else each[0]
+        for binding in allowed:
+            with without(secured, binding):
+                code, said = told("replay", *asked, *config)
+            assert (code, f"denies this principal {WORDS[binding.operation]}" in said) == (1, True), said
 
 
 def put_dead_letter(deployment: WatchedDeployment) -> str:

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from connector.contracts.event_time import moment
 from connector.contracts.microseconds import us
-from connector.controls.commands import CommandScope, ControlCommand, ControlKind, ControlState
+from connector.controls.commands import CommandScope, ControlCommand, ControlKind, ControlState, ReplayRequest
 from streams.errors import Stopped
 from streams.frozen import replace
 
@@ -18,6 +18,7 @@ _PREFIXES: Final = {
     ControlKind.RESEND: "resend",
     ControlKind.VERIFY: "verify",
     ControlKind.GUARD: "guard",
+    ControlKind.REPLAY: "replay",
 }
 _ENDED: Final = {ControlState.RELEASED: "released", ControlState.DROPPED: "dropped"}
 _SECOND_US: Final = 1_000_000
@@ -49,11 +50,21 @@ class CommandAuthor:
         self._new_id = new_id
 
     def give(
-        self, kind: ControlKind, scope: CommandScope, *, reason: str, for_s: float | None = None
+        self,
+        kind: ControlKind,
+        scope: CommandScope,
+        *,
+        reason: str,
+        for_s: float | None = None,
+        command_id: str | None = None,
+        replay: ReplayRequest | None = None,
     ) -> ControlCommand:
-        """Writes a new command and returns it. ``for_s``: seconds until it expires; None: it does not."""
+        """Writes a new command and returns it.
+
+        ``for_s``: seconds until it expires; None: it does not. ``command_id`` None: it gets a new one.
+        """
         command = ControlCommand(
-            command_id=f"{_PREFIXES[kind]}-{self._new_id()}",
+            command_id=command_id or f"{_PREFIXES[kind]}-{self._new_id()}",
             kind=kind,
             state=ControlState.IN_FORCE,
             scope=scope,
@@ -61,6 +72,7 @@ class CommandAuthor:
             issued_by=self._by,
             issued_at_us=self._now_us,
             expires_at_us=None if for_s is None else self._now_us + us(for_s),
+            replay=replay,
         )
         self._topic.write(command)
         return command
@@ -86,6 +98,16 @@ class CommandAuthor:
         )
         self._topic.write(command)
         return command
+
+    def change(self, command: ControlCommand) -> ControlCommand:
+        """Writes a new form of a command in force, such as a replay that is paused now, and returns it."""
+        changed = replace(command, changed_by=self._by, changed_at_us=self._now_us)
+        self._topic.write(changed)
+        return changed
+
+    def commands(self) -> Sequence[ControlCommand]:
+        """Returns every command, oldest first."""
+        return self._topic.commands()
 
     def find(self, command_id: str) -> ControlCommand:
         """Returns a hold or pause. Raises Stopped if there is none with this id."""

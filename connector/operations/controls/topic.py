@@ -7,8 +7,10 @@ from connector.connections import control_table, produce, registry
 from connector.contracts.registry_subjects import look_up, prefetch
 from connector.controls.codec import ControlCodec
 from connector.controls.commands import ControlCommand
+from connector.controls.in_force import FixedCommands, in_force_at
 from connector.settings import convert
 from connector.settings.model import Settings
+from streams.clock import SystemClock
 from streams.errors import Stopped
 from streams.flow import BadRecord, NotYet
 from streams.kafka.registry import SchemaCache
@@ -46,3 +48,9 @@ def open_control_topic(configured: Settings) -> Iterator[ControlTopic]:
         prefetch(client, topics, cache.add)
         ids = look_up(client, topics, avro_keys=convert.avro_keys(configured))
         yield ControlTopic(configured, ControlCodec(ids, cache.get))
+
+
+def commands_in_force(configured: Settings) -> FixedCommands:
+    """Returns the commands that processes obey now. Raises as ``open_control_topic`` and ``ControlTopic.commands``."""
+    with open_control_topic(configured) as topic:
+        return FixedCommands(in_force_at(topic.commands(), SystemClock().now().wall_us))

@@ -72,12 +72,13 @@ class LaneInMemory:
 
     def arrive(self, event: OfferChanged, now: Now) -> None:
         """Takes the turn of an event."""
-        self._turn(Arrived(lane=self.lane.ean, event=event), now)
+        self.take(Arrived(lane=self.lane.ean, event=event), now)
 
     def answer(self, answered: Answered, now: Now) -> None:
         """Takes the turn of an answered call."""
-        self._turn(answered, now)
+        self.take(answered, now)
 
-    def _turn(self, cause: Cause, now: Now) -> None:
+    def take(self, cause: Cause, now: Now) -> None:
+        """Takes the turn of any cause."""
         turn = self._flow.turn(self.lane, cause, now)
         self.lane, self.wants, self.wake_at_us = turn.lane, turn.wants, turn.wake_at_us

@@ -30,6 +30,7 @@ class Person:
             "CONNECTOR__KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap_servers,
             "CONNECTOR__KAFKA__TOPIC_IDS": "false",
             "CONNECTOR__REGISTRY__URL": registry_url,
+            "CONNECTOR__REGISTRY__TIMEOUT": "60s",
             "LOGNAME": "anna",
         }
 

@@ -14,6 +14,9 @@ from connector.contracts.permissions import (
     of_dlq_read,
     of_dlq_redrive,
     of_dry_run,
+    of_replay_plan,
+    of_replay_run,
+    of_replay_status,
     of_run,
 )
 from connector.contracts.topics import ALL_FEATURES, named
@@ -63,6 +66,18 @@ def test_who_lists_commands_of_people_may_not_give_any() -> None:
     assert listing == {TOPICS.controls: ("Read",), "offers": ("Describe",)}
     assert giving == {TOPICS.controls: ("Read", "Write"), "offers": ("Describe",)}
     assert rows(of_run(TOPICS, IDENTITY).permissions)[TOPICS.controls] == ("Read", "DescribeConfigs")
+
+
+def test_who_plans_and_watches_replays_writes_nothing_and_who_runs_them_writes_commands_alone() -> None:
+    planning, watching, running = (
+        rows(of(TOPICS, "offers").permissions) for of in (of_replay_plan, of_replay_status, of_replay_run)
+    )
+
+    read = dict.fromkeys((TOPICS.controls, TOPICS.offer_results), ("Read",)) | {"offers": ("Describe",)}
+    assert planning == read | dict.fromkeys((TOPICS.offer_changes, TOPICS.offer_state), ("Read",))
+    assert watching == read | {TOPICS.replays: ("Read",)}
+    of_run_alone = {TOPICS.offer_changes: ("Read",), TOPICS.controls: ("Read", "Write")}
+    assert running == watching | of_run_alone
 
 
 def test_who_reads_dead_letters_writes_nothing_and_who_redrives_them_writes_to_the_inputs_alone() -> None:

@@ -1,0 +1,1 @@
+"""``connector replay``: plans, runs and watches replays."""

@@ -1,0 +1,50 @@
+"""The EANs whose newest result has a status."""
+
+from connector.offers.events import OfferResult, Origin, Status
+from connector.operations.replay.selection import eans_with_status
+
+
+def result(ean: str, status: str, decided_at_us: int, target_id: str = "shop-de") -> OfferResult:
+    return OfferResult(
+        result_id="r",
+        event_id="e",
+        origin=Origin.LIVE,
+        status=Status(status),
+        ean=ean,
+        target_id=target_id,
+        condition="NEW",
+        input_topic="changes",
+        input_partition=0,
+        input_offset=1,
+        occurred_at_us=1,
+        received_at_us=1,
+        decided_at_us=decided_at_us,
+    )
+
+
+FAILED = frozenset({Status.FAILED})
+
+
+def chosen(*rows: OfferResult, targets: tuple[str, ...] = ()) -> set[str]:
+    return set(eans_with_status(rows, FAILED, frozenset(targets)))
+
+
+def test_the_newest_result_of_an_offer_decides() -> None:
+    assert chosen(
+        result("1", "FAILED", 1), result("1", "APPLIED", 2), result("2", "APPLIED", 1), result("2", "FAILED", 2)
+    ) == {"2"}
+
+
+def test_newest_is_decided_last_in_whatever_order_the_topic_is_read() -> None:
+    assert chosen(result("1", "APPLIED", 2), result("1", "FAILED", 1)) == set()
+
+
+def test_of_two_results_at_once_the_one_read_last_counts() -> None:
+    assert chosen(result("1", "APPLIED", 2), result("1", "FAILED", 2)) == {"1"}
+
+
+def test_a_later_success_on_another_target_does_not_hide_a_failure() -> None:
+    rows = result("1", "FAILED", 1), result("1", "APPLIED", 2, "shop-at")
+
+    assert chosen(*rows) == {"1"}
+    assert chosen(*rows, targets=("shop-at",)) == set()
