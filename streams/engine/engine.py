@@ -363,9 +363,9 @@ class Engine:
                 self._side_pace.took(assigned.side.apply(side_input, assigned.lanes, turns, now))
                 left -= turns
         for assigned in self._partitions.values():
-            yield from assigned.side.take_notices()
             if assigned.partition.sends:
                 yield from assigned.side.fetches(now.mono_s)
+            yield from assigned.side.take_notices()
 
     def _turns_beside(self, now_s: float) -> int:
         return min(self._side_pace.allowed(now_s), turns_allowed(self._policy, self._room(), self._wants.background()))

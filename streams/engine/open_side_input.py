@@ -17,6 +17,9 @@ REFILL_BELOW: Final = 250
 READS_PER_TURN: Final = 4
 """Records read in one step for each turn that it may give: reading one that is skipped costs less than a turn."""
 
+UNANSWERED_S: Final = 60.0
+"""A request without an answer for so long is a problem. Requests for one partition take turns, a second each."""
+
 _BACKOFF: Final = Backoff(base_s=1.0, cap_s=30.0, budget=1)
 
 
@@ -38,6 +41,7 @@ class OpenSideInput:
         self._buffer: deque[Record] = deque()
         self._fetched_to = self.position
         self._asked: SideFetch | None = None
+        self._asked_s = inf
         self._failures = 0  # in succession
         self._again_s = -inf
         self._reported = self.position, False  # a new owner reports the end again
@@ -79,11 +83,20 @@ class OpenSideInput:
             partition=self.spec.partition,
             position=self._fetched_to,
         )
+        self._asked_s = now_s
         return self._asked
 
     def next_fetch_s(self) -> float:
-        """Returns when the next request is to be made, if by time alone; otherwise ``inf``."""
+        """Returns when to ask for ``fetch`` or ``unanswered``, if by time alone; otherwise ``inf``."""
+        if self._asked is not None:
+            return inf if self.problem else self._asked_s + UNANSWERED_S
         return self._again_s if self._may_fetch and self._again_s > -inf else inf
+
+    def unanswered(self, now_s: float) -> Iterator[Notice]:
+        """Yields a notice once the request under way has had no answer for a minute; its answer is still taken."""
+        if self._asked is not None and not self.problem and now_s - self._asked_s >= UNANSWERED_S:
+            self.problem = f"the side reader has not answered for {UNANSWERED_S:.0f} s"
+            yield self._notice("side_input_unreadable", "error", reason=self.problem)
 
     @property
     def _may_fetch(self) -> bool:

@@ -84,6 +84,7 @@ class SideReading:
     def fetches(self, now_s: float) -> Iterator[SideFetch]:
         """Yields the requests to make now."""
         for side_input in self._inputs.values():
+            self._notices.extend(side_input.unanswered(now_s))
             fetch = side_input.fetch(now_s)
             if fetch is not None:
                 yield fetch

@@ -377,6 +377,24 @@ def test_a_topic_that_cannot_be_read_is_logged_once_asked_again_ever_later_and_t
     assert status(driver).problem == ""
 
 
+def test_a_request_without_an_answer_is_logged_once_and_its_answer_is_still_taken() -> None:
+    driver = beside(FOLLOWED, rows=0)
+    driver.opened()
+    [fetch] = driver.side_fetches
+    driver.run(59.0)
+    assert notices(driver, "side_input_unreadable") == []
+    driver.run(300.0)
+    [notice] = notices(driver, "side_input_unreadable")
+    assert notice.fields["reason"] == "the side reader has not answered for 60 s"
+    assert driver.side_fetches == [fetch], "no second request"
+    assert driver.stops == []
+
+    driver.side_log().add({"room": "hall", "id": "late"})
+    driver.run(1.0)
+    assert heard(driver) == ["late"]
+    assert status(driver).problem == ""
+
+
 def test_requests_after_failures_come_ever_less_often() -> None:
     driver = beside(FOLLOWED)
     driver.opened()
