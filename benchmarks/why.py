@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,9 +22,14 @@ from benchmarks.inprocess import made_up_offers
 from benchmarks.load import Offer
 from benchmarks.report import ReportSection, at_most
 from benchmarks.stand import make_known
+from connector import configuration
 from connector.contracts.call_log_row import CallItem, MarketplaceCalled
 from connector.contracts.codec import writer_of
 from connector.offers.events import FieldResult, FieldStatus, OfferResult, Origin, Sent, Status
+from connector.operations.json_output import json_text
+from connector.operations.projected import open_projected
+from connector.operations.why import asking, document
+from connector.settings.model import Settings
 from devstack.deployment import Deployment
 from devstack.stack import Stack
 from streams.kafka.settings import KafkaConnection
@@ -74,6 +80,8 @@ def measure(kafka: Stack, results: int) -> ReportSection:
             return _spent(lambda: _run(deployment, *command))
 
         cold, warm = why(), sorted(why() for _ in range(ASKED))[ASKED // 2]
+        settings = configuration.load_settings(deployment.config("why"), {}, datetime.now(UTC)).settings
+        inside = sorted(_spent(lambda: _asked(settings, projection, chance.choice(offers).ean)) for _ in range(ASKED))
         _fill(deployment, offers, 1_000)
         behind = why()
         size = sum(file.stat().st_size for file in projection.iterdir()) / 1e6
@@ -87,6 +95,7 @@ def measure(kafka: Stack, results: int) -> ReportSection:
             (f"later runs, median of {ASKED}", *warm.cells()),
             ("with 1,000 new results", *behind.cells()),
             ("of these: starting Python and loading the configuration", *start.cells()),
+            ("the answer alone, in a process that runs already", *inside[ASKED // 2].cells()),
             ("without a projection: reading results, states and calls", *scan.cells()),
         ],
         notes=[
@@ -103,6 +112,13 @@ def _run(deployment: Deployment[Stack], *arguments: str) -> None:
     subprocess.run(
         [sys.executable, "-m", "connector", *arguments, "--config", config], check=True, stdout=subprocess.DEVNULL
     )
+
+
+def _asked(settings: Settings, projection: Path, ean: str) -> None:
+    with open_projected(settings, projection) as reader:
+        now_us = time.time_ns() // 1000
+        found = asking.answer(settings, reader, ean, now_us=now_us, at_us=None, target=None)
+    assert json_text(document.document(found))
 
 
 def _spent(work: Callable[[], object]) -> Spent:
