@@ -19,7 +19,7 @@ from connector.projection.rows import DATASETS
 from connector.projection.updating import update
 from connector.settings import convert
 from connector.settings.model import Settings
-from streams.errors import Stopped
+from streams.errors import SettingsError, Stopped
 from streams.kafka.registry import SchemaCache
 
 _CACHE: Final = "kaufland-connector"
@@ -55,9 +55,16 @@ def open_projected(
 
 
 def default_directory(environ: Mapping[str, str]) -> Path:
-    """Returns the directory in the user's cache, as the XDG base directory specification places it."""
-    cache = environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / _CACHE
+    """Returns the directory in the user's cache, as the XDG base directory specification places it.
+
+    Raises SettingsError if the user has no home directory.
+    """
+    if cache := environ.get("XDG_CACHE_HOME"):
+        return Path(cache) / _CACHE
+    try:
+        return Path.home() / ".cache" / _CACHE
+    except RuntimeError as error:
+        raise SettingsError(f"{error}. Remedy: pass --projection DIR, or set CONNECTOR_PROJECTION") from error
 
 
 def identity(configured: Settings, topics: Mapping[str, str]) -> str:

@@ -79,7 +79,8 @@ class ProjectionReader:
 
     def _unreadable(self) -> Iterator[str]:
         for dataset, count, reason in self._file.unreadable():
-            yield f"{count:,} record{'' if count == 1 else 's'} of {dataset} cannot be read, such as: {reason}"
+            records = f"{count:,} record{'' if count == 1 else 's'} of {dataset}"
+            yield f"{records} cannot be read, such as: {reason}; --rebuild tries again"
 
     def _decoded(
         self,

@@ -33,8 +33,8 @@ def update(
         for topic, dataset in datasets.items()
         if known.get(topic) != topic_ids[topic]
     }
+    kept = file.positions()  # before the ends: another process may read on meanwhile
     ranges = log.ranges(list(datasets))
-    kept = file.positions()
     again |= {topic: (datasets[topic], topic_ids[topic]) for topic in _shrunk(kept, ranges)}
     if again:
         file.start_again(again)
