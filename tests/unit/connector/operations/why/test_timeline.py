@@ -353,8 +353,9 @@ def test_linked_stock_moves_with_the_unit_that_was_written_also_where_the_other_
     assert [one.through_unit_id for unit in found.units for one in unit.fields[0].changes] == [None, UNIT]
 
 
-def test_a_replay_that_wrote_the_value_again_counts_from_then() -> None:
-    again = applied(1, "19.99", origin=Origin.REPLAY, sent=sent(BASE_US + 50 * MINUTE_US, "call-50"))
+@pytest.mark.parametrize("origin", [Origin.REPLAY, Origin.RESEND])
+def test_a_value_that_was_written_again_counts_from_then(origin: Origin) -> None:
+    again = applied(1, "19.99", origin=origin, sent=sent(BASE_US + 50 * MINUTE_US, "call-50"))
     again = replace(again, decided_at_us=BASE_US + 51 * MINUTE_US)
     edited = result(9, "UNCHANGED", field_result("price", "UNCHANGED", "25", before="25"))
 
