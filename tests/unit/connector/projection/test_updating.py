@@ -20,7 +20,7 @@ IDS = dict.fromkeys(
 )
 
 
-class Topic:
+class ResultLog:
     """One partition of results in memory, read in batches of two; The lists have what runs at a moment, once."""
 
     def __init__(self) -> None:
@@ -49,8 +49,8 @@ class Topic:
 
 
 @pytest.fixture
-def topic() -> Topic:
-    return Topic()
+def topic() -> ResultLog:
+    return ResultLog()
 
 
 @pytest.fixture
@@ -59,12 +59,12 @@ def file(tmp_path: Path) -> Iterator[ProjectionFile]:
         yield opened
 
 
-def put(topic: Topic, *offsets: int) -> None:
+def put(topic: ResultLog, *offsets: int) -> None:
     write = writer_of(OfferResult, 1)
     topic.rows += [write(result(offset, "REJECTED")) for offset in offsets]
 
 
-def run(file: ProjectionFile, topic: Topic, topic_id: str = "id-1") -> list[str]:
+def run(file: ProjectionFile, topic: ResultLog, topic_id: str = "id-1") -> list[str]:
     """Brings the file up to date, and returns the result ids in it."""
     codecs = ProjectionCodecs(SchemaIds(values=IDS), lambda _: None)
     batches = update(file, topic, codecs, _never, {"offer_results": TOPIC}, {TOPIC: topic_id})  # type: ignore[arg-type]
@@ -76,7 +76,7 @@ def _never(schema_id: int) -> None:
     raise AssertionError(f"schema {schema_id} is this version's")
 
 
-def test_a_run_reads_only_what_is_new(file: ProjectionFile, topic: Topic) -> None:
+def test_a_run_reads_only_what_is_new(file: ProjectionFile, topic: ResultLog) -> None:
     put(topic, 0, 1, 2)
     assert run(file, topic) == ["0", "1", "2"]
     put(topic, 3)
@@ -85,7 +85,7 @@ def test_a_run_reads_only_what_is_new(file: ProjectionFile, topic: Topic) -> Non
     assert topic.read_offsets == [0, 1, 2, 3]
 
 
-def test_a_run_continues_from_where_another_one_has_come_meanwhile(file: ProjectionFile, topic: Topic) -> None:
+def test_a_run_continues_from_where_another_one_has_come_meanwhile(file: ProjectionFile, topic: ResultLog) -> None:
     put(topic, 0, 1, 2, 3)
     topic.before_read = [lambda: run(file, topic)]
 
@@ -94,7 +94,7 @@ def test_a_run_continues_from_where_another_one_has_come_meanwhile(file: Project
 
 
 def test_a_run_that_is_behind_another_one_does_not_take_the_topic_for_a_new_one(
-    file: ProjectionFile, topic: Topic
+    file: ProjectionFile, topic: ResultLog
 ) -> None:
     def meanwhile() -> None:
         put(topic, 2)
@@ -108,7 +108,7 @@ def test_a_run_that_is_behind_another_one_does_not_take_the_topic_for_a_new_one(
     assert topic.read_offsets == [0, 1, 2]
 
 
-def test_a_topic_with_another_id_is_read_from_its_beginning(file: ProjectionFile, topic: Topic) -> None:
+def test_a_topic_with_another_id_is_read_from_its_beginning(file: ProjectionFile, topic: ResultLog) -> None:
     put(topic, 0, 1)
     run(file, topic)
     topic.rows.clear()
@@ -117,7 +117,9 @@ def test_a_topic_with_another_id_is_read_from_its_beginning(file: ProjectionFile
     assert run(file, topic, "id-2") == ["5", "6", "7"]
 
 
-def test_a_topic_without_ids_that_is_shorter_than_before_was_created_again(file: ProjectionFile, topic: Topic) -> None:
+def test_a_topic_without_ids_that_is_shorter_than_before_was_created_again(
+    file: ProjectionFile, topic: ResultLog
+) -> None:
     put(topic, 0, 1, 2)
     run(file, topic, "")
     topic.rows.clear()
@@ -126,7 +128,7 @@ def test_a_topic_without_ids_that_is_shorter_than_before_was_created_again(file:
     assert run(file, topic, "") == ["5"]
 
 
-def test_what_retention_has_removed_goes_even_if_nothing_is_new(file: ProjectionFile, topic: Topic) -> None:
+def test_what_retention_has_removed_goes_even_if_nothing_is_new(file: ProjectionFile, topic: ResultLog) -> None:
     put(topic, 0, 1, 2)
     run(file, topic)
     topic.first = 2
@@ -135,7 +137,7 @@ def test_what_retention_has_removed_goes_even_if_nothing_is_new(file: Projection
     assert file.positions() == {(TOPIC, 0): OffsetRange(2, 3)}
 
 
-def test_what_was_removed_before_it_was_read_is_passed_over(file: ProjectionFile, topic: Topic) -> None:
+def test_what_was_removed_before_it_was_read_is_passed_over(file: ProjectionFile, topic: ResultLog) -> None:
     put(topic, 0, 1, 2, 3)
     topic.first = 2
 
@@ -143,7 +145,7 @@ def test_what_was_removed_before_it_was_read_is_passed_over(file: ProjectionFile
 
 
 def test_a_record_that_cannot_be_decoded_is_counted_and_does_not_stop_the_rest(
-    file: ProjectionFile, topic: Topic
+    file: ProjectionFile, topic: ResultLog
 ) -> None:
     topic.rows += [b"{}", None]
     put(topic, 2)
