@@ -16,7 +16,6 @@ from typing import Any, Final
 import structlog
 
 from connector import flows
-from connector.configuration import routing
 from connector.connections import connection, marketplace, registry
 from connector.console.health import HealthServer, Vitals
 from connector.console.vitals import Beat, CoordinatorTimeouts, ProcessVitals, StartVitals
@@ -39,6 +38,7 @@ from connector.settings.model import Settings
 from connector.settings.show import digest
 from connector.shipments.carrier_tables import Unlisted
 from connector.startup.controls import control_reader, controls
+from connector.startup.mappings import LiveMappings
 from connector.startup.plan import RunPlan
 from connector.startup.preflight import check_routing, check_topics, wait_for_instance_id
 from connector.startup.push_receiver import open_receiver, subscription_watch
@@ -122,7 +122,8 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
     opened.callback(adapter.close)
     _log_bodies(configured, adapter)
     commands = controls(backbone.ids, backbone.schemas)
-    running = _flows(plan, backbone, adapter, stamp, commands)
+    mappings = LiveMappings(configured, adapter)
+    running = _flows(plan, backbone, mappings, stamp, commands)
     claims = _claims(plan, clock)
     telemetry = Telemetry(write_notice, (one.dead_letters for one in running.values()))
     reading = _source_settings(plan)
@@ -137,8 +138,8 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
         clock=clock,
         observer=telemetry,
         settings=_runner_settings(configured),
-        followers=[control_reader(plan, backbone.ids, backbone.schemas)],
         side_reader=KafkaSideReader(reading.connection, reader=reading.group, topic_ids=reading.topic_ids),
+        followers=[control_reader(plan, backbone.ids, backbone.schemas), mappings.watch()],
     )
     vitals = ProcessVitals(
         lambda: Beat(at_s=runner.beat_s, snapshot=runner.snapshot, membership=source.membership),
@@ -152,6 +153,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
         drifts=flows.drifts(running),
         sweeps=flows.sweeps(running),
         subscriptions=flows.subscriptions(running),
+        files=mappings.problems,
     )
     _log.info("begins", **_about(plan), push_port=open_receiver(plan, backbone.ids, opened))
     return runner, vitals
@@ -188,7 +190,7 @@ def _call_log(plan: RunPlan, ids: SchemaIds, stamp: Stamp) -> CallLog:
 
 
 def _flows(
-    plan: RunPlan, backbone: _Backbone, adapter: Kaufland, stamp: Stamp, commands: Controls
+    plan: RunPlan, backbone: _Backbone, mappings: LiveMappings, stamp: Stamp, commands: Controls
 ) -> dict[str, flows.RunningFlow]:
     return flows.running_flows(
         flows.FlowDependencies(
@@ -196,13 +198,14 @@ def _flows(
             topics=plan.topics,
             ids=backbone.ids,
             lookup=backbone.schemas.get,
-            routing=routing(plan.settings),
-            reference=adapter.reference(),
+            routing=mappings.in_use.routing,
+            reference=mappings.in_use.reference,
             cluster_id=backbone.cluster_id,
             stamp=stamp,
             partitions={topic: one.partitions for topic, one in backbone.inputs.items()},
             commands=commands,
             replays=_replays(plan, backbone, commands),
+            mappings=mappings,
             dry_run=plan.dry_run,
             push=subscription_watch(plan.settings, plan.topics),
             report_unlisted=_log_unlisted,

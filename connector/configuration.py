@@ -28,7 +28,7 @@ def load_settings(file: Path | None, environ: Mapping[str, str], now: datetime) 
 
     Raises SettingsError that names every problem.
     """
-    loaded = load(file, environ, now, marketplace_facts(load_reference()))
+    loaded = load(file, environ, now, lambda over: marketplace_facts(load_reference(over)))
     SCRUBBER.learn(secrets(loaded.settings))
     return loaded
 
@@ -63,7 +63,7 @@ def base_address(account: model.AccountSettings) -> Any:
 
 def routing(configured: Settings) -> Routing:
     """Returns the effective routing table, with the allow-lists read from their files."""
-    table = load_reference().reference
+    table = load_reference(configured.mappings.reference_file).reference
     lists = {
         name: convert.allow_list(target.allow_eans_file.read_text(encoding="utf-8"))
         for name, target in configured.targets.items()

@@ -12,6 +12,7 @@ from connector.kaufland.adapter import Kaufland, kaufland
 from connector.kaufland.call_log import CallLog
 from connector.kaufland.call_options import UpdateMode
 from connector.kaufland.http.credentials import Credentials
+from connector.kaufland.reference import load_reference
 from connector.logs import SCRUBBER
 from connector.settings import convert, model
 from connector.settings.load import KeySource, key_sources
@@ -81,6 +82,7 @@ def marketplace(configured: Settings, log: CallLog | None = None) -> Kaufland:
         [_marketplace_account(name, account, mode, contacts=contacts) for name, account in configured.accounts.items()],
         clock=SystemClock(),
         log=log,
+        reference=load_reference(configured.mappings.reference_file),
     )
 
 

@@ -9,6 +9,7 @@ from connector.contracts.headers import Stamp
 from connector.contracts.released_orders import ReleasedOrders
 from connector.contracts.topics import Feature, Topics
 from connector.controls.in_force import CommandSource, NoControls
+from connector.mappings.in_use import MappingSource
 from connector.marketplace.offers import Reference
 from connector.offers.codec import OfferCodecs
 from connector.offers.flow import OfferFlow
@@ -64,6 +65,7 @@ class FlowDependencies:
     partitions: Mapping[str, int] = field(default_factory=dict)  # by input topic
     commands: CommandSource = field(default_factory=NoControls)
     replays: SideInputs | None = None
+    mappings: MappingSource | None = None  # None: routing and reference do not change
     dry_run: bool = False
     push: PushWatch | None = None
     report_unlisted: ReportUnlisted | None = None
@@ -183,6 +185,7 @@ def _offers(around: FlowDependencies) -> OfferFlow:
         update_limit=offers.bulk_size if offers.mode == "batch" else 1,
         commands=around.commands,
         partitions=around.partitions.get(around.topics.offer_changes, 1),
+        mappings=around.mappings,
     )
 
 
@@ -213,6 +216,7 @@ def _shipments(around: FlowDependencies, released: ReleasedOrders | None) -> Shi
         carriers=CarrierTables(policy) if report_unlisted is None else CarrierTables(policy, report_unlisted),
         commands=around.commands,
         released=released,
+        mappings=around.mappings,
     )
 
 

@@ -28,6 +28,9 @@ EDGES = {
     "connector.cli": "arguments, signals, exit codes",
     "connector.__main__": "the process's entry",
     "connector.startup.waiting": "waits before the loop turns, with a thread for each question",
+    "connector.startup.mappings": "files that are read again",
+    "connector.mappings.watched_file": "a file that is read again",
+    "connector.mappings.file_watch": "looks at files every few seconds",
     "connector.startup.controls": "logs commands that are ignored, and fetches schemas",
     "connector.startup.plan": "holds what was loaded from files",
     "connector.startup.side_inputs": "logs replays that are not read",
@@ -147,6 +150,7 @@ WITHOUT_OTHER_FLOWS = (
     "connector.marketplace",
     "connector.routing",
     "connector.reconciliation",
+    "connector.mappings",
     "connector.kaufland",
 )
 

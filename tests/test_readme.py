@@ -209,7 +209,7 @@ def _unknown_settings(environ: dict[str, str]) -> str:
             ROOT / "config" / "example.toml",
             environ,
             datetime.now(UTC),
-            configuration.marketplace_facts(load_reference()),
+            lambda over: configuration.marketplace_facts(load_reference(over)),
         )
     except Exception as error:  # noqa: BLE001 - any error means that the page is wrong
         return str(error)
@@ -294,7 +294,7 @@ def configured(text: str, folder: Path) -> Loaded:
     }
     file = folder / "connector.toml"
     file.write_text(text, "utf-8")
-    return load(file, environ, datetime.now(UTC), configuration.marketplace_facts(load_reference()))
+    return load(file, environ, datetime.now(UTC), lambda over: configuration.marketplace_facts(load_reference(over)))
 
 
 # ---- queries --------------------------------------------------------------------------------------------------------

@@ -82,7 +82,25 @@ SWEPT: Final = Gauge(
     "when it is several intervals old.",
     label="place",
 )
-EVERY: Final = (READY, SKEW, POLLED, POLL_FAILURES, OUT_OF_ORDER, SENT_AS_OTHER, DRIFTS, SWEPT, PUSH_DISABLED)
+FILE_REFUSED: Final = Gauge(
+    name="connector_file_refused",
+    unit="0 or 1",
+    means="1: the present content of a file that is read again while the connector runs is not valid or cannot be "
+    "read, and its last valid content stays in use. /readyz and /status have the reason.",
+    label="setting",
+)
+EVERY: Final = (
+    READY,
+    SKEW,
+    POLLED,
+    POLL_FAILURES,
+    OUT_OF_ORDER,
+    SENT_AS_OTHER,
+    DRIFTS,
+    SWEPT,
+    PUSH_DISABLED,
+    FILE_REFUSED,
+)
 
 Readings = Mapping[Gauge, Mapping[str, float | None]]
 """The values of each metric by label value ("" for a metric without a label); None if not known yet."""
@@ -98,6 +116,7 @@ def readings(
     drifts: Mapping[str, int],
     sweeps: Mapping[str, SweepReport],
     subscriptions: Mapping[str, PushReport],
+    files: Mapping[str, str],
 ) -> Readings:
     """Returns the present value of each metric."""
     return {
@@ -115,6 +134,7 @@ def readings(
         PUSH_DISABLED: {
             name: len(push.disabled) if push.read_at_us is not None else None for name, push in subscriptions.items()
         },
+        FILE_REFUSED: {setting: float(bool(problem)) for setting, problem in files.items()},
     }
 
 

@@ -58,6 +58,7 @@ class ProcessVitals:
         drifts: Callable[[], Mapping[str, int]] = dict,
         sweeps: Callable[[], Mapping[str, SweepReport]] = dict,
         subscriptions: Callable[[], Mapping[str, PushReport]] = dict,
+        files: Callable[[], Mapping[str, str]] = dict,
         clock: Callable[[], float] = uptime_s,
     ) -> None:
         self._last = last
@@ -71,6 +72,7 @@ class ProcessVitals:
         self._drifts = drifts
         self._sweeps = sweeps
         self._subscriptions = subscriptions
+        self._files = files
         self._clock = clock
 
     def beat_age_s(self) -> float:
@@ -81,7 +83,10 @@ class ProcessVitals:
         found = [*_of_beat(now_s - last.at_s), *_of_membership(last, self._timeouts, now_s)]
         if last.snapshot is None:
             return Readiness(reasons=("the engine has not started", *found))
-        return Readiness(reasons=(*found, *reasons(last.snapshot)), warnings=tuple(warnings(last.snapshot)))
+        return Readiness(
+            reasons=(*found, *reasons(last.snapshot)),
+            warnings=(*warnings(last.snapshot), *_of_files(self._files())),
+        )
 
     def status(self) -> Mapping[str, Any]:
         beat = self._last()
@@ -99,6 +104,7 @@ class ProcessVitals:
             "sweeps": {place: swept(sweep) for place, sweep in self._sweeps().items()},
             "drifts": self._drifts(),
             "push": {account: subscribed(push) for account, push in self._subscriptions().items()},
+            "files": {setting: problem or "in use" for setting, problem in self._files().items()},
             "engine": snapshot,
         }
 
@@ -113,6 +119,7 @@ class ProcessVitals:
             drifts=self._drifts(),
             sweeps=self._sweeps(),
             subscriptions=self._subscriptions(),
+            files=self._files(),
         )
         return self._metrics() + exposition(read)
 
@@ -251,6 +258,12 @@ def warnings(snapshot: Snapshot) -> Iterator[str]:
     for partition in snapshot.partitions:
         yield from _held_back(partition)
         yield from _unreadable_beside(partition)
+
+
+def _of_files(problems: Mapping[str, str]) -> Iterator[str]:
+    for setting, problem in problems.items():
+        if problem:
+            yield f"the file of {setting} is refused, its last valid content stays in use: {problem}"
 
 
 def _held_back(partition: PartitionSnapshot) -> Iterator[str]:

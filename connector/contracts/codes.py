@@ -369,7 +369,8 @@ TABLE: Mapping[Code, CodeText] = {
     ),
     Code.STOREFRONT_UNKNOWN: CodeText(
         sentence="Storefront {storefront} is not in the reference data; nothing was sent: {message}",
-        advice="Correct [targets], or add the storefront to the reference data; then replay this position.",
+        advice="Correct [targets], or add the storefront to the file of mappings.reference_file; then replay this "
+        "position.",
     ),
     Code.VALUE_OUT_OF_BOUNDS: CodeText(
         sentence="The marketplace never accepts this value; nothing was sent: {message}",

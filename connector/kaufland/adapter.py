@@ -13,7 +13,7 @@ from connector.kaufland.call_preparation import CallPreparation
 from connector.kaufland.caller import KauflandCaller, Shared
 from connector.kaufland.http.exchange import ApiRequest, ApiResponse, Exchange, TransportFailure
 from connector.kaufland.push import answers, requests
-from connector.kaufland.reference import load_reference
+from connector.kaufland.reference import KauflandReference, load_reference, parse_reference
 from connector.kaufland.verdict.diagnosis import why_refused
 from connector.marketplace.offers import Health, Reference, Subscription
 from streams.errors import Stopped
@@ -30,7 +30,7 @@ SUBSCRIBE_DEADLINE_S = 30.0
 class Kaufland:
     """A ``Marketplace``. ``call`` is thread-safe; each thread has its own connections."""
 
-    def __init__(self, shared: Shared, reference: Reference) -> None:
+    def __init__(self, shared: Shared, reference: KauflandReference) -> None:
         self._shared = shared
         self._reference = reference
         self._callers: list[KauflandCaller] = []
@@ -52,8 +52,16 @@ class Kaufland:
         return caller.call(call)
 
     def reference(self) -> Reference:
-        """Returns the reference data."""
-        return self._reference
+        """Returns the reference data in use."""
+        return self._reference.reference
+
+    def parse_reference(self, content: bytes) -> KauflandReference:
+        """Returns other reference data. Raises ValueError if it is not valid, or changes what only a restart can."""
+        return parse_reference(content, since=self._reference)
+
+    def use_reference(self, parsed: KauflandReference) -> None:
+        """Uses other reference data from the next call on. Any thread."""
+        self._reference.replace(parsed)
 
     def log_bodies(self, for_s: float) -> float:
         """Adds exact bodies to the call log for ``for_s`` seconds, at most an hour; zero or less turns it off.
@@ -148,9 +156,18 @@ class Kaufland:
             caller.close()
 
 
-def kaufland(accounts: Iterable[KauflandAccount], *, clock: Clock, log: CallLog | None = None) -> Kaufland:
-    """Returns the adapter for these accounts. It connects at the first call. ``log`` None turns the call log off."""
-    reference = load_reference()
+def kaufland(
+    accounts: Iterable[KauflandAccount],
+    *,
+    clock: Clock,
+    log: CallLog | None = None,
+    reference: KauflandReference | None = None,
+) -> Kaufland:
+    """Returns the adapter for these accounts. It connects at the first call.
+
+    ``log`` None turns the call log off; ``reference`` None: the data that is shipped with the connector.
+    """
+    reference = reference if reference is not None else load_reference()
     shared = Shared(
         accounts={settings.name: AccountState(settings) for settings in accounts},
         clock=clock,
@@ -159,4 +176,4 @@ def kaufland(accounts: Iterable[KauflandAccount], *, clock: Clock, log: CallLog 
         bodies=BodySwitch(),
         log=log,
     )
-    return Kaufland(shared, reference.reference)
+    return Kaufland(shared, reference)

@@ -69,11 +69,32 @@ class _Table(_ReferenceModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KauflandReference:
-    """The reference data in the form in which the adapter looks it up."""
+class _LookUpTable:
+    """One version of the reference data, in the form in which it is looked up."""
 
     reference: Reference
-    _conditions: Mapping[str, Condition]  # by every spelling, in lower case
+    conditions: Mapping[str, Condition]  # by every spelling, in lower case
+
+
+class KauflandReference:
+    """The reference data, as all threads share it; ``replace`` changes it while the process runs."""
+
+    def __init__(self, table: _LookUpTable) -> None:
+        self._table = table
+
+    @property
+    def table(self) -> _LookUpTable:
+        """The present version."""
+        return self._table
+
+    @property
+    def reference(self) -> Reference:
+        """The part that flows use, as of now."""
+        return self._table.reference
+
+    def replace(self, other: "KauflandReference") -> None:
+        """Takes over the data of another one. Any thread."""
+        self._table = other.table
 
     def storefront(self, code: str) -> str:
         """Returns the code as requests spell it. Raises UnknownStorefront."""
@@ -87,7 +108,7 @@ class KauflandReference:
         """Returns the condition for any of the API's spellings: name, integer code or text; UNKNOWN if not listed."""
         if text is None:
             return Condition.UNKNOWN
-        return self._conditions.get(str(text).lower(), Condition.UNKNOWN)
+        return self._table.conditions.get(str(text).lower(), Condition.UNKNOWN)
 
 
 def read_reference(shipped: bytes, over: bytes | None = None) -> KauflandReference:
@@ -134,15 +155,13 @@ def _built(table: _Table) -> KauflandReference:
         for ours, row in table.conditions.items()
         for spelling in (row.name, row.code, row.text)
     }
-    return KauflandReference(
-        reference=Reference(
-            storefronts={code: currencies[row.currency] for code, row in table.storefronts.items()},
-            max_stock=table.max_stock,
-            max_handling_time_days=table.max_handling_time_days,
-            bulk_limit=table.bulk_limit,
-        ),
-        _conditions=spellings,
+    reference = Reference(
+        storefronts={code: currencies[row.currency] for code, row in table.storefronts.items()},
+        max_stock=table.max_stock,
+        max_handling_time_days=table.max_handling_time_days,
+        bulk_limit=table.bulk_limit,
     )
+    return KauflandReference(_LookUpTable(reference=reference, conditions=spellings))
 
 
 def load_reference(over: Path | None = None) -> KauflandReference:
@@ -150,5 +169,24 @@ def load_reference(over: Path | None = None) -> KauflandReference:
 
     Raises ValueError for an invalid file, OSError for one that cannot be read.
     """
-    shipped = (resources.files(__package__) / "reference.json").read_bytes()
-    return read_reference(shipped, over.read_bytes() if over is not None else None)
+    return read_reference(_shipped(), over.read_bytes() if over is not None else None)
+
+
+def parse_reference(over: bytes, since: KauflandReference) -> KauflandReference:
+    """Returns the shipped table with the entries of ``over``, to be used instead of ``since`` in a running process.
+
+    Raises ValueError if it is not valid, or changes what only a restart can: values of lanes are in minor units of
+    their storefront's currency.
+    """
+    found = read_reference(_shipped(), over)
+    for code, before in since.reference.storefronts.items():
+        after = found.reference.storefronts.get(code)
+        if after is None or (after.code, after.exponent) != (before.code, before.exponent):
+            raise ValueError(f"storefront {code!r} has another currency, or is gone: this needs a restart")
+    if found.reference.bulk_limit != since.reference.bulk_limit:
+        raise ValueError("bulk_limit is another: this needs a restart")
+    return found
+
+
+def _shipped() -> bytes:
+    return (resources.files(__package__) / "reference.json").read_bytes()

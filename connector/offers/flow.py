@@ -5,6 +5,7 @@ their results (``results``), and derives the calls that the other fields need (`
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -15,6 +16,7 @@ from connector.contracts.topics import Topics
 from connector.controls.commands import Verify
 from connector.controls.in_force import CommandSource
 from connector.controls.waiting import without_stopped
+from connector.mappings.in_use import MappingsInUse, MappingSource
 from connector.marketplace.call_kinds import UNITS_WRITE, group_of
 from connector.marketplace.offers import Reference
 from connector.offers import holding, merge, resend, results, state_mapping, wants
@@ -96,7 +98,9 @@ class OfferFlow:
         update_limit: int,
         commands: CommandSource,
         partitions: int = 1,
+        mappings: MappingSource | None = None,
     ) -> None:
+        """``mappings``: where routing and reference are found while the process runs; None: they do not change."""
         if not 1 <= update_limit <= reference.bulk_limit:
             raise ValueError(f"update_limit must be in 1..{reference.bulk_limit}, got {update_limit}")
         self._terms = OfferTerms(
@@ -107,6 +111,8 @@ class OfferFlow:
         self._stamp = stamp
         self._update_limit = update_limit
         self._commands = commands
+        self._mappings = mappings
+        self._in_use: MappingsInUse | None = None
         self._needs = state_versions.needs_of(OfferState)
         self._state_version = state_versions.state_version(OfferState)
         self._out_of_order: dict[str, int] = {}
@@ -200,6 +206,7 @@ class OfferFlow:
 
     def turn(self, lane: OfferLane, cause: Cause, now: Now) -> Turn[OfferLane]:
         """Applies a cause to the lane; returns the new lane, its wants, its outputs, and when to wake it."""
+        self._take_over_mappings()
         now_us, commands = now.wall_us, self._commands.in_force
         applied, drifts = self._compared(lane, cause, now_us)
         policy = self._terms.policy
@@ -227,6 +234,12 @@ class OfferFlow:
                 return compared, tuple((drift, None) for drift in drifts)
             case _:
                 return self._apply(lane, cause, now_us), ()
+
+    def _take_over_mappings(self) -> None:
+        """Uses the routing and the reference that are in use now; they stay the same during a turn."""
+        if self._mappings is not None and (found := self._mappings.in_use) is not self._in_use:
+            self._in_use = found
+            self._terms = replace(self._terms, routing=found.routing, reference=found.reference)
 
     def _apply(self, lane: OfferLane, cause: Cause, now_us: int) -> OfferLane:
         """Returns the lane after an event or an answer was applied; other causes only have the lane decided again."""

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from pydantic import SecretStr
 
+from connector.mappings.contents import carriers
 from connector.settings import model
 from connector.settings.convert import allow_list, policy, routing
 from connector.settings.environment import overlay
@@ -50,6 +51,10 @@ class Facts:
     """Returns each property that the Kafka client rejects, with its message; "" if it rejects their combination."""
 
 
+FactsOf: TypeAlias = Callable[[Path | None], Facts]
+"""Returns the facts, with those of a file laid over them. Raises OSError or ValueError if the file is not valid."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """The settings, and notes about them that do not prevent a start."""
@@ -64,12 +69,13 @@ def load(
     file: Path | None,
     environ: Mapping[str, str],
     now: datetime,
-    facts: Facts,
+    facts_of: FactsOf,
 ) -> Loaded:
     """Loads the settings. Raises SettingsError whose text has one line for each problem."""
     tree = _read(file)
     problems = _secrets_in_file(_dotted(tree))
     tree = _paths_beside(_dotted(overlay(tree, environ)), file)
+    facts = _facts(tree, facts_of, problems)
     tables = Tables.read(tree, problems)
     problems += _across(tree, tables, now, facts)
     if problems:
@@ -162,6 +168,22 @@ def _paths_beside(tree: dict[str, Any], file: Path | None) -> dict[str, Any]:
     return {name: placed(name, value, "") for name, value in tree.items()}
 
 
+def _facts(tree: Mapping[str, Any], facts_of: FactsOf, problems: list[SettingsProblem]) -> Facts:
+    """Returns the facts, without those of a file that is not valid, which is added to the problems."""
+    mappings = tree.get("mappings")
+    named = mappings.get("reference_file") if isinstance(mappings, Mapping) else None
+    try:
+        return facts_of(Path(named) if isinstance(named, str) else None)
+    except (OSError, ValueError) as error:
+        problems.append(_invalid_file("mappings.reference_file", Path(str(named)), error))
+        return facts_of(None)
+
+
+def _invalid_file(setting: str, file: Path, error: OSError | ValueError) -> SettingsProblem:
+    why = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else f"is not valid: {error}"
+    return SettingsProblem(setting=setting, message=f"{str(file)!r} {why}")
+
+
 # ---- checks across settings -----------------------------------------------------------------------------------------
 
 
@@ -178,6 +200,8 @@ def _across(tree: Mapping[str, Any], tables: Tables, now: datetime, facts: Facts
         yield from _numbers(processing)
     if offers := tables.section(model.OfferSettings):
         yield from _offers(offers, tree.get("targets"), facts)
+    if shipments := tables.section(model.ShipmentSettings):
+        yield from _carriers(shipments)
     if push := tables.section(model.PushSettings):
         yield from _push(push)
     if log := tables.section(model.LogSettings):
@@ -224,6 +248,16 @@ def _idle_accounts(tree: Mapping[str, Any], tables: Tables) -> Iterator[Settings
         for name in sorted(set(tables.accounts) - used):
             message = "no target uses it; add a [targets.NAME] with this account, or remove it"
             yield SettingsProblem(setting=f"accounts.{name}", message=message)
+
+
+def _carriers(shipments: PartialTable[model.ShipmentSettings]) -> Iterator[SettingsProblem]:
+    """Reports a file of carriers that is not valid."""
+    file = shipments.values.carriers_file
+    if file is not None:
+        try:
+            carriers(file.read_bytes())
+        except (OSError, ValueError) as error:
+            yield _invalid_file("shipments.carriers_file", file, error)
 
 
 def _eans(setting: str, file: Path | None) -> Iterator[SettingsProblem]:

@@ -223,6 +223,8 @@ class ShipmentSettings(SettingsSection):
     that the marketplace does not list are logged when its list is read."""
     carriers: Mapping[str, Text] = {}
     """Aliases: the seller's carrier names, each with the marketplace's code: "DHL Paket" = "DHL"."""
+    carriers_file: Path | None = None
+    """File with more aliases, in TOML, one per line. It takes precedence, and is read again when it changes."""
     wait_open: Annotated[Duration, Field(gt=0)] = 86400.0
     """How long to wait for the marketplace to release a unit for shipping; then the event ends as WAITING_TOO_LONG."""
     recheck: Annotated[Duration, Field(gt=0)] = 60.0
@@ -400,7 +402,7 @@ class TargetSettings(SettingsSection):
     price_sync: bool = True
     """Off: prices end as SUPPRESSED; stock is still sent."""
     allow_eans_file: Path | None = None
-    """File with the EANs to send, one per line; all others end as SUPPRESSED."""
+    """File with the EANs to send, one per line; all others end as SUPPRESSED. It is read again when it changes."""
     buffer_pct: Annotated[int, Field(ge=0, le=100)] | None = None
     """Safety stock in per cent, applied before keep and show_at_most; the rest is rounded down. Default: the
     account's."""
@@ -427,6 +429,12 @@ class TrustSettings(SettingsSection):
     """As stock, for this field."""
     handling_time: Duration = 7 * 86400.0
     """As stock, for this field."""
+
+
+class MappingSettings(SettingsSection):
+    reference_file: Path | None = None
+    """JSON file with storefronts, currencies, conditions and bounds that are added to the shipped ones, or replace
+    them (connector/kaufland/reference.json). It is read again when it changes."""
 
 
 class HealthSettings(SettingsSection):
@@ -463,6 +471,7 @@ class Settings(SettingsSection):
     targets: Mapping[str, TargetSettings]
     trust: TrustSettings = TrustSettings()
     guards: GuardSettings = GuardSettings()
+    mappings: MappingSettings = MappingSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
 

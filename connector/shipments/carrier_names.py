@@ -17,6 +17,11 @@ class CarrierNames:
         self._aliases = _unambiguous((loosened(alias), code) for alias, code in aliases.items())
         self._exact_aliases = dict(aliases)
 
+    @property
+    def codes(self) -> frozenset[str]:
+        """The marketplace's codes."""
+        return self._codes
+
     def match(self, name: str) -> str | None:
         """Returns the marketplace's code for a name, or None. A code of the table takes precedence over an alias."""
         found = self._of_table(name)

@@ -45,12 +45,22 @@ class CarrierTables:
         self._read_at_us: dict[str, int] = {}
         self._reading: dict[str, tuple[str, int]] = {}  # by account: the lane that reads the table, and since when
 
+    def apply_policy(self, policy: ShipmentPolicy) -> None:
+        """Uses another policy from now on; its aliases apply to the tables that were read already."""
+        self._policy = policy
+        for account, table in self._tables.items():
+            self._tables[account] = CarrierNames(table.codes, policy.aliases)
+            self._note_unlisted(account)
+
     def replace(self, account: str, codes: Iterable[str], now_us: int) -> None:
         """Stores a table that was just read; reports the configured codes that it lacks if these have changed."""
-        table = self._tables[account] = CarrierNames(codes, self._policy.aliases)
+        self._tables[account] = CarrierNames(codes, self._policy.aliases)
         self._read_at_us[account] = now_us
         self._reading.pop(account, None)
-        unlisted = self._unlisted_of(table)
+        self._note_unlisted(account)
+
+    def _note_unlisted(self, account: str) -> None:
+        unlisted = self._unlisted_of(self._tables[account])
         if unlisted != self._unlisted.get(account, {}):
             self._report_unlisted(account, unlisted)
         self._unlisted[account] = unlisted

@@ -5,6 +5,7 @@ calls, and ``results`` and ``wants`` turn these into records and calls. The flow
 never cancels, refunds or rejects anything.
 """
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from connector.contracts.microseconds import us
 from connector.contracts.released_orders import ReleasedOrders
 from connector.controls.in_force import CommandSource
 from connector.controls.waiting import without_stopped
+from connector.mappings.in_use import MappingSource
 from connector.marketplace.call_kinds import GROUPS
 from connector.shipments import ledger, merge, outcomes, results, wants
 from connector.shipments.carrier_tables import CarrierTables
@@ -69,14 +71,19 @@ class ShipmentFlow:
         carriers: CarrierTables,
         commands: CommandSource,
         released: ReleasedOrders | None = None,
+        mappings: MappingSource | None = None,
     ) -> None:
         """``carriers`` and ``released`` are shared by all lanes.
+
+        ``mappings``: where aliases of carriers are found while the process runs; None: those of ``policy`` do not
+        change.
 
         ``commands``: only those that stop writes concern shipments. ``released`` is None if this process does not poll
         orders.
         """
         self._terms = ShipmentTerms(policy=policy, cluster_id=cluster_id, topic=topics.shipments)
         self._shared = ShipmentShared(carriers=carriers, released=released)
+        self._mappings = mappings
         self._commands = commands
         self._codecs = codecs
         self._topics = topics
@@ -152,6 +159,7 @@ class ShipmentFlow:
 
         A lane without undone events is blank again ``keep_s`` after its last change.
         """
+        self._take_over_carriers()
         now_us = now.wall_us
         draft = self._apply(lane, cause, now_us)
         plan, after = decide(draft, self._shared), draft.result()
@@ -172,6 +180,15 @@ class ShipmentFlow:
             outputs=tuple(self._output(after, end, now_us) for end in plan.ends),
             wake_at_us=wake_at_us,
         )
+
+    def _take_over_carriers(self) -> None:
+        """Uses the aliases that are in use now; they stay the same during a turn."""
+        policy = self._terms.policy
+        aliases = self._mappings.in_use.carriers if self._mappings is not None else policy.aliases
+        if aliases is not policy.aliases:
+            changed = dataclasses.replace(policy, aliases=aliases)
+            self._terms = dataclasses.replace(self._terms, policy=changed)
+            self._shared.carriers.apply_policy(changed)
 
     def _apply(self, lane: ShipmentLane, cause: Cause, now_us: int) -> ShipmentDraft:
         if isinstance(cause, Arrived):

@@ -10,6 +10,7 @@ from connector.contracts.headers import Stamp
 from connector.contracts.result_ids import result_id
 from connector.contracts.topics import named
 from connector.controls.in_force import CommandSource, NoControls
+from connector.mappings.in_use import MappingSource
 from connector.marketplace.offers import (
     Accepted,
     Condition,
@@ -123,6 +124,7 @@ def flow_of(
     codecs: Any = None,
     reference: Reference = REFERENCE,
     commands: CommandSource | None = None,
+    mappings: MappingSource | None = None,
 ) -> OfferFlow:
     return OfferFlow(
         policy=policy if policy is not None else OfferPolicy(),
@@ -134,6 +136,7 @@ def flow_of(
         stamp=Stamp(source="/shop", instance_id="shop-0", config_digest="0"),
         update_limit=reference.bulk_limit,
         commands=commands if commands is not None else NoControls(),
+        mappings=mappings,
     )
 
 

@@ -9,6 +9,7 @@ from connector.contracts.codec import SchemaIds
 from connector.contracts.headers import Stamp
 from connector.contracts.released_orders import ReleasedOrders
 from connector.controls.in_force import CommandSource, NoControls
+from connector.mappings.in_use import MappingSource
 from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Gone, Refused
 from connector.marketplace.orders import (
@@ -73,7 +74,10 @@ def policy(**changes: Any) -> ShipmentPolicy:
 
 
 def flow_of(
-    of: ShipmentPolicy | None = None, released: ReleasedOrders | None = None, commands: CommandSource | None = None
+    of: ShipmentPolicy | None = None,
+    released: ReleasedOrders | None = None,
+    commands: CommandSource | None = None,
+    mappings: MappingSource | None = None,
 ) -> ShipmentFlow:
     of = of if of is not None else policy()
     return ShipmentFlow(
@@ -85,6 +89,7 @@ def flow_of(
         carriers=CarrierTables(of),
         commands=commands if commands is not None else NoControls(),
         released=released,
+        mappings=mappings,
     )
 
 

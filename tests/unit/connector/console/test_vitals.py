@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from connector.console.gauges import DRIFTS, OUT_OF_ORDER, POLL_FAILURES, POLLED, READY, SENT_AS_OTHER, SKEW, SWEPT
+from connector.console.gauges import (
+    DRIFTS,
+    FILE_REFUSED,
+    OUT_OF_ORDER,
+    POLL_FAILURES,
+    POLLED,
+    READY,
+    SENT_AS_OTHER,
+    SKEW,
+    SWEPT,
+)
 from connector.console.vitals import BEAT_S, Beat, CoordinatorTimeouts, ProcessVitals, reasons, warnings
 from connector.orders.poll_lane import PollReport
 from connector.reconciliation.events import FinishedSweep, RunningSweep, SweepState
@@ -286,3 +296,20 @@ def test_events_that_were_read_late_are_counted_by_source_whatever_it_is_called(
 
     assert (f"{family.name}_total", family.type) == (OUT_OF_ORDER.name, "counter")
     assert {sample.labels["source"]: sample.value for sample in family.samples} == counts
+
+
+def test_a_file_that_is_refused_is_a_warning_a_status_and_a_metric() -> None:
+    told = vitals(files=lambda: {"shipments.carriers_file": "it is not TOML", "mappings.reference_file": ""})
+
+    assert told.readiness().reasons == ()
+    assert told.readiness().warnings == (
+        "the file of shipments.carriers_file is refused, its last valid content stays in use: it is not TOML",
+    )
+    assert told.status()["files"] == {"shipments.carriers_file": "it is not TOML", "mappings.reference_file": "in use"}
+    [family] = [
+        each for each in text_string_to_metric_families(told.metrics().decode()) if each.name == FILE_REFUSED.name
+    ]
+    assert {sample.labels["setting"]: sample.value for sample in family.samples} == {
+        "shipments.carriers_file": 1.0,
+        "mappings.reference_file": 0.0,
+    }

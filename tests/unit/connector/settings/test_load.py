@@ -4,6 +4,7 @@ import contextlib
 import math
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -67,7 +68,7 @@ def read(folder: Path, text: str = MINIMAL, environ: Mapping[str, str] | None = 
     """Loads settings from a file with this text."""
     file = folder / "connector.toml"
     file.write_text(text)
-    return load(file, environ or {}, NOW, FACTS)
+    return load(file, environ or {}, NOW, lambda _over: FACTS)
 
 
 def problems(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> list[str]:
@@ -336,13 +337,13 @@ def test_an_unreadable_file_is_the_only_problem_reported(folder: Path) -> None:
 
     for name, says in {"gone.toml": "cannot be read: No such file", "broken.toml": "is not TOML: "}.items():
         with pytest.raises(SettingsError, match=f"{name} {says}") as refused:
-            load(folder / name, {}, NOW, FACTS)
+            load(folder / name, {}, NOW, lambda _over: FACTS)
         assert "is missing" not in str(refused.value)
 
 
 def test_without_any_configuration_every_needed_setting_is_named() -> None:
     with pytest.raises(SettingsError) as refused:
-        load(None, {}, NOW, FACTS)
+        load(None, {}, NOW, lambda _over: FACTS)
 
     text = str(refused.value)
     assert "--config" in text.splitlines()[0]
@@ -536,6 +537,42 @@ def test_an_allow_list_is_read_in_any_form_of_an_ean_and_refused_for_what_is_non
     assert "cannot be read" in problems(folder, MINIMAL + 'allow_eans_file = "gone"\n')[0]
 
 
+def test_a_file_of_carriers_is_read_and_its_fault_is_a_problem(folder: Path) -> None:
+    (folder / "good.toml").write_text('"DHL Paket" = "DHL"\n')
+    (folder / "bad.toml").write_text('"DHL Paket" = 3\n')
+    table = "[shipments]\ncarriers_file = "
+
+    assert read(folder, f'{MINIMAL}\n{table}"good.toml"\n').settings.shipments.carriers_file == folder / "good.toml"
+    [fault] = problems(folder, f'{MINIMAL}\n{table}"bad.toml"\n')
+    assert fault.startswith("shipments.carriers_file: ")
+    assert "bad.toml' is not valid: 'DHL Paket' = 3: expected" in fault
+    [gone] = problems(folder, f'{MINIMAL}\n{table}"gone.toml"\n')
+    assert "gone.toml' cannot be read: No such file or directory" in gone
+
+
+def test_reference_data_of_a_file_adds_storefronts_and_its_fault_is_one_problem_among_others(folder: Path) -> None:
+    (folder / "reference.json").write_text("{}")
+
+    def facts_of(over: Path | None) -> Facts:
+        if over is None:
+            return FACTS
+        if over != folder / "reference.json":
+            raise FileNotFoundError(2, "No such file or directory")
+        return replace(FACTS, storefronts={**FACTS.storefronts, "ro": "RON"})
+
+    file = folder / "connector.toml"
+    romanian = MINIMAL.replace('storefront = "de"', 'storefront = "ro"')
+    file.write_text(f'{romanian}\n[mappings]\nreference_file = "reference.json"\n')
+    assert load(file, {}, NOW, facts_of).settings.targets["shop-de"].storefront == "ro"
+
+    file.write_text(f'{romanian}\n[mappings]\nreference_file = "gone.json"\n')
+    with pytest.raises(SettingsError) as refused:
+        load(file, {}, NOW, facts_of)
+    assert "mappings.reference_file: " in str(refused.value)
+    assert "gone.json' cannot be read: No such file or directory" in str(refused.value)
+    assert "targets.shop-de.storefront: 'ro' is not a storefront" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("text", "environ", "carriers"),
     [
@@ -637,7 +674,7 @@ def test_no_file_content_crashes_the_reader(text: str) -> None:
         file = Path(name) / "connector.toml"
         file.write_text(text, encoding="utf-8", errors="surrogateescape")
         with pytest.raises(SettingsError):
-            load(file, {}, NOW, FACTS)
+            load(file, {}, NOW, lambda _over: FACTS)
 
 
 def test_settings_of_a_disabled_feature_are_reported_as_without_effect(folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""Data of the operator that changes while the connector runs: allow-lists, carriers, storefronts and conditions."""

@@ -1,0 +1,106 @@
+"""Builds the mappings that are read again from their files while the process runs."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Protocol
+
+import structlog
+
+from connector.mappings import contents
+from connector.mappings.file_watch import FileWatch
+from connector.mappings.in_use import MappingsInUse
+from connector.mappings.watched_file import WatchedFile
+from connector.marketplace.offers import Reference
+from connector.settings import convert
+from connector.settings.model import Settings
+
+_log = structlog.get_logger("connector")
+
+
+class ReferenceHolder(Protocol):
+    """The marketplace's adapter, as the holder of reference data that changes with its file."""
+
+    def reference(self) -> Reference: ...
+
+    def parse_reference(self, content: bytes) -> Any:
+        """Returns reference data for ``use_reference``. Raises ValueError if it is not valid, or needs a restart."""
+        ...
+
+    def use_reference(self, parsed: Any) -> None:
+        """Uses other reference data from the next call on. Any thread."""
+        ...
+
+
+class LiveMappings:
+    """A ``MappingSource`` of settings and of the files that they name."""
+
+    def __init__(self, configured: Settings, holder: ReferenceHolder) -> None:
+        """Raises OSError and ValueError for a file that has become unreadable since the settings were checked."""
+        self._configured = configured
+        self._holder = holder
+        self._carriers = _carriers_file(configured)
+        self._table = _reference_file(configured, holder)
+        self._allowed = dict(_allow_lists(configured))
+        self.files: Final[tuple[WatchedFile[Any], ...]] = (
+            *(file for file in (self._carriers, self._table) if file is not None),
+            *self._allowed.values(),
+        )
+        self._in_use = self._collected()
+
+    @property
+    def in_use(self) -> MappingsInUse:
+        return self._in_use
+
+    def watch(self) -> FileWatch:
+        """Returns the follower that looks at the files; it takes changes over and logs them."""
+        return FileWatch(self.files, self._take_over)
+
+    def problems(self) -> Mapping[str, str]:
+        """Returns, for each file by its setting, why its present content is not in use; empty = it is. Any thread."""
+        return {file.setting: file.problem for file in self.files}
+
+    def _take_over(self, changed: WatchedFile[Any]) -> None:
+        if changed.problem:
+            _log.error(
+                "a changed file is refused; its last valid content stays in use",
+                setting=changed.setting,
+                file=str(changed.path),
+                reason=changed.problem,
+            )
+            return
+        if changed is self._table:
+            self._holder.use_reference(changed.current)
+        self._in_use = self._collected()
+        _log.info("a file was read again", setting=changed.setting, file=str(changed.path))
+
+    def _collected(self) -> MappingsInUse:
+        reference = self._holder.reference()
+        currencies = {code: currency.code for code, currency in reference.storefronts.items()}
+        lists = {target: file.current for target, file in self._allowed.items()}
+        aliases = self._configured.shipments.carriers
+        return MappingsInUse(
+            routing=convert.routing(self._configured.targets, currencies, lists),
+            reference=reference,
+            carriers={**aliases, **self._carriers.current} if self._carriers is not None else aliases,
+        )
+
+
+def _carriers_file(configured: Settings) -> WatchedFile[Mapping[str, str]] | None:
+    path = configured.shipments.carriers_file
+    return WatchedFile("shipments.carriers_file", path, contents.carriers) if path is not None else None
+
+
+def _reference_file(configured: Settings, holder: ReferenceHolder) -> WatchedFile[Any] | None:
+    path = configured.mappings.reference_file
+    return WatchedFile("mappings.reference_file", path, holder.parse_reference) if path is not None else None
+
+
+def _allow_lists(configured: Settings) -> Iterator[tuple[str, WatchedFile[frozenset[str]]]]:
+    """Yields the allow-list of each target that has one."""
+    for name, target in configured.targets.items():
+        if target.allow_eans_file is not None:
+            setting = f"targets.{name}.allow_eans_file"
+            yield name, WatchedFile(setting, target.allow_eans_file, _eans)
+
+
+def _eans(content: bytes) -> frozenset[str]:
+    return convert.allow_list(contents.text(content))

@@ -1,0 +1,50 @@
+"""Files that are read again while the connector runs: allow-lists, carriers, reference data."""
+
+from decimal import Decimal
+from pathlib import Path
+
+from devstack.processes import wait_for
+from devstack.traffic import OfferPlace
+from tests.faults.conftest import Deploy
+from tests.faults.deployment import WatchedDeployment
+from tests.faults.test_05_bulk_edges import change
+from tests.faults.workload import wall_us
+
+CATALOGUE = "eans = 40\nlinked = 0.0\nambiguous = 0.0\nmissing = 0.0\nfurther_condition = 0.0"
+LIST = "targets.main-de.allow_eans_file"
+
+
+def priced(deployment: WatchedDeployment, place: OfferPlace, cents: int, at_us: int) -> str:
+    """Sends a price and returns how its event ended."""
+    produced = deployment.produce([change(place, at_us, price=(Decimal(cents).scaleb(-2), place.currency))])
+    deployment.wait_for_results(produced)
+    [message] = [one.message for one in produced]
+    assert message.payload is not None
+    [status] = [row["status"] for row in deployment.results() if row["event_id"] == message.payload["event_id"]]
+    return str(status)
+
+
+def test_an_allow_list_that_changes_is_in_use_without_a_restart_and_a_bad_one_never_is(
+    deploy: Deploy, tmp_path: Path
+) -> None:
+    eans = tmp_path / "eans"
+    eans.write_text("")
+    deployment = deploy(catalogue=CATALOGUE, storefronts=("de",), partitions=2, targeted={"allow_eans_file": str(eans)})
+    allowed, other = deployment.places()[0][:2]
+    eans.write_text(f"{allowed.ean}\n")
+    connector, times = deployment.connector(), wall_us()
+
+    with connector.health() as health:
+        assert priced(deployment, allowed, 1_111, next(times)) == "APPLIED"
+        assert priced(deployment, other, 1_111, next(times)) == "SUPPRESSED"
+
+        eans.write_text(f"{allowed.ean}\n{other.ean}\n")
+        wait_for("the longer list", lambda: "a file was read again" in connector.text())
+        assert priced(deployment, other, 1_222, next(times)) == "APPLIED"
+
+        eans.write_text("not-an-EAN\n")
+        wait_for("the refusal", lambda: health.get("/status").json()["files"] != {LIST: "in use"})
+        assert health.get("/readyz").status_code == 200
+        assert "has other characters than digits" in health.get("/status").json()["files"][LIST]
+        assert priced(deployment, other, 1_333, next(times)) == "APPLIED"
+    assert connector.stop() == 0

@@ -1,0 +1,54 @@
+"""Watched files are looked at until the process ends, and each change is reported once."""
+
+from pathlib import Path
+from typing import Any
+
+from connector.mappings.file_watch import FileWatch
+from connector.mappings.watched_file import WatchedFile
+from streams.control import ControlRead
+from streams.messages import Notice
+
+
+class Rounds:
+    """Ends after a number of waits; ``before`` runs before each."""
+
+    def __init__(self, actions: list[Any]) -> None:
+        self._actions = actions
+        self.waited: list[float] = []
+
+    def is_set(self) -> bool:
+        return not self._actions
+
+    def wait(self, timeout: float) -> bool:
+        self.waited.append(timeout)
+        if not self._actions:
+            return True
+        self._actions.pop(0)()
+        return False
+
+
+def no_report(_: ControlRead | Notice) -> None:
+    raise AssertionError("nothing of the control topic is reported")
+
+
+def test_each_change_is_reported_once(tmp_path: Path) -> None:
+    path = tmp_path / "number"
+    path.write_text("1")
+    file, seen = WatchedFile("numbers.file", path, int), list[tuple[int, str]]()
+    rounds = Rounds(
+        [
+            lambda: path.write_text("22"),
+            lambda: None,
+            lambda: path.write_text("wrong"),
+            lambda: None,
+            lambda: None,
+        ]
+    )
+
+    FileWatch([file], lambda changed: seen.append((changed.current, changed.problem)), every_s=0.5).follow(
+        no_report, rounds
+    )
+
+    assert [current for current, _ in seen] == [22, 22]
+    assert [bool(problem) for _, problem in seen] == [False, True]
+    assert set(rounds.waited) == {0.5}

@@ -1,0 +1,112 @@
+"""The mappings in use follow their files; what only a restart can change is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from connector.kaufland.adapter import kaufland
+from connector.kaufland.reference import load_reference
+from connector.marketplace.offers import Condition
+from connector.settings import model
+from connector.startup.mappings import LiveMappings
+from streams.clock import SystemClock
+
+EAN, OTHER_EAN = "4006381333931", "4006381333948"
+
+
+def settings(folder: Path, **mappings: Any) -> model.Settings:
+    """Returns settings of one account with an allow-list, carriers and reference data in files."""
+    (folder / "eans").write_text(f"{EAN}\n")
+    (folder / "carriers.toml").write_text('"DHL Paket" = "DHL"\n')
+    (folder / "reference.json").write_text("{}")
+    return model.Settings.model_construct(
+        targets={
+            "main-de": model.TargetSettings(account="main", storefront="de", allow_eans_file=folder / "eans"),
+            "main-at": model.TargetSettings(account="main", storefront="at"),
+        },
+        shipments=model.ShipmentSettings(carriers={"Post": "Deutsche Post"}, carriers_file=folder / "carriers.toml"),
+        mappings=model.MappingSettings(reference_file=folder / "reference.json"),
+    )
+
+
+def look(mappings: LiveMappings) -> None:
+    """Does what two rounds of the watch do."""
+    watch = mappings.watch()
+    for _ in range(2):
+        watch.look()
+
+
+@pytest.fixture
+def mappings(tmp_path: Path) -> LiveMappings:
+    return LiveMappings(settings(tmp_path), kaufland([], clock=SystemClock()))
+
+
+def test_the_files_are_in_use_from_the_start(mappings: LiveMappings) -> None:
+    in_use = mappings.in_use
+
+    assert in_use.carriers == {"Post": "Deutsche Post", "DHL Paket": "DHL"}
+    assert in_use.routing.targets["main-de"].allow_eans == frozenset({EAN})
+    assert in_use.routing.targets["main-at"].allow_eans is None
+    assert mappings.problems() == dict.fromkeys(
+        ["shipments.carriers_file", "mappings.reference_file", "targets.main-de.allow_eans_file"], ""
+    )
+
+
+def test_a_changed_file_is_in_use_in_another_snapshot(mappings: LiveMappings, tmp_path: Path) -> None:
+    before = mappings.in_use
+    (tmp_path / "eans").write_text(f"{EAN}\n{OTHER_EAN}\n")
+    (tmp_path / "carriers.toml").write_text('"Post" = "DHL Express"\n')
+
+    look(mappings)
+
+    assert mappings.in_use is not before
+    assert mappings.in_use.routing.targets["main-de"].allow_eans == frozenset({EAN, OTHER_EAN})
+    assert mappings.in_use.carriers == {"Post": "DHL Express"}, "the file takes precedence, and a removed alias is gone"
+    assert before.routing.targets["main-de"].allow_eans == frozenset({EAN})
+
+
+def test_a_bad_file_is_refused_and_the_old_content_stays(mappings: LiveMappings, tmp_path: Path) -> None:
+    before = mappings.in_use
+    (tmp_path / "eans").write_text("4006381333930\n")
+
+    look(mappings)
+
+    assert mappings.in_use is before
+    assert "check digit" in mappings.problems()["targets.main-de.allow_eans_file"]
+
+
+def test_a_new_storefront_and_a_bound_reach_flows_and_adapter(tmp_path: Path) -> None:
+    reference = load_reference(None)
+    mappings = LiveMappings(settings(tmp_path), kaufland([], clock=SystemClock(), reference=reference))
+    over = {"storefronts": {"ro": {"currency": "RON"}}, "currencies": {"RON": {"exponent": 2, "ceiling": 500}}}
+    (tmp_path / "reference.json").write_bytes(orjson.dumps({**over, "max_stock": 77}))
+
+    look(mappings)
+
+    assert mappings.in_use.reference.storefronts["ro"].code == "RON"
+    assert mappings.in_use.reference.max_stock == reference.reference.max_stock == 77
+    assert reference.storefront("RO") == "ro"
+    assert reference.condition(100) is Condition.NEW
+
+
+@pytest.mark.parametrize(
+    ("over", "reason"),
+    [
+        ({"storefronts": {"de": {"currency": "CZK"}}}, "storefront 'de' has another currency, or is gone"),
+        ({"currencies": {"EUR": {"exponent": 3, "ceiling": 5}}}, "another currency"),
+        ({"bulk_limit": 10}, "bulk_limit is another: this needs a restart"),
+        ({"max_stock": -1}, "max_stock"),
+    ],
+)
+def test_reference_data_that_needs_a_restart_or_is_wrong_is_refused(
+    mappings: LiveMappings, tmp_path: Path, over: dict[str, Any], reason: str
+) -> None:
+    before = mappings.in_use
+    (tmp_path / "reference.json").write_bytes(orjson.dumps(over))
+
+    look(mappings)
+
+    assert mappings.in_use is before
+    assert reason in mappings.problems()["mappings.reference_file"]
