@@ -403,6 +403,7 @@ def test_a_dry_run_runs_twice_with_what_is_printed_for_it_and_each_is_needed(
         ("match-report", ()),
         ("explain", ("--topic-offset", "0:0")),
         ("hold list", ("--all",)),
+        ("guard list", ()),
     ],
 )
 def test_whoever_only_reads_needs_what_is_printed_for_that_alone(
@@ -540,6 +541,7 @@ def test_holding_pausing_and_stopping_need_only_the_printed_permissions(
         good("writes", "resume", *config)
         good("pause", "--account", deployment.sellers[0], *why, *config)
         good("resume", "--account", deployment.sellers[0], *config)
+        good("guard", ending, *why, *(("--yes",) if ending == "drop" else ()), *config)
 
     for binding in allowed:
         with without(secured, binding):
