@@ -13,6 +13,9 @@ from connector.marketplace.offers import Reference
 from connector.settings import convert
 from connector.settings.model import Settings
 
+FEW_EANS: Final = 10
+"""So many EANs may be removed from an allow-list at once, however short it is."""
+
 _log = structlog.get_logger("connector")
 
 
@@ -99,7 +102,18 @@ def _allow_lists(configured: Settings) -> Iterator[tuple[str, WatchedFile[frozen
     for name, target in configured.targets.items():
         if target.allow_eans_file is not None:
             setting = f"targets.{name}.allow_eans_file"
-            yield name, WatchedFile(setting, target.allow_eans_file, _eans)
+            yield name, WatchedFile(setting, target.allow_eans_file, _eans, _keeps_most)
+
+
+def _keeps_most(before: frozenset[str], after: frozenset[str]) -> None:
+    """Raises ValueError if a list has lost so many EANs that it is probably not complete: their events would end as
+    SUPPRESSED, stocks of zero included."""
+    lost = len(before - after)
+    if before and (not after or lost > max(FEW_EANS, len(before) // 2)):
+        raise ValueError(
+            f"it has {len(after)} EANs, and lacks {lost} of the {len(before)} in use: it may not be complete. If it "
+            "is, restart the processes, or remove the EANs in several steps"
+        )
 
 
 def _eans(content: bytes) -> frozenset[str]:

@@ -8,7 +8,9 @@ import pytest
 
 from connector.kaufland.adapter import kaufland
 from connector.kaufland.reference import load_reference
+from connector.mappings.watched_file import SAME_LOOKS
 from connector.marketplace.offers import Condition
+from connector.offers.gtin import check_digit
 from connector.settings import model
 from connector.startup.mappings import LiveMappings
 from streams.clock import SystemClock
@@ -32,9 +34,9 @@ def settings(folder: Path, **mappings: Any) -> model.Settings:
 
 
 def look(mappings: LiveMappings) -> None:
-    """Does what two rounds of the watch do."""
+    """Does what the watch does until a change is read."""
     watch = mappings.watch()
-    for _ in range(2):
+    for _ in range(SAME_LOOKS):
         watch.look()
 
 
@@ -110,3 +112,39 @@ def test_reference_data_that_needs_a_restart_or_is_wrong_is_refused(
 
     assert mappings.in_use is before
     assert reason in mappings.problems()["mappings.reference_file"]
+
+
+def eans(count: int) -> str:
+    """Returns an allow-list of so many EANs."""
+    bodies = (f"4{number:011d}" for number in range(count))
+    return "".join(f"{body}{check_digit(body)}\n" for body in bodies)
+
+
+@pytest.mark.parametrize(("left", "is_refused"), [(0, True), (49, True), (50, False), (200, False)])
+def test_an_allow_list_that_has_lost_most_of_its_eans_is_refused_until_a_restart(
+    tmp_path: Path, left: int, is_refused: bool
+) -> None:
+    configured, adapter = settings(tmp_path), kaufland([], clock=SystemClock())
+    (tmp_path / "eans").write_text(eans(100))
+    mappings = LiveMappings(configured, adapter)
+    (tmp_path / "eans").write_text(eans(left))
+
+    look(mappings)
+
+    allowed = mappings.in_use.routing.targets["main-de"].allow_eans
+    assert allowed is not None
+    assert len(allowed) == (100 if is_refused else left)
+    assert ("may not be complete" in mappings.problems()["targets.main-de.allow_eans_file"]) is is_refused
+    restarted = LiveMappings(configured, adapter).in_use.routing.targets["main-de"].allow_eans
+    assert restarted is not None
+    assert len(restarted) == left
+
+
+def test_a_short_allow_list_may_change_as_a_whole_but_not_be_empty(mappings: LiveMappings, tmp_path: Path) -> None:
+    (tmp_path / "eans").write_text(f"{OTHER_EAN}\n")
+    look(mappings)
+    assert mappings.in_use.routing.targets["main-de"].allow_eans == frozenset({OTHER_EAN})
+
+    (tmp_path / "eans").write_text("")
+    look(mappings)
+    assert mappings.in_use.routing.targets["main-de"].allow_eans == frozenset({OTHER_EAN})
