@@ -11,7 +11,7 @@ from typing import Any
 
 import fastavro
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import schemas
@@ -200,8 +200,12 @@ def test_every_version_may_follow_those_before_it(name: str) -> None:
         assert problems(level, schema, every[:at]) == []
 
 
+LARGE_DATA = (HealthCheck.data_too_large, HealthCheck.too_slow)
+"""A state has more than a hundred fields, so that generated ones are large and take long on a busy machine."""
+
+
 @pytest.mark.parametrize(("name", "written", "read"), PAIRS)
-@settings(max_examples=examples(20))
+@settings(max_examples=examples(20), suppress_health_check=LARGE_DATA)
 @given(data=st.data())
 def test_data_of_one_version_is_read_with_every_other(name: str, written: int, read: int, data: st.DataObject) -> None:
     writer, reader = schemas.load(name, written), schemas.load(name, read)
@@ -238,7 +242,7 @@ def _names_a_type(schema: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", schemas.NAMES)
-@settings(max_examples=examples(20))
+@settings(max_examples=examples(20), suppress_health_check=LARGE_DATA)
 @given(data=st.data())
 def test_data_of_the_next_version_is_read_with_this_one_and_the_reverse(name: str, data: st.DataObject) -> None:
     this = schemas.load(name, schemas.newest(name))
