@@ -309,14 +309,14 @@ class _OfferDecision:
             self._end_superseded(row, field, newer, self._result_id_of(newer), before=before)
         elif entry.is_compared:
             if self._comparison.differs(row, asked, unit):
-                self._send(row, field, value, order, unit, known, group, clamped)
+                self._send(row, asked, value, order, unit, known, group, clamped)
         elif known is not None and _is_accepted_event(known, entry, order, total, value):
             self._draft.end(row, field, FieldStatus.UNCHANGED, before=before, code=clamped)
         elif is_already_so(facts, field, value, policy, self._now_us):
             self._raise_orders(group, field, order, entry.event_id)
             self._draft.end(row, field, FieldStatus.UNCHANGED, before=before, code=clamped)
         else:
-            self._send(row, field, value, order, unit, known, group, clamped)
+            self._send(row, asked, value, order, unit, known, group, clamped)
 
     def _raise_orders(self, group: Sequence[KnownUnit], field: Field, order: Recency, event_id: str | None) -> None:
         """Notes that the units hold what a newer event wants."""
@@ -327,7 +327,7 @@ class _OfferDecision:
     def _send(
         self,
         row: EntryDraft,
-        field: Field,
+        asked: Asked,
         value: int,
         order: Recency,
         unit: KnownUnit,
@@ -339,8 +339,9 @@ class _OfferDecision:
 
         A dry run plans nothing, and treats the value as accepted.
         """
+        field = asked.field
         before = known.value if known is not None else None
-        if self._holding is not None and self._holding.holds(row, field, value, unit, before):
+        if self._holding is not None and self._holding.holds(row, asked, value, unit, before):
             return
         rank = rank_of(field, value, known, row.entry)
         if field is Field.STOCK and (

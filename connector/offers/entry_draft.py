@@ -2,6 +2,8 @@
 
 from connector.contracts.codes import Code
 from connector.contracts.problem import Problem
+from connector.marketplace.offers import Field
+from connector.offers.events import HeldField
 from connector.offers.ledger import FieldOutcome, KnownUnit, LedgerEntry
 from streams.frozen import replace
 
@@ -14,7 +16,19 @@ class EntryDraft:
     ``unit`` is the unit that the entry means, once it is identified in this turn.
     """
 
-    __slots__ = ("ends", "entry", "held", "one_by_one", "open", "problem", "proved_again", "sent", "since_us", "unit")
+    __slots__ = (
+        "ends",
+        "entry",
+        "held",
+        "one_by_one",
+        "open",
+        "passed",
+        "problem",
+        "proved_again",
+        "sent",
+        "since_us",
+        "unit",
+    )
 
     def __init__(self, entry: LedgerEntry) -> None:
         self.entry = entry
@@ -23,6 +37,7 @@ class EntryDraft:
         self.problem = entry.problem
         self.since_us = entry.since_us
         self.held = entry.held
+        self.passed = entry.passed
         self.sent = entry.sent
         self.one_by_one = entry.one_by_one
         self.proved_again = entry.proved_again
@@ -38,6 +53,18 @@ class EntryDraft:
         self.ends.append(end)
         self.open = [asked for asked in self.open if asked.field is not end.field]
 
+    def held_field(self, field: Field) -> HeldField | None:
+        """Returns by what a field is held, as changed in this turn so far; None if it is not."""
+        return next((held for held in self.held if held.field == field), None)
+
+    def hold(self, held: HeldField) -> None:
+        """Notes by what a field is held."""
+        self.held = (*(other for other in self.held if other.field != held.field), held)
+
+    def let_go(self, field: Field) -> None:
+        """Notes that a field is held no longer."""
+        self.held = tuple(other for other in self.held if other.field != field)
+
     def _is_only_late(self) -> bool:
         """Whether no field has ended so far with another code than those that give way, and CLAMPED."""
         return all(end.code in _GIVE_WAY for end in (*self.entry.ended, *self.ends))
@@ -45,8 +72,10 @@ class EntryDraft:
     def result(self) -> LedgerEntry:
         """Returns the entry after the turn; the same object if nothing changed."""
         entry = self.entry
-        if not self.ends and (self.since_us, self.held, self.sent, self.one_by_one, self.proved_again) == (
-            entry.since_us, entry.held, entry.sent, entry.one_by_one, entry.proved_again,
+        if not self.ends and (
+            self.since_us, self.held, self.passed, self.sent, self.one_by_one, self.proved_again,
+        ) == (
+            entry.since_us, entry.held, entry.passed, entry.sent, entry.one_by_one, entry.proved_again,
         ):  # fmt: skip
             return entry
         held = self.held
@@ -58,6 +87,7 @@ class EntryDraft:
             problem=self.problem,
             since_us=self.since_us,
             held=held,
+            passed=self.passed,
             sent=self.sent,
             one_by_one=self.one_by_one,
             proved_again=self.proved_again,

@@ -387,8 +387,10 @@ class HeldField:
     """A field of an undone event that is held."""
 
     field: str
-    held_by: str  # command_id of the hold or pause
+    held_by: str  # command_id of the hold or pause, or name of a guard rail
     never_sent: bool = False  # no call of this process has carried the value
+    guard: str | None = None  # the guard rail that waits for a decision on it, also while a command holds it
+    guarded_at_us: int | None = None  # since when a guard rail does
 
 
 @quick
@@ -415,6 +417,7 @@ class Undone:
     announced: Announced = Announced.NONE
     held: tuple[HeldField, ...] = ()
     held_by: str | None = None  # of the last result HELD
+    passed: tuple[str, ...] = ()  # guard rails that do not judge it again
     command_id: str | None = None  # of the command that had it processed
     times_seen: int
     attributes: Mapping[str, str] = field(default_factory=dict)

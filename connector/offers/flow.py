@@ -36,7 +36,6 @@ from connector.offers.ledger import OfferLane
 from connector.offers.outcomes import apply_answer
 from connector.offers.plan import OfferPlan
 from connector.offers.policy import OfferPolicy, OfferTerms
-from connector.offers.rails import Rail
 from connector.offers.results import Cleared, OfferOutput
 from connector.offers.window_rails import WindowRails
 from connector.reconciliation.events import UnitObserved
@@ -178,10 +177,10 @@ class OfferFlow:
             return
         for undone in state.undone:
             for held in undone.held:
-                if held.held_by in self._terms.policy.window_limits:
-                    self._windows.restored(
-                        Rail(held.held_by), state.input_partition, undone.source or "", undone.received_at_us
-                    )
+                rail = next((rail for rail in self._terms.policy.window_limits if rail == held.guard), None)
+                if rail is not None:
+                    since_us = held.guarded_at_us or undone.received_at_us
+                    self._windows.restored(rail, state.input_partition, undone.source or "", since_us)
 
     def load(self, key: str, stored: bytes | None) -> OfferLane:
         """Returns the lane of a state record, or a blank one for None.

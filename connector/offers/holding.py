@@ -14,7 +14,6 @@ read for the first time after the drop ends as well: after a crash, or when the 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from connector.contracts.codes import Code
 from connector.contracts.event_time import moment
@@ -24,10 +23,11 @@ from connector.controls.waiting import looks_again_at_us
 from connector.marketplace.offers import Field
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.events import Announced, FieldStatus, HeldField, Origin
-from connector.offers.ledger import FieldOutcome, KnownUnit, LedgerEntry, OfferLane, to_major
+from connector.offers.guard_rails import GuardRails
+from connector.offers.ledger import Asked, FieldOutcome, KnownUnit, LedgerEntry, OfferLane
 from connector.offers.offer_draft import OfferDraft
 from connector.offers.plan import PlanDraft, PlannedHold
-from connector.offers.rails import Rail, Tripped, tripped_by
+from connector.offers.rails import Tripped
 from connector.offers.refusal import Refusal, refuse
 from connector.offers.window_rails import NO_WINDOWS, WindowRails
 from connector.routing.table import Target
@@ -53,32 +53,34 @@ class Holding:
         self._plan = plan
         self._commands = commands
         self._fresh = fresh
-        self._windows = windows
+        self._rails = GuardRails(draft, commands, windows)
         self._last_drop_us = max((drop.at_us for drop in commands.drops), default=0)
         self._held: dict[tuple[str, Field], tuple[FieldOutcome, _Holder]] = {}  # by result id and field
 
     def end_dropped(self, row: EntryDraft, target: Target) -> None:
         """Ends the open fields of an entry that a drop concerns. No older event may be sent in their place."""
         entry = row.entry
+        self._rails.note_releases(row, target)
         if not entry.held and self._fresh.get(entry.result_id, entry.received_at_us) >= self._last_drop_us:
             return
         for asked in tuple(row.open):
-            fault = self._dropping(entry, asked.field, target)
+            fault = self._dropping(row, asked.field, target)
             if fault is None:
                 continue
             row.unit = self._draft.unit_of(row, target)
-            fact = self._draft.fact(row.unit, asked.field) if row.unit is not None else None
-            before = fact.value if fact is not None else None
-            self._draft.doubt(row, asked)
-            self._draft.end(row, asked.field, FieldStatus.SUPPRESSED, fault, before=before)
+            self._end(row, asked, fault)
 
-    def _dropping(self, entry: LedgerEntry, field: Field, target: Target) -> Refusal | None:
+    def _end(self, row: EntryDraft, asked: Asked, fault: Refusal) -> None:
+        fact = self._draft.fact(row.unit, asked.field) if row.unit is not None else None
+        before = fact.value if fact is not None else None
+        self._draft.doubt(row, asked)
+        self._draft.end(row, asked.field, FieldStatus.SUPPRESSED, fault, before=before)
+
+    def _dropping(self, row: EntryDraft, field: Field, target: Target) -> Refusal | None:
         """Returns why a field ends that a command dropped; None if none did."""
-        held = entry.held_field(field)
-        if held is not None and held.held_by in _RAILS:
-            decision = self._decision(held.held_by, entry, field, target.account, target.storefront)
-            if decision is not None and decision.state is ControlState.DROPPED:
-                return dropped_from(held.held_by, decision)
+        entry, held = row.entry, row.held_field(field)
+        if (fault := self._rails.dropped(row, field, target)) is not None:
+            return fault
         if held is not None and self._state_of(held) is ControlState.DROPPED:
             return dropped_by(self._commands.by_id[held.held_by])
         written_us = self._fresh.get(entry.result_id)
@@ -99,22 +101,24 @@ class Holding:
                 return dropped_by(command)
         return None
 
-    def holds(self, row: EntryDraft, field: Field, value: int, unit: KnownUnit, before: int | None) -> bool:
-        """Whether a field that would be sent now is held. ``before``: the value that the unit is known to hold.
+    def holds(self, row: EntryDraft, asked: Asked, value: int, unit: KnownUnit, before: int | None) -> bool:
+        """Whether a field that would be sent now is held, or ends because a person dropped what trips a guard rail.
 
-        Age and retry budget of a value that is not held any more count from now.
+        ``before``: the value that the unit is known to hold. Age and retry budget of a value that is not held any more
+        count from now.
         """
-        held = row.entry.held_field(field)
-        holder = self._holder(held, row.entry, field, value, unit, before)
+        field = asked.field
+        held = row.held_field(field)
+        holder = self._holder(held, row, field, value, unit, before)
+        if isinstance(holder, Refusal):
+            self._end(row, asked, holder)
+            return True
         if holder is None:
             if held is not None:
-                row.held = tuple(other for other in row.held if other.field != field)
+                row.let_go(field)
                 row.since_us = self._draft.now_us
             return False
-        if held is None or held.held_by != holder.name:
-            never_sent = row.entry.result_id in self._fresh if held is None else held.never_sent
-            others = (other for other in row.held if other.field != field)
-            row.held = (*others, HeldField(field=field, held_by=holder.name, never_sent=never_sent))
+        self._note(row, field, held, holder)
         outcome = FieldOutcome(field=field, status=FieldStatus.HELD, code=holder.fault.code, before=before)
         self._held[row.entry.result_id, field] = outcome, holder
         if holder.ends_at_us is not None:
@@ -137,62 +141,25 @@ class Holding:
                 outcomes = tuple(outcome for outcome, _ in held)
                 yield row.entry.result_id, PlannedHold(outcomes, row.unit, holders[0].name, holders[0].fault)
 
+    def _note(self, row: EntryDraft, field: Field, held: HeldField | None, holder: "_Holder") -> None:
+        """Stores with the entry what holds a field. A guard rail that waits for a decision stays noted."""
+        never_sent = row.entry.result_id in self._fresh if held is None else held.never_sent
+        guard, since_us = (None, None) if held is None else (held.guard, held.guarded_at_us)
+        if holder.is_rail:
+            guard, since_us = holder.name, since_us or self._draft.now_us
+        new = HeldField(field=field, held_by=holder.name, never_sent=never_sent, guard=guard, guarded_at_us=since_us)
+        if new != held:
+            row.hold(new)
+
     def _holder(
-        self, held: HeldField | None, entry: LedgerEntry, field: Field, value: int, unit: KnownUnit, known: int | None
-    ) -> "_Holder | None":
-        """Returns what holds a field: a command or, if there is none, a guard rail."""
-        command = self._command(held, entry, field, unit)
+        self, held: HeldField | None, row: EntryDraft, field: Field, value: int, unit: KnownUnit, known: int | None
+    ) -> "_Holder | Refusal | None":
+        """Returns what holds a field: a command or, if there is none, a guard rail; or why it ends."""
+        command = self._command(held, row.entry, field, unit)
         if command is not None:
             return _Holder(command.command_id, held_by(command), command.expires_at_us)
-        if entry.origin is Origin.RESEND:
-            return None  # it was accepted before
-        tripped = self._tripped(entry, field, value, unit, known)
-        return None if tripped is None else _Holder(tripped.rail, tripped.fault)
-
-    def _tripped(
-        self, entry: LedgerEntry, field: Field, value: int, unit: KnownUnit, known: int | None
-    ) -> Tripped | None:
-        """Returns the guard rail that holds a value; None if it trips none on which a person has not decided."""
-
-        def is_decided(rail: Rail) -> bool:
-            return self._decision(rail, entry, field, unit.account, unit.storefront) is not None
-
-        tripped = self._tripped_by_price(entry, value, unit, known) if field is Field.PRICE else None
-        if tripped is not None and not is_decided(tripped.rail):
-            return tripped
-        rail = Rail.CHANGED_PRICE_SHARE if field is Field.PRICE else Rail.ZEROED_SHARE
-        is_counted = field is Field.PRICE or (field is Field.STOCK and value == 0)
-        if not is_counted or rail not in self._windows.limits or is_decided(rail):
-            return None
-        lane = self._draft.before
-        return self._windows.tripped_by(
-            rail, lane.partition, entry.order.source, lane.ean, self._draft.now_us, self._commands
-        )
-
-    def _tripped_by_price(self, entry: LedgerEntry, value: int, unit: KnownUnit, known: int | None) -> Tripped | None:
-        terms, field = self._draft.terms, Field.PRICE
-        rails = terms.policy.price_rails.get(entry.target_id or "")
-        if rails is None:
-            return None
-        exponent = terms.exponent(unit.storefront)
-        was = None if known is None else to_major(field, known, exponent)
-        price, currency = to_major(field, value, exponent), terms.currency(unit.storefront) or ""
-        return tripped_by(rails.of(entry.attributes), price, was, currency)
-
-    def _decision(
-        self, rail: str, entry: LedgerEntry, field: Field, account: str, storefront: str
-    ) -> ControlCommand | None:
-        """Returns the decision of a person on a field that a guard rail holds; None while there is none."""
-        return self._commands.decision_on(
-            rail,
-            entry.received_at_us,
-            account=account,
-            target_id=entry.target_id,
-            storefront=storefront,
-            ean=self._draft.before.ean,
-            attributes=entry.attributes,
-            field=field,
-        )
+        tripped = self._rails.tripped(row, field, value, unit, known)
+        return _Holder(tripped.rail, tripped.fault, is_rail=True) if isinstance(tripped, Tripped) else tripped
 
     def _command(
         self, held: HeldField | None, entry: LedgerEntry, field: Field, unit: KnownUnit
@@ -221,9 +188,7 @@ class _Holder:
     name: str
     fault: Refusal
     ends_at_us: int | None = None
-
-
-_RAILS: Final = frozenset(rail.value for rail in Rail)
+    is_rail: bool = False
 
 
 def _is_due(entry: LedgerEntry, holders: Iterable[_Holder]) -> bool:
@@ -267,15 +232,4 @@ def dropped_by(command: ControlCommand) -> Refusal:
         command_id=command.command_id,
         by=command.changed_by or "someone",
         reason=command.reason or "no reason given",
-    )
-
-
-def dropped_from(rail: str, decision: ControlCommand) -> Refusal:
-    """Returns why a field that a guard rail held ends without being sent."""
-    return refuse(
-        Code.GUARD_DROPPED,
-        rail=rail,
-        command_id=decision.command_id,
-        by=decision.issued_by,
-        reason=decision.reason or "no reason given",
     )

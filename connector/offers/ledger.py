@@ -143,6 +143,7 @@ class LedgerEntry:
     announced: Announced = Announced.NONE
     held: tuple[HeldField, ...] = ()  # the open fields that are held, or whose hold is over and not yet noticed
     held_by: str | None = None  # command_id in the last result HELD
+    passed: tuple[str, ...] = ()  # guard rails that have counted it or that a person has released it from
     command_id: str | None = None  # of the command that had it processed
     origin: Origin = Origin.LIVE
     times_seen: int = 1

@@ -4,7 +4,7 @@ A rail is compared when the price would be sent: with what the marketplace is kn
 event's target and attributes. So a newer price within the limits takes the place of a held one, and is sent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -71,20 +71,20 @@ class Tripped:
     fault: Refusal
 
 
-def tripped_by(limits: PriceLimits, price: Decimal, known: Decimal | None, currency: str) -> Tripped | None:
-    """Returns the rail that a price trips; None if it may be sent.
+def tripped_by(limits: PriceLimits, price: Decimal, known: Decimal | None, currency: str) -> Iterator[Tripped]:
+    """Yields every rail that a price trips: floor or ceiling first, then the step.
 
     ``known``: what the marketplace holds; None or zero: there is no step to compare.
     """
     shown = {"price": price, "currency": currency}
     if limits.floor is not None and price < limits.floor:
-        return Tripped(Rail.PRICE_FLOOR, refuse(Code.PRICE_BELOW_FLOOR, floor=limits.floor, **shown))
+        yield Tripped(Rail.PRICE_FLOOR, refuse(Code.PRICE_BELOW_FLOOR, floor=limits.floor, **shown))
     if limits.ceiling is not None and price > limits.ceiling:
-        return Tripped(Rail.PRICE_CEILING, refuse(Code.PRICE_OVER_RAIL, ceiling=limits.ceiling, **shown))
+        yield Tripped(Rail.PRICE_CEILING, refuse(Code.PRICE_OVER_RAIL, ceiling=limits.ceiling, **shown))
     if limits.step_pct is None or not known:
-        return None
+        return
     step_pct = float(abs(price - known) * 100 / known)
     if step_pct <= limits.step_pct:
-        return None
+        return
     words = {"known": known, "step": f"{step_pct:.1f}", "limit": f"{limits.step_pct:g}"}
-    return Tripped(Rail.PRICE_STEP, refuse(Code.PRICE_STEP_TOO_LARGE, **words, **shown))
+    yield Tripped(Rail.PRICE_STEP, refuse(Code.PRICE_STEP_TOO_LARGE, **words, **shown))

@@ -36,6 +36,7 @@ class _Window:
 
     seen: dict[str, int] = field(default_factory=dict)  # EAN -> when it was counted, oldest first
     tripped_at_us: int | None = None
+    stopped: tuple[int, int] | None = None  # from when to when it was tripped before a person decided
 
     def forget_until(self, until_us: int) -> None:
         while self.seen and self.seen[first := next(iter(self.seen))] <= until_us:
@@ -65,6 +66,16 @@ class WindowRails:
         window = self._window(rail, partition, source)
         window.tripped_at_us = max(held_since_us, window.tripped_at_us or 0)
 
+    def stopped_at(self, rail: Rail, partition: int, source: str, at_us: int) -> bool:
+        """Whether the rail is tripped since that time or earlier, or was tripped then and a person has decided since.
+
+        Only the last time before the present one is known, and none from before the start of the process.
+        """
+        window = self._window(rail, partition, source)
+        if window.tripped_at_us is not None and window.tripped_at_us <= at_us:
+            return True
+        return window.stopped is not None and window.stopped[0] <= at_us <= window.stopped[1]
+
     def tripped_by(
         self, rail: Rail, partition: int, source: str, ean: str, now_us: int, commands: CommandsInForce
     ) -> Tripped | None:
@@ -77,8 +88,9 @@ class WindowRails:
         if limit is None:
             return None
         window = self._window(rail, partition, source)
-        if window.tripped_at_us is not None and _is_decided(rail, window.tripped_at_us, commands):
-            window.tripped_at_us = None
+        tripped_at_us = window.tripped_at_us
+        if tripped_at_us is not None and (until_us := _decided_at_us(rail, tripped_at_us, commands)) is not None:
+            window.stopped, window.tripped_at_us = (tripped_at_us, until_us), None
             window.seen.clear()
         window.forget_until(now_us - us(limit.window_s))
         if ean in window.seen:
@@ -118,8 +130,12 @@ class WindowRails:
         return self._windows.setdefault((partition, rail, source), _Window())
 
 
-def _is_decided(rail: Rail, tripped_at_us: int, commands: CommandsInForce) -> bool:
-    return any(command.decides(rail, tripped_at_us) and command.scope == CommandScope() for command in commands.guards)
+def _decided_at_us(rail: Rail, tripped_at_us: int, commands: CommandsInForce) -> int | None:
+    """Returns the time of the newest decision on a whole rail since it was tripped; None if there is none."""
+    for command in commands.guards:
+        if command.decides(rail, tripped_at_us) and command.scope == CommandScope():
+            return command.issued_at_us
+    return None
 
 
 NO_WINDOWS: Final = WindowRails({}, 1)

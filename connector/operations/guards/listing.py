@@ -60,8 +60,8 @@ def _held(state: OfferState) -> Iterator[tuple[tuple[str, str, str], int]]:
     """Yields the group of each field that a guard rail holds, and when its event was read."""
     for undone in state.undone:
         for held in undone.held:
-            if held.held_by in _RAILS:
-                yield (held.held_by, undone.target_id, undone.source or ""), undone.received_at_us
+            if held.guard in _RAILS:
+                yield (held.guard, undone.target_id, undone.source or ""), undone.received_at_us
 
 
 def show(console: Console, groups: list[HeldGroup]) -> None:

@@ -325,7 +325,7 @@ class _Asked:
 
     def _undone(self, undone: Undone, state: OfferState) -> WaitingEvent:
         ended = {one.field for one in undone.ended}
-        held = dict.fromkeys(one.held_by for one in undone.held)
+        held = dict.fromkeys(name for one in undone.held for name in (one.held_by, one.guard) if name is not None)
         account, storefront = self._places.get(undone.target_id, ("", ""))
         checks = (
             miss.next_check_at_us

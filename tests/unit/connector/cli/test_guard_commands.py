@@ -69,7 +69,7 @@ def undone(held_by: str, *, source: str = "feed", received_at_us: int = 5_000_00
         source=source,
         received_at_us=received_at_us,
         since_us=0,
-        held=(HeldField(field="price", held_by=held_by),),
+        held=(HeldField(field="price", held_by="pause-1", guard=held_by),),
         times_seen=1,
     )
 

@@ -66,6 +66,17 @@ class GuardedShop:
             offer.flow = self.flow
             offer.restart()
 
+    def pause(self) -> None:
+        self.desk.now_us = self.now_us
+        self.desk.give("pause-1", kind=ControlKind.PAUSE)
+        self.review()
+
+    def end_pause(self) -> None:
+        self.now_us += SECOND
+        self.desk.now_us = self.now_us
+        self.desk.release("pause-1")
+        self.review()
+
     def decide(self, state: ControlState, **scope: Any) -> None:
         self.now_us += 10 * SECOND
         self.desk.now_us = self.now_us
@@ -79,6 +90,10 @@ class GuardedShop:
                 issued_at_us=self.now_us,
             )
         )
+        self.review()
+
+    def review(self) -> None:
+        """Has all lanes decided again."""
         self.now_us += SECOND
         for offer in self.offers:
             offer.now_us = max(offer.now_us, self.now_us)
@@ -206,6 +221,78 @@ def test_a_new_process_starts_an_unfinished_window_anew() -> None:
     shop.restart()
 
     assert shop.zero(*range(10, 20)) == [10, 11, 12, 13]
+
+
+def test_a_new_process_goes_on_holding_after_a_pause() -> None:
+    shop = GuardedShop(ZEROED)
+    shop.zero(*range(20))
+    shop.pause()
+    shop.restart()
+    shop.end_pause()
+
+    assert shop.wanted == []
+    assert shop.zero(20, 21) == []
+
+
+def test_a_stock_of_zero_that_waits_for_its_answer_is_counted_once() -> None:
+    shop = GuardedShop(ZEROED)
+    for number in range(10):
+        shop.now_us += 300 * SECOND
+        shop.heard(number, stock=0)
+    assert shop.wanted == list(range(10))
+    shop.now_us += 3_600 * SECOND
+    shop.review()
+
+    assert shop.wanted == list(range(10))
+    assert shop.zero(30) == [30]
+
+
+def test_a_new_process_does_not_count_again_what_waits_for_its_answer() -> None:
+    shop = GuardedShop(ZEROED)
+    for number in range(10):
+        shop.now_us += 300 * SECOND
+        shop.heard(number, stock=0)
+    shop.restart()
+    shop.review()
+
+    assert shop.wanted == list(range(10))
+
+
+def test_a_zero_that_the_marketplace_has_is_not_counted_when_it_is_sent_again() -> None:
+    shop = GuardedShop(ZEROED)
+    for number in range(20):
+        shop.now_us += 200 * SECOND
+        assert shop.zero(number) == [number]
+    shop.now_us += 86_400 * SECOND
+
+    assert shop.zero(*range(20)) == list(range(20))
+    assert shop.zero(30) == [30]
+
+
+def test_a_drop_ends_what_a_stopped_source_sent_before_it_and_a_pause_kept_from_being_judged() -> None:
+    shop = GuardedShop(ZEROED)
+    shop.zero(*range(20))
+    shop.now_us += SECOND
+    shop.pause()
+    for number in range(20, 30):
+        shop.heard(number, stock=0)
+    shop.heard(30, source="till", stock=0)
+    shop.decide(ControlState.DROPPED)
+    shop.end_pause()
+
+    assert shop.wanted == [30]
+    assert (shop.offers[25].last.status, shop.offers[25].last.code) == ("SUPPRESSED", "GUARD_DROPPED")
+
+
+def test_a_release_does_not_concern_what_a_pause_kept_from_being_judged() -> None:
+    shop = GuardedShop(ZEROED)
+    shop.pause()
+    for number in range(20):
+        shop.heard(number, stock=0)
+    shop.decide(ControlState.RELEASED)
+    shop.end_pause()
+
+    assert shop.wanted == [0, 1, 2, 3]
 
 
 def test_changed_prices_are_counted_by_a_rail_of_their_own() -> None:
