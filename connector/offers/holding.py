@@ -4,8 +4,8 @@ Only what would be sent now is held: an event that ends as UNCHANGED or SUPERSED
 open, so newer events take its place; what holds it is stored with the entry, and holds it until that command is over,
 whatever other commands come.
 
-A guard rail holds a field as long as it trips it, until a person decides. The rail stays noted while a command holds the
-field as well.
+A guard rail holds a field as long as it trips it, until a person decides. The rail stays noted while a command holds
+the field as well.
 
 A drop ends every field that the command covers and that was pending then: those that were held, and those that were
 not, for instance because their offer is not listed yet. An event that was written while the command was in force and is
