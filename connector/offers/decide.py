@@ -37,6 +37,7 @@ from connector.offers.policy import OfferTerms
 from connector.offers.refusal import Refusal, refuse
 from connector.offers.resend import Comparison
 from connector.offers.stock import offered, refused_above
+from connector.offers.unaccepted import cell_of, newer_than
 from connector.offers.watermarks import newer_mark
 from connector.offers.window_rails import NO_WINDOWS, WindowRails
 from connector.routing.table import Target
@@ -131,7 +132,7 @@ class _OfferDecision:
             case Proven(unit):
                 row.unit = unit
                 for asked in row.open:
-                    self._cells.setdefault(_cell_of(unit, asked.field), []).append((row, asked))
+                    self._cells.setdefault(cell_of(unit, asked.field), []).append((row, asked))
             case Unclear():
                 self._end_unclear(row, identity, target)
             case Waiting() | Missing() if row.entry.is_compared:
@@ -203,13 +204,18 @@ class _OfferDecision:
         self._ownership.plan_releases()
 
     def _sort_marks(self) -> None:
-        """Sorts the watermarks into cells by the units known now: events may select one unit in several ways."""
+        """Sorts the watermarks into cells by the units known now: events may select one unit in several ways.
+
+        They decide nothing between live events if all sources are ordered by time.
+        """
+        if not self._terms.policy.mixes_orders:
+            return
         for mark in self._lane.marks:
             cell: _Cell = (mark.field, *mark.selectors)
             if (target := self._terms.routing.find(mark.selectors[0])) is not None:
                 identity = resolve(self._lane, target.account, target.storefront, mark, self._now_us)
                 if isinstance(identity, Proven):
-                    cell = _cell_of(identity.unit, mark.field)
+                    cell = cell_of(identity.unit, mark.field)
             self._marks.setdefault(cell, []).append(mark)
 
     def _loses_for_certain(self, loser: tuple[EntryDraft, Asked], winner: tuple[EntryDraft, Asked]) -> bool:
@@ -241,6 +247,10 @@ class _OfferDecision:
         if known is not None and known.order is not None and known.order > order:
             itself = total is None and is_of_event(known, row.entry)
             return None if itself else known.order
+        if row.entry.origin is Origin.REPLAY and row.unit is not None and self._lane.marks:
+            newer = newer_than(self._lane, row.entry, row.unit, asked.field, order, self._terms, self._now_us)
+            if newer is not None:
+                return newer
         if total is not None or row.entry.is_compared:
             return None  # of a comparison: a later event of its line may have ended without being accepted
         return self._newer_mark(row, asked)
@@ -249,7 +259,7 @@ class _OfferDecision:
         """Returns a newer order among the field's watermarks; those of locations concern their location only."""
         if not self._marks:
             return None
-        cell = _cell_of(row.unit, asked.field) if row.unit is not None else (asked.field, *row.entry.selectors)
+        cell = cell_of(row.unit, asked.field) if row.unit is not None else (asked.field, *row.entry.selectors)
         marks = [mark for mark in self._marks.get(cell, ()) if mark.location is None]
         return newer_mark(marks, row.entry.order)
 
@@ -306,6 +316,8 @@ class _OfferDecision:
         if (fault := self._refused(unit, total, is_fulfilled=bool(by_marketplace))) is not None:
             self._draft.end(row, field, FieldStatus.REJECTED, fault, before=before)
         elif (newer := self._late_for(row, asked, total, known)) is not None:
+            if entry.origin is Origin.REPLAY and entry.received_at_us < self._now_us:
+                self._draft.doubt(row, asked, newer=newer)  # a newer event was refused while this one was sent
             self._end_superseded(row, field, newer, self._result_id_of(newer), before=before)
         elif entry.is_compared:
             if self._comparison.differs(row, asked, unit):
@@ -387,10 +399,3 @@ def _is_to_be_announced(entry: LedgerEntry, miss: Miss) -> bool:
     if entry.asked_again:
         return (miss.looked_at_us or 0) >= entry.received_at_us
     return entry.announced is not Announced.NOT_FOUND
-
-
-def _cell_of(unit: KnownUnit, field: Field) -> _Cell:
-    """Returns the cell of a unit's field; units of one offer id share the cell of their stock."""
-    if field is Field.STOCK and unit.offer_id is not None:
-        return (field, unit.account, unit.offer_id)
-    return (field, unit.unit_id)

@@ -199,9 +199,10 @@ class Located:
 class Watermark:
     """The newest event of a line that was read for a field.
 
-    A line is one source ordered by sequence, or all sources ordered by time. Watermarks are kept only if some source is
-    not ordered by time, and whatever the event's outcome: an older event of the line stays late, even after an event of
-    another line has won the field.
+    A line is one source ordered by sequence, or all sources ordered by time. If some source is not ordered by time,
+    watermarks are kept whatever the event's outcome: an older event of the line stays late, even after an event of
+    another line has won the field. Otherwise they are kept only of events that ended without being accepted, and make
+    only those late that are read again (``unaccepted``).
     """
 
     selectors: Selectors

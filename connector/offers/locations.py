@@ -45,7 +45,7 @@ def count(
         (row.location, row.stock, row.order.offset) == (location, max(0, asked.value), entry.offset) for row in rows
     ):
         return lane, entry  # stored by this very event, possibly under another time by an earlier version
-    rival = _newer(lane, entry, location, rows)
+    rival = _newer(lane, entry, location, rows, terms)
     if rival is not None:
         newer = result_id(terms.cluster_id, terms.topic, entry.partition, rival.offset)
         late = out_of_order(entry.order, rival)
@@ -57,9 +57,12 @@ def count(
     return replace(lane, locations=(*kept, counted)), entry
 
 
-def _newer(lane: OfferLane, entry: LedgerEntry, location: str | None, rows: list[Located]) -> Recency | None:
+def _newer(
+    lane: OfferLane, entry: LedgerEntry, location: str | None, rows: list[Located], terms: OfferTerms
+) -> Recency | None:
     """Returns the newer order that makes the stock of a location late; None if it is not late."""
-    if (marked := newer_mark(marks_at(lane, entry, location), entry.order)) is not None:
+    marks = marks_at(lane, entry, location) if terms.policy.mixes_orders else ()
+    if (marked := newer_mark(marks, entry.order)) is not None:
         return marked
     last = newest([*(row.order for row in rows if row.location in (location, None)), entry.order])
     return None if last == entry.order else last
@@ -79,7 +82,7 @@ def total_for(lane: OfferLane, entry: LedgerEntry, asked: Asked) -> Total | None
     if not located:
         return None
     order = replace(newest([row.order for row in rows]), offset=max(row.order.offset for row in rows))
-    if lane.marks:
+    if any(mark.order.by is not EventOrder.EVENT_TIME for mark in lane.marks):
         order = replace(
             order, by=EventOrder.LOG
         )  # stocks of several lines make up one total, which the last event read has completed

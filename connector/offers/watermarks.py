@@ -22,22 +22,25 @@ MARKS = 64
 def mark(lane: OfferLane, entry: LedgerEntry, location: str | None, terms: OfferTerms) -> OfferLane:
     """Returns the lane with the watermarks of a new entry's open fields.
 
-    It has none if all sources are ordered by time, because they then decide nothing.
+    It gets none if all sources are ordered by time, because they then decide nothing between live events.
     """
-    if not terms.policy.mixes_orders:
-        return replace(lane, marks=()) if lane.marks else lane
-    if entry.order.by is EventOrder.LOG:
+    if not terms.policy.mixes_orders or entry.order.by is EventOrder.LOG:
         return lane
-    marks = lane.marks
     for asked in entry.open:
         of = location if asked.field is Field.STOCK else None
-        new = Watermark(selectors=entry.selectors, location=of, field=asked.field, order=entry.order)
-        old = next((one for one in marks if one.is_of(new)), None)
-        if old is None or new.order > old.order:
-            marks = (*(one for one in marks if one is not old), new)
+        lane = with_mark(lane, Watermark(selectors=entry.selectors, location=of, field=asked.field, order=entry.order))
+    return lane
+
+
+def with_mark(lane: OfferLane, new: Watermark) -> OfferLane:
+    """Returns the lane with a watermark, unless it has a newer one of the same line."""
+    old = next((one for one in lane.marks if one.is_of(new)), None)
+    if old is not None and not new.order > old.order:
+        return lane
+    marks = (*(one for one in lane.marks if one is not old), new)
     if len(marks) > MARKS:
         marks = tuple(sorted(marks, key=_offset)[-MARKS:])
-    return lane if marks is lane.marks else replace(lane, marks=marks)
+    return replace(lane, marks=marks)
 
 
 def newer_mark(marks: Sequence[Watermark], order: Recency) -> Recency | None:

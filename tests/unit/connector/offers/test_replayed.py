@@ -1,5 +1,6 @@
 """Events that a replay reads again: what is true is not written, older never wins, and results name the replay."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,13 +9,18 @@ from hypothesis import strategies as st
 
 from connector.controls.commands import CommandScope, ControlCommand, ControlKind, ControlState
 from connector.controls.in_force import CommandsInForce, DroppedHold
-from connector.marketplace.offers import Refused
+from connector.mappings.in_use import MappingsInUse
+from connector.marketplace.offers import Field, LookUp, Refused
+from connector.offers.event_order import EventOrder
 from connector.offers.events import OfferWithdrawn, Origin, Replayed, Status
+from connector.offers.policy import Locations, OfferPolicy
+from connector.routing.table import Routing
 from streams.flow import BACKGROUND, Told
+from streams.frozen import replace
 from tests.harness.effort import examples
-from tests.harness.offer_harness import EAN, START_US, TOPICS, OfferHarness, flow_of, unit
+from tests.harness.offer_harness import DE, EAN, REFERENCE, START_US, TOPICS, OfferHarness, flow_of, unit
 from tests.unit.connector.offers.model import InputRecord
-from tests.unit.connector.offers.test_random import GENTLE, OfferHistory, event_of, play, records
+from tests.unit.connector.offers.test_random import GENTLE, OUTCOMES, OfferHistory, _id, event_of, play, records
 
 REPLAY = "replay-1"
 REFUSED = Refused(code="V", http_status=400, type=None, message="no")
@@ -178,6 +184,144 @@ def test_a_tombstone_that_has_taken_effect_changes_nothing(newer: str | None) ->
     assert shop.flow.store(shop.lane) == before
 
 
+# ---- newer events that were not accepted ----------------------------------------------------------------------------
+
+OFF = replace(DE, enabled=False)
+ON = MappingsInUse(routing=Routing.of((DE,)), reference=REFERENCE)
+
+
+def switched_off() -> tuple[OfferHarness, SimpleNamespace]:
+    """Returns a lane that knows unit 7, whose target is off; and where its mappings are set."""
+    mappings = SimpleNamespace(in_use=ON)
+    shop = OfferHarness(flow_of(DE, mappings=mappings)).known(unit(7, stock=2, offer_id="o"))
+    mappings.in_use = replace(ON, routing=Routing.of((OFF,)))
+    return shop, mappings
+
+
+@pytest.mark.parametrize("reload", [False, True])
+@pytest.mark.parametrize("named", [{}, {"offer_id": "o"}, {"unit_id": 7}])
+def test_a_value_is_not_sent_if_a_newer_one_was_suppressed(named: dict[str, Any], reload: bool) -> None:
+    shop, mappings = switched_off()
+    shop.event(stock=50, at=10, offset=5)
+    newest = shop.event(stock=1, at=20, offset=6, **named)
+    mappings.in_use = ON
+    if reload:
+        shop.lane = shop.flow.load(EAN, shop.flow.store(shop.lane).value)
+
+    replay(shop, stock=50, at=10, offset=5)
+
+    assert shop.wants == ()
+    assert replayed_origin(shop) == ("SUPERSEDED", "REPLAY", REPLAY)
+    assert shop.last.fields[0].superseded_by == newest
+
+    replay(shop, stock=1, at=20, offset=6, **named)
+    shop.accept(offer_id="o")
+
+    assert replayed_origin(shop) == ("APPLIED", "REPLAY", REPLAY)
+    assert shop.lane.marks == (), "the unit's fact has the order by now"
+
+
+def test_a_value_is_not_sent_if_a_newer_one_was_refused_by_the_marketplace() -> None:
+    shop = OfferHarness(flow_of()).known(unit(7))
+    shop.event(price="11.00", at=10, offset=5)
+    shop.refuse(REFUSED)
+    shop.event(price="12.00", at=20, offset=6)
+    shop.refuse(REFUSED)
+
+    replay(shop, price="11.00", at=10, offset=5)
+
+    assert shop.wants == ()
+    assert replayed_origin(shop) == ("SUPERSEDED", "REPLAY", REPLAY)
+
+
+def test_a_value_is_not_sent_if_the_look_up_for_a_newer_one_failed() -> None:
+    shop = OfferHarness(flow_of())
+    shop.event(price="11.00", at=10, offset=5)
+    shop.give_up("lookup:de")
+    shop.event(price="12.00", at=20, offset=6)
+    shop.give_up("lookup:de")
+
+    replay(shop, price="11.00", at=10, offset=5)
+    shop.found(unit(7))
+
+    assert shop.wants == ()
+    assert replayed_origin(shop) == ("SUPERSEDED", "REPLAY", REPLAY)
+
+
+def test_a_value_is_not_sent_if_a_newer_one_was_not_valid() -> None:
+    shop = OfferHarness(flow_of()).known(unit(7))
+    shop.event(price="11.00", at=10, offset=5)
+    shop.refuse(REFUSED)
+    shop.event(price="-1.00", at=20, offset=6)
+
+    replay(shop, price="11.00", at=10, offset=5)
+
+    assert shop.wants == ()
+    assert replayed_origin(shop) == ("SUPERSEDED", "REPLAY", REPLAY)
+
+
+def test_an_event_from_the_future_makes_no_replayed_event_late() -> None:
+    shop = OfferHarness(flow_of()).known(unit(7))
+    shop.event(price="11.00", at=10, offset=5)
+    shop.refuse(REFUSED)
+    shop.event(price="12.00", at=1_000_000, offset=6)
+    assert shop.last.status is Status.REJECTED
+
+    replay(shop, price="11.00", at=10, offset=5)
+
+    assert shop.kinds == ["update:de"]
+
+
+def test_an_older_live_event_is_still_sent_after_a_newer_one_was_refused() -> None:
+    shop = OfferHarness(flow_of()).known(unit(7))
+    shop.event(price="12.00", at=20, offset=5)
+    shop.refuse(REFUSED)
+
+    shop.event(price="11.00", at=10, offset=6)
+
+    assert shop.kinds == ["update:de"]
+
+
+def test_another_field_is_not_late() -> None:
+    shop, mappings = switched_off()
+    shop.event(stock=1, at=10, offset=5)
+    shop.event(price="12.00", at=20, offset=6)
+    mappings.in_use = ON
+
+    replay(shop, stock=1, at=10, offset=5)
+    shop.accept(offer_id="o")
+
+    assert replayed_origin(shop) == ("APPLIED", "REPLAY", REPLAY)
+
+
+@pytest.mark.parametrize("order", list(EventOrder))
+def test_the_log_and_sequences_make_replayed_events_late_in_the_same_way(order: EventOrder) -> None:
+    shop = OfferHarness(flow_of(policy=OfferPolicy(order_by_source={"erp": order}))).known(unit(7))
+    for offset in (5, 6):
+        shop.event(price=f"{offset}.00", at=offset, offset=offset, sequence=offset, source="erp")
+        shop.refuse(REFUSED)
+
+    replay(shop, price="5.00", at=5, offset=5, sequence=5, source="erp")
+    assert shop.wants == ()
+    assert replayed_origin(shop) == ("SUPERSEDED", "REPLAY", REPLAY)
+
+    replay(shop, price="6.00", at=6, offset=6, sequence=6, source="erp")
+    shop.accept()
+    assert replayed_origin(shop) == ("APPLIED", "REPLAY", REPLAY)
+
+
+def test_stock_of_a_location_is_replayed_with_the_newest_of_every_other() -> None:
+    shop = OfferHarness(flow_of(policy=OfferPolicy(locations=Locations.SUM))).known(unit(7))
+    shop.event(stock=13, at=10, offset=5, location="A")
+    shop.refuse(REFUSED)
+    shop.event(stock=4, at=20, offset=6, location="B")
+    shop.refuse(REFUSED)
+
+    replay(shop, stock=13, at=10, offset=5, location="A")
+
+    assert shop.want("update:de").body.values == {Field.STOCK: 17}
+
+
 # ---- any part of any history ----------------------------------------------------------------------------------------
 
 
@@ -238,3 +382,47 @@ def facts(history: OfferHistory) -> dict[tuple[int, str], tuple[int | None, int 
         for unit in history.lane.units
         for field, fact in unit.facts.items()
     }
+
+
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(records(), st.data())
+def test_a_replay_never_wants_a_value_older_than_the_newest_read_event_of_the_field(
+    said: list[InputRecord], data: st.DataObject
+) -> None:
+    """Whatever became of the newest event: it may have been refused, or its look-up may have failed."""
+    history = play(said, data, OUTCOMES)
+    read = [one for one in history.said if one.values is not None and not _is_withdrawn(one, history.said)]
+    start = data.draw(st.integers(0, len(history.said)))
+    part = history.said[start : data.draw(st.integers(start, len(history.said)))]
+
+    for one in part:
+        tell(history, one)
+        for _ in range(data.draw(st.integers(0, 2))):
+            check_wants(history, read)
+            if ready := history.may_send():
+                history.in_flight.append(ready[0])
+                history.answer(ready[0], data.draw(st.sampled_from(GENTLE)))
+    for _ in range(20):
+        check_wants(history, read)
+        if not (ready := history.may_send()):
+            break
+        history.in_flight.append(ready[0])
+        history.answer(ready[0], "accepted")
+
+
+def _is_withdrawn(one: InputRecord, said: list[InputRecord]) -> bool:
+    return any(other.values is None and other.order > one.order for other in said)
+
+
+def check_wants(history: OfferHistory, read: list[InputRecord]) -> None:
+    for want in history.wants:
+        if isinstance(want.body, LookUp):
+            continue
+        for carried in want.body.carried:
+            mine = next(one for one in history.said if _id(one) == carried.result_id)
+            same = (one for one in read if _selected(one) == _selected(mine) and carried.field in (one.values or {}))
+            assert mine.order == max(one.order for one in same), f"{mine} is not the newest"
+
+
+def _selected(one: InputRecord) -> tuple[str | None, str | None, str | None, int | None]:
+    return one.target_id, one.condition, one.offer_id, one.unit_id
