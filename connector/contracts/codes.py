@@ -54,6 +54,8 @@ class Code(StrEnum):
     NOTHING_ACCEPTED = "NOTHING_ACCEPTED"
     DIFFERS = "DIFFERS"
     STOCK_NOT_RAISED = "STOCK_NOT_RAISED"
+    COMMAND_OVER = "COMMAND_OVER"
+    REPAIR_OUTDATED = "REPAIR_OUTDATED"
     # held by a command
     HELD_BY_PERSON = "HELD_BY_PERSON"
     PAUSED = "PAUSED"
@@ -316,6 +318,15 @@ TABLE: Mapping[Code, CodeText] = {
         "name stock, so it was not raised",
         advice="Sales lower the stock at the marketplace before the next event says so. If no sale explains it, "
         "`connector resend {ean} --field stock` sends the stock of the event again.",
+    ),
+    Code.COMMAND_OVER: CodeText(
+        sentence="{command_id} was over before this value was compared and accepted; it is not sent any more",
+        advice="Once nothing holds EAN {ean} back, `connector resend {ean}` compares it again.",
+    ),
+    Code.REPAIR_OUTDATED: CodeText(
+        sentence="The marketplace shows {shown} pieces now, fewer than the accepted {wanted}; the repair of a drift "
+        "was kept back meanwhile, and pieces may have been sold since, so the stock was not raised",
+        advice="If no sale explains it, `connector resend {ean} --field stock` sends the stock of the event again.",
     ),
     Code.HELD_BY_PERSON: CodeText(
         sentence="{by} holds this change until {until} ({command_id}): {reason}",

@@ -8,6 +8,7 @@ from connector.controls.commands import COMPARING, ControlCommand, ControlKind, 
 from connector.marketplace.call_kinds import CallKind
 from streams.control import ControlEffect, ControlRead, ControlRecord
 from streams.flow import BadRecord, NotYet, Now, Told
+from streams.frozen import replace
 
 ReportIgnored: TypeAlias = Callable[[ControlRecord, str], None]
 """Reports a record of the topic that is ignored, and why."""
@@ -216,15 +217,16 @@ def _in_force(commands: Iterable[ControlCommand], drops: Iterable[DroppedHold]) 
 
 
 def _effect(before: CommandsInForce, after: CommandsInForce, now_us: int) -> ControlEffect:
-    """Returns what changes: lanes are told of new comparisons, and reviewed after any other change."""
+    """Returns what changes: lanes are told of comparisons that begin or end, and reviewed after any other change."""
     new = (command for command_id, command in after.by_id.items() if command_id not in before.by_id)
+    ended = tuple(_told_of_end(before, after, now_us))
     changed = any(
         before.by_id.get(command_id) != after.by_id.get(command_id)
         and _kind(command_id, before, after) not in _OF_OTHERS
         for command_id in before.by_id.keys() | after.by_id.keys()
     )
     halted = after.stops_writes if before.stops != after.stops else None
-    return ControlEffect(review=changed, halted=halted, tells=tuple(_told(new, now_us)))
+    return ControlEffect(review=changed, halted=halted, tells=(*_told(new, now_us), *ended))
 
 
 def _told(commands: Iterable[ControlCommand], now_us: int) -> Iterator[Told]:
@@ -232,6 +234,17 @@ def _told(commands: Iterable[ControlCommand], now_us: int) -> Iterator[Told]:
     for command in commands:
         if command.kind in COMPARING and command.state_at(now_us) is ControlState.IN_FORCE:
             yield from (Told(lane=ean, message=Verify(command=command)) for ean in command.scope.eans)
+
+
+def _told_of_end(before: CommandsInForce, after: CommandsInForce, now_us: int) -> Iterator[Told]:
+    """Yields the messages of comparisons that a person has ended, so that what is left of them ends at once."""
+    for command in before.by_id.values():
+        now = after.by_id.get(command.command_id)
+        if command.kind not in COMPARING or command.state is not ControlState.IN_FORCE:
+            continue
+        if now is None or now.state_at(now_us) is not ControlState.IN_FORCE:
+            over = now or replace(command, state=ControlState.RELEASED)
+            yield from (Told(lane=ean, message=Verify(command=over)) for ean in command.scope.eans)
 
 
 def _kind(command_id: str, before: CommandsInForce, after: CommandsInForce) -> ControlKind:

@@ -355,6 +355,8 @@ class _OfferDecision:
         before = known.value if known is not None else None
         if self._holding is not None and self._holding.holds(row, asked, value, unit, before):
             return
+        if row.entry.origin is Origin.RESEND and not self._may_resend(row, field, unit):
+            return
         rank = rank_of(field, value, known, row.entry)
         if field is Field.STOCK and (
             self._look_ups.waits_for_links(unit, rank, row.since_us) or self._look_ups.newer_may_be_linked(order, unit)
@@ -367,6 +369,13 @@ class _OfferDecision:
             fact = accepted(self._draft.fact(member, field), value, order, row.entry.event_id, self._now_us)
             self._draft.put(member, field, fact)
         self._draft.end(row, field, FieldStatus.DRY_RUN, before=before, sent=value, code=clamped or Code.DRY_RUN)
+
+    def _may_resend(self, row: EntryDraft, field: Field, unit: KnownUnit) -> bool:
+        """Whether an accepted value that differs may be sent now, as far as time has passed since it was compared."""
+        asked = next(one for one in row.open if one.field is field)
+        if self._comparison.is_outdated(row, asked, unit):
+            return False
+        return row.entry.is_compared or not self._comparison.is_raised_by_repair(row, asked, unit)
 
     def _refused(self, unit: KnownUnit, total: Total | None, *, is_fulfilled: bool) -> Refusal | None:
         """Returns why a stock is rejected: the marketplace counts it itself, or the total is too high; None if not."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from connector.contracts.microseconds import us
 from connector.marketplace.offers import Field
 from connector.offers.events import Basis, DriftCause
+from connector.offers.field_knowledge import wanted_by_event
 from connector.offers.ledger import Fact, KnownUnit
 from connector.reconciliation.events import UnitObserved
 
@@ -18,12 +19,14 @@ def cause_of(
 ) -> DriftCause:
     """Returns why a field that held ``fact.value`` holds ``value`` now.
 
-    ``group``: the units that an update of the field changes. A unit that was last edited before the value was accepted
-    has lost the write. One that was edited after everything that is known to be accepted was edited by someone else.
+    ``group``: the units that an update of the field changes. One that shows the same value has moved this one only if
+    that is drift of its own, which is reported and repaired there. A unit that was last edited before the value was
+    accepted has lost the write. One that was edited after everything that is known to be accepted was edited by someone
+    else.
     """
     if field is Field.STOCK and is_sold(seen, fact, value):
         return DriftCause.SOLD
-    if field is Field.STOCK and any(_has(member, field, value) for member in group if member is not unit):
+    if field is Field.STOCK and any(_drifted_to(member, value) for member in group if member is not unit):
         return DriftCause.LINKED_UNIT
     if seen.changed_at_us is None:
         return DriftCause.UNKNOWN
@@ -40,9 +43,10 @@ def is_sold(seen: UnitObserved, fact: Fact, value: int) -> bool:
     return fact.value is not None and 0 < fact.value - value <= sold
 
 
-def _has(unit: KnownUnit, field: Field, value: int) -> bool:
-    fact = unit.facts.get(field)
-    return fact is not None and fact.value == value
+def _drifted_to(unit: KnownUnit, stock: int) -> bool:
+    """Whether a unit shows this stock, and an event that was accepted for it wants another one."""
+    fact = unit.facts.get(Field.STOCK)
+    return fact is not None and fact.value == stock and wanted_by_event(fact) not in (None, stock)
 
 
 def _last_write_us(unit: KnownUnit, group: Iterable[KnownUnit]) -> int:

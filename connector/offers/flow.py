@@ -321,14 +321,26 @@ class OfferFlow:
 
 
 def _added(before: OfferLane, after: OfferLane, cause: Cause) -> Mapping[str, int]:
-    """Returns the result ids of the entries that an event has added, with the timestamp of its record."""
+    """Returns the result ids of the entries that an event has added, with the timestamp of its record.
+
+    Also of those that no call can have carried before this turn: repairs that a sweep has added, and entries of a
+    command that a look-up has just compared.
+    """
+    known = {entry.result_id for entry in before.entries}
     match cause:
         case (
             Arrived(event=OfferChanged() | OfferWithdrawn() as event)
             | Told(message=Replayed(event=OfferChanged() | OfferWithdrawn() as event))
         ):
-            known = {entry.result_id for entry in before.entries}
             return {entry.result_id: event.record_time_us for entry in after.entries if entry.result_id not in known}
+        case Told(message=UnitObserved()):
+            return {entry.result_id: entry.received_at_us for entry in after.entries if entry.result_id not in known}
+        case Answered():
+            return {
+                entry.result_id: entry.received_at_us
+                for entry in before.entries
+                if entry.is_compared and resend.is_uncompared(before, entry)
+            }
         case _:
             return NOTHING_ADDED
 

@@ -24,6 +24,7 @@ from connector.offers.identity import (
 from connector.offers.ledger import FieldOutcome, KnownUnit, LedgerEntry, OfferLane
 from connector.offers.policy import OfferTerms
 from connector.offers.refusal import Refusal, refuse, refused_by_marketplace
+from connector.offers.resend import waits_for_look_up
 from streams.flow import Answered, GaveUp, Lost, Settled
 from streams.frozen import replace
 
@@ -219,14 +220,16 @@ def _meaning(lane: OfferLane, account: str, storefront: str, terms: OfferTerms) 
 def _not_looked(lane: OfferLane, look_up: OfferLookUp, fault: Refusal, terms: OfferTerms, now_us: int) -> OfferLane:
     """Returns the lane after a look-up that failed or was refused.
 
-    Fails the entries that need this storefront's units, except announced ones, which wait for their next check. Stock
-    of other storefronts is sent without waiting for linked units of this one.
+    Fails the entries that need this storefront's units, except announced ones, which wait for their next check; and
+    those that wait to be compared with what it would have shown. Stock of other storefronts is sent without waiting for
+    linked units of this one.
     """
     account, storefront = look_up.account, look_up.storefront
     meant = {
         e.result_id
         for e in _meaning(lane, account, storefront, terms)
-        if e.announced is not Announced.NOT_FOUND and not _is_proven(lane, e, terms, now_us)
+        if e.announced is not Announced.NOT_FOUND
+        and (not _is_proven(lane, e, terms, now_us) or waits_for_look_up(lane, e, now_us))
     }
     lane = _end_replays(_end_entries(lane, meant, FieldStatus.FAILED, fault), account, storefront, fault, terms)
     failed = Miss(

@@ -1,25 +1,28 @@
 """Compares accepted values with the marketplace by command (RESEND, VERIFY), and has those sent that differ. Pure.
 
 ``begin`` makes one entry for each event of each unit whose value was accepted, with the order of that event: newer
-events win as always. What is known of the unit counts as unproven, so that it is looked up first. ``Comparison`` then
-ends the fields that are as the events want, and those that must not be sent.
+events win as always. The compared values count as uncertain, so that the unit is looked up first; the unit stays proven
+for everything else. ``Comparison`` then ends the fields that are as the events want, and those that must not be sent.
 
-A command is carried out once: the lane remembers it until it expires, after which no process delivers it any more.
+A command is carried out once: the lane remembers it until it expires, after which no process delivers it any more. What
+has not ended when the command is over ends then.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from connector.contracts.codes import Code
 from connector.contracts.microseconds import us
 from connector.contracts.result_ids import result_id, result_id_of_command
-from connector.controls.commands import COMPARING_EXPIRES_S, CommandScope, ControlCommand, ControlKind
+from connector.controls.commands import COMPARING_EXPIRES_S, CommandScope, ControlCommand, ControlKind, ControlState
 from connector.controls.in_force import CommandsInForce
+from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Field
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.event_order import Recency
 from connector.offers.events import BegunCommand, FieldStatus, Origin
 from connector.offers.field_knowledge import doubted, group_of, newest_accepted, wanted_by_event
+from connector.offers.identity import OLD_S
 from connector.offers.ledger import Asked, Fact, KnownUnit, LedgerEntry, OfferLane, to_major
 from connector.offers.offer_draft import OfferDraft
 from connector.offers.plan import PlanDraft
@@ -43,14 +46,15 @@ def begin(lane: OfferLane, command: ControlCommand, terms: OfferTerms, now_us: i
     If no accepted event is concerned, there is one entry, and it is refused.
     """
     ends_at_us = command.ends_at_us or now_us + us(COMPARING_EXPIRES_S)
-    if now_us >= ends_at_us or any(begun.command_id == command.command_id for begun in lane.commands):
+    is_over = now_us >= ends_at_us or command.state_at(now_us) is not ControlState.IN_FORCE
+    if is_over or any(begun.command_id == command.command_id for begun in lane.commands):
         return lane
     entries = tuple(_entries(lane, command, terms, now_us)) or (_refused(lane, command, terms, now_us),)
     meant = {entry.unit_id for entry in entries}
     begun = BegunCommand(command_id=command.command_id, results=len(entries), expires_at_us=ends_at_us)
     return replace(
         lane,
-        units=tuple(_unproven(unit, now_us) if unit.unit_id in meant else unit for unit in lane.units),
+        units=_doubting(lane, entries, now_us),
         misses=tuple(
             replace(miss, next_check_at_us=min(miss.next_check_at_us, now_us))
             if any(_is_at(unit, miss.account, miss.storefront) for unit in lane.units if unit.unit_id in meant)
@@ -74,7 +78,18 @@ def _entries(lane: OfferLane, command: ControlCommand, terms: OfferTerms, now_us
                     asked = _asked(field, wanted_by_event(fact) or 0, target, terms)
                     by_event.setdefault((fact.order, fact.event_id), []).append(asked)
             for (order, event_id), fields in by_event.items():
-                yield _entry(lane, command, terms, now_us, target.id, unit, order, event_id, tuple(fields))
+                entry = _entry(lane, command, terms, now_us, target.id, unit, order, event_id, tuple(fields))
+                is_alone = sum(other.offset == order.offset for other, _ in by_event) == 1
+                yield entry if is_alone else _with_own_id(entry)
+
+
+def _with_own_id(entry: LedgerEntry) -> LedgerEntry:
+    """Returns one of several entries of an event with an id of its own.
+
+    The total of all locations has another order than the event that completed it, so it has its own entry.
+    """
+    fields = "/".join(sorted(asked.field.value for asked in entry.asked))
+    return replace(entry, result_id=result_id_of_command(entry.result_id, entry.command_id or "", fields))
 
 
 def _accepted(lane: OfferLane, unit: KnownUnit) -> Iterator[tuple[Field, Fact]]:
@@ -146,10 +161,21 @@ def _asked(field: Field, value: int, target: Target, terms: OfferTerms) -> Asked
     )
 
 
-def _unproven(unit: KnownUnit, now_us: int) -> KnownUnit:
-    """Returns the unit as one that must be looked up from now on before anything is decided for it."""
-    facts = {field: doubted(fact, now_us) for field, fact in unit.facts.items()}
-    return replace(unit, proved_at_us=0, facts=facts)
+def _doubting(lane: OfferLane, entries: Iterable[LedgerEntry], now_us: int) -> tuple[KnownUnit, ...]:
+    """Returns the lane's units with the compared values uncertain: only a look-up sent from now on shows them."""
+    compared = {(entry.unit_id, asked.field) for entry in entries for asked in entry.asked}
+    return tuple(
+        replace(
+            unit,
+            facts={
+                field: doubted(fact, now_us) if (unit.unit_id, field) in compared else fact
+                for field, fact in unit.facts.items()
+            },
+        )
+        if any(unit.unit_id == unit_id for unit_id, _ in compared)
+        else unit
+        for unit in lane.units
+    )
 
 
 def _covers(scope: CommandScope, target: Target) -> bool:
@@ -192,19 +218,39 @@ class Comparison:
         """
         fact = self._draft.fact(unit, asked.field)
         shown = fact.value if fact is not None and fact.certain else None
+        if shown is not None and shown == asked.value:
+            self._draft.end(row, asked.field, FieldStatus.UNCHANGED, before=shown)
+            return False
+        if self._is_over(row, asked, unit, shown):
+            return False
         if shown is None and len(row.entry.lookup_call_ids) < CALLS:
             self._plan.look_up(unit.account, unit.storefront, RANK, row.since_us, unit.condition)
             return False
-        if shown == asked.value:
-            self._draft.end(row, asked.field, FieldStatus.UNCHANGED, before=shown)
-            return False
         return self._may_send(row, asked, shown)
 
+    def _is_over(self, row: EntryDraft, asked: Asked, unit: KnownUnit, shown: int | None) -> bool:
+        """Whether the command is over; then ends the field. If it is not, has the lane woken when it will be.
+
+        A call may be under way unless the field was held before it could be sent: then the value becomes uncertain.
+        """
+        command_id = row.entry.command_id or ""
+        command = self._commands.by_id.get(command_id)
+        if command is not None and command.state_at(self._draft.now_us) is ControlState.IN_FORCE:
+            self._plan.wake(command.ends_at_us or self._draft.now_us + us(COMPARING_EXPIRES_S))
+            return False
+        held = row.entry.held_field(asked.field)
+        if shown is not None and (held is None or not held.never_sent):
+            for member in group_of(self._draft.before.units, unit, asked.field):
+                self._draft.put(member, asked.field, doubted(self._draft.fact(member, asked.field), self._draft.now_us))
+        fault = refuse(Code.COMMAND_OVER, command_id=command_id, ean=self._draft.before.ean)
+        self._draft.end(row, asked.field, FieldStatus.SUPPRESSED, fault, before=shown)
+        return True
+
     def _may_send(self, row: EntryDraft, asked: Asked, shown: int | None) -> bool:
-        """Whether the command sends the value; ends the field if it does not. A command that is gone sends nothing."""
+        """Whether the command sends the value; ends the field if it does not."""
         names = {"command_id": row.entry.command_id, "ean": self._draft.before.ean}
-        command = self._commands.by_id.get(row.entry.command_id or "")
-        if command is None or command.kind is not ControlKind.RESEND:
+        command = self._commands.by_id[row.entry.command_id or ""]
+        if command.kind is not ControlKind.RESEND:
             fault = refuse(Code.DIFFERS, **names)
             self._draft.end(row, asked.field, FieldStatus.DRY_RUN, fault, before=shown, sent=asked.value)
             return False
@@ -214,3 +260,59 @@ class Comparison:
             self._draft.end(row, asked.field, FieldStatus.SUPPRESSED, fault, before=shown)
             return False
         return True
+
+    def is_outdated(self, row: EntryDraft, asked: Asked, unit: KnownUnit) -> bool:
+        """Whether a value to be written again was compared too long ago, for example because it was held since.
+
+        Plans a look-up, whose answer has it compared again. While writes are stopped, there is none.
+        """
+        now_us = self._draft.now_us
+        if is_fresh(unit, self._draft.fact(unit, asked.field), now_us):
+            return False
+        if not self._commands.stops_writes(unit.account, CallKind.UPDATE.on(unit.storefront)):
+            self._plan.look_up(unit.account, unit.storefront, RANK, row.since_us, unit.condition)
+            return True
+        return False
+
+    def is_raised_by_repair(self, row: EntryDraft, asked: Asked, unit: KnownUnit) -> bool:
+        """Whether the repair of a drift would raise a stock that was looked up since; then ends the field.
+
+        Pieces may have been sold since the drift was found, and a look-up does not tell.
+        """
+        fact = self._draft.fact(unit, asked.field)
+        if asked.field is not Field.STOCK or fact is None or fact.value is None:
+            return False
+        if fact.accepted_at_us <= row.entry.received_at_us or (asked.value or 0) <= fact.value:
+            return False
+        fault = refuse(Code.REPAIR_OUTDATED, shown=fact.value, wanted=asked.value, ean=self._draft.before.ean)
+        self._draft.end(row, asked.field, FieldStatus.SUPPRESSED, fault, before=fact.value)
+        return True
+
+
+def is_fresh(unit: KnownUnit, fact: Fact | None, now_us: int) -> bool:
+    """Whether what is known of a unit's field was shown recently enough to write an accepted value again."""
+    shown_us = max(unit.proved_at_us, fact.accepted_at_us if fact is not None else 0)
+    return now_us - shown_us < us(OLD_S)
+
+
+def waits_for_look_up(lane: OfferLane, entry: LedgerEntry, now_us: int) -> bool:
+    """Whether an accepted value is to be written again, but must be compared first."""
+    if entry.origin is not Origin.RESEND:
+        return False
+    unit = next((one for one in lane.units if one.unit_id == entry.unit_id), None)
+    facts = [(asked.field, unit.facts.get(asked.field)) for asked in entry.open] if unit is not None else []
+    return any(
+        entry.held_field(field) is None
+        and unit is not None
+        and (fact is None or not fact.certain or not is_fresh(unit, fact, now_us))
+        for field, fact in facts
+    )
+
+
+def is_uncompared(lane: OfferLane, entry: LedgerEntry) -> bool:
+    """Whether no value of a command's entry can have been sent, because no look-up has shown any of them yet."""
+    unit = next((one for one in lane.units if one.unit_id == entry.unit_id), None)
+    if unit is None or len(entry.lookup_call_ids) >= CALLS:
+        return False
+    facts = (unit.facts.get(asked.field) for asked in entry.open)
+    return not any(fact is not None and fact.certain for fact in facts)

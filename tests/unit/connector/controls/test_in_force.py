@@ -4,6 +4,7 @@ import pickle
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -205,6 +206,18 @@ def test_a_resend_is_told_to_the_lanes_of_its_eans_once() -> None:
 def test_a_resend_that_is_over_is_told_to_nobody() -> None:
     assert started().read(resend(expires_at_us=NOW_US)) == ControlEffect()
     assert started().read(released(resend())) == ControlEffect()
+
+
+@pytest.mark.parametrize("end", ["released", "removed"])
+def test_the_end_of_a_resend_is_told_to_the_lanes_of_its_eans(end: str) -> None:
+    table = started()
+    table.read(resend())
+
+    effect = table.read(released(resend()) if end == "released" else ("resend-1", None))
+
+    assert [told.lane for told in effect.tells] == ["1", "2"]
+    assert all(told.message.command.state is ControlState.RELEASED for told in effect.tells)
+    assert not effect.review
 
 
 # ---- any sequence ---------------------------------------------------------------------------------------------------

@@ -8,12 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connector.controls.commands import ControlKind
 from connector.marketplace.offers import Condition, Field
-from connector.offers.events import DriftAction, DriftCause, FieldStatus, Origin, Status
+from connector.offers.events import Basis, DriftAction, DriftCause, FieldStatus, Origin, Status
 from connector.offers.field_knowledge import doubted
+from connector.offers.ledger import KnownUnit
 from connector.offers.policy import DriftPolicy, OfferPolicy, StockRule, StockRules
 from connector.reconciliation.events import UnitObserved
-from streams.flow import Told
+from streams.flow import Told, Woken
+from tests.harness.commands import CommandDesk
 from tests.harness.effort import examples
 from tests.harness.offer_harness import AT, DE, EAN, OTHER_EAN, SECOND, OfferHarness, flow_of, unit
 
@@ -365,6 +368,27 @@ def test_a_stock_that_a_linked_unit_shows_too_was_moved_with_it() -> None:
     ]
 
 
+def test_a_stock_that_only_a_unit_without_an_accepted_event_shows_was_not_moved_with_it() -> None:
+    harness = harness_of(REPAIR, linked=True)
+    harness.lane = replace(harness.lane, units=tuple(without_order(one) for one in harness.lane.units))
+    see(harness, stock=50, storefront="at", unit_id=8, price=Decimal("10.00"), handling_time_days=1)
+    assert harness.drifts == []
+    see(harness, stock=50)
+
+    assert [(drift.unit_id, drift.cause, drift.action) for drift in harness.drifts] == [
+        (7, DriftCause.EDITED_OUTSIDE, DriftAction.REPAIRED)
+    ]
+    assert harness.want("update:de").body.values == {Field.STOCK: 5}
+
+
+def without_order(one: KnownUnit) -> KnownUnit:
+    """Returns unit 8 as one that was found after its linked unit accepted an event; others unchanged."""
+    if one.unit_id != 8:
+        return one
+    stock = replace(one.facts[Field.STOCK], order=None, event_id=None, basis=Basis.OBSERVED)
+    return replace(one, facts={**one.facts, Field.STOCK: stock})
+
+
 # ---- repair ---------------------------------------------------------------------------------------------------------
 
 
@@ -406,6 +430,38 @@ def test_a_newer_event_takes_the_place_of_a_repair() -> None:
     (result,) = harness.of(harness.drifts[0].result_id or "")
     assert result.fields[0].status is FieldStatus.SUPERSEDED
     assert result.fields[0].superseded_by == newer
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_a_repair_that_was_kept_back_is_looked_up_again_and_does_not_undo_sales(*, stop: bool) -> None:
+    harness = harness_of(REPAIR)
+    desk = CommandDesk(now_us=harness.now_us)
+    harness.flow = flow_of(DE, policy=OfferPolicy(drift=REPAIR), commands=desk)
+    desk.give("kept-1", kind=ControlKind.STOP_WRITES if stop else ControlKind.PAUSE)
+    see(harness, stock=9)
+    assert harness.wants == ()
+    harness.results.clear()
+    harness.now_us += 24 * 3600 * SECOND
+    desk.now_us = harness.now_us
+    desk.release("kept-1")
+    harness.hear(Woken())
+    assert harness.kinds == ["lookup:de"]
+    harness.found(unit(7, offer_id="sku", price=2000, stock=2, days=3))
+
+    assert harness.wants == ()
+    assert [(row.status.value, row.code) for row in harness.results] == [("SUPPRESSED", "REPAIR_OUTDATED")]
+
+
+def test_a_repair_that_is_held_from_the_first_moment_does_not_hide_further_drift() -> None:
+    harness = harness_of(REPAIR)
+    desk = CommandDesk(now_us=harness.now_us)
+    harness.flow = flow_of(DE, policy=OfferPolicy(drift=REPAIR), commands=desk)
+    desk.give("pause-1", kind=ControlKind.PAUSE)
+    see(harness, price=Decimal("9.99"))
+    harness.now_us += 3600 * SECOND
+    see(harness, price=Decimal("8.99"))
+
+    assert [drift.observed_value for drift in harness.drifts] == [Decimal("9.99"), Decimal("8.99")]
 
 
 def test_a_late_event_does_not_win_over_a_repair() -> None:

@@ -134,7 +134,7 @@ def test_a_comparison_whose_command_is_gone_sends_nothing(shop: ResentOffer) -> 
     shop.found(unit(7, price=1400, stock=5))
 
     assert shop.wants == ()
-    assert shop.last.status == "DRY_RUN"
+    assert fields(shop.last)["price"] == ("SUPPRESSED", Decimal(14), None, "COMMAND_OVER")
 
 
 def test_stock_is_lowered_but_not_raised_unless_it_is_named(shop: ResentOffer) -> None:
@@ -209,6 +209,110 @@ def test_stopped_writes_keep_it_back_until_they_go_on(shop: ResentOffer) -> None
     shop.hear(Woken())
 
     assert shop.sent == [{"price": 1200}]
+
+
+def held_back(shop: ResentOffer, shown: int = 9) -> None:
+    """Has a resend find ``shown`` pieces where 5 were accepted, while the account is paused."""
+    shop.desk.now_us = shop.now_us
+    shop.desk.give("pause-1", kind=ControlKind.PAUSE)
+    shop.resend()
+    shop.now_us += SECOND
+    shop.found(unit(7, price=1200, stock=shown))
+    assert (shop.last.status, shop.last.held_by) == ("HELD", "pause-1")
+    shop.now_us += SECOND
+    shop.results.clear()
+
+
+def let_go(shop: ResentOffer, name: str = "pause-1") -> None:
+    """Ends a command, and has the engine deliver its messages and review the lanes."""
+    shop.desk.now_us = shop.now_us
+    effect = shop.desk.release(name)
+    for told in effect.tells:
+        shop.hear(told)
+    if effect.review:
+        shop.hear(Woken())
+
+
+def test_what_is_held_ends_with_its_command_and_is_not_sent_when_the_hold_ends(shop: ResentOffer) -> None:
+    held_back(shop)
+    let_go(shop, "resend-1")
+
+    [row] = shop.results
+    assert fields(row)["stock"] == ("SUPPRESSED", Decimal(9), None, "COMMAND_OVER")
+    assert shop.lane.entries == ()
+    shop.now_us += DAY
+    let_go(shop)
+    assert shop.wants == ()
+
+
+def test_what_is_held_ends_when_its_command_expires(shop: ResentOffer) -> None:
+    held_back(shop)
+    assert shop.wake_at_us is not None
+    shop.now_us = max(shop.wake_at_us, shop.lane.commands[0].expires_at_us)
+    shop.hear(Woken())
+
+    [row] = shop.results
+    assert fields(row)["stock"] == ("SUPPRESSED", Decimal(9), None, "COMMAND_OVER")
+    assert shop.lane.entries == ()
+
+
+def test_a_value_that_was_held_is_compared_again_before_it_is_sent(shop: ResentOffer) -> None:
+    held_back(shop)
+    shop.now_us += 600 * SECOND
+    let_go(shop)
+    assert shop.kinds == ["lookup:de"]
+    shop.found(unit(7, price=1200, stock=2))
+
+    assert shop.wants == ()
+    assert fields(shop.last)["stock"] == ("SUPPRESSED", Decimal(2), None, "STOCK_NOT_RAISED")
+
+
+def test_a_value_that_stopped_writes_kept_back_is_compared_again_before_it_is_sent(shop: ResentOffer) -> None:
+    shop.desk.now_us = shop.now_us
+    shop.desk.give("stop-1", kind=ControlKind.STOP_WRITES)
+    shop.resend()
+    shop.found(unit(7, price=1200, stock=9))
+    shop.now_us += 600 * SECOND
+    shop.hear(Woken())
+    assert shop.wants == (), "nothing is looked up as long as nothing can be sent"
+    let_go(shop, "stop-1")
+    assert shop.kinds == ["lookup:de"]
+    shop.found(unit(7, price=1200, stock=8))
+
+    assert shop.sent == [{"stock": 5}]
+
+
+def test_a_failed_look_up_after_a_hold_ends_it(shop: ResentOffer) -> None:
+    held_back(shop)
+    shop.now_us += 600 * SECOND
+    let_go(shop)
+    shop.give_up("lookup:de")
+
+    assert [fields(row)["stock"][0] for row in shop.results] == ["FAILED"]
+    assert shop.wants == ()
+
+
+@pytest.mark.parametrize("verify", [False, True])
+def test_an_event_does_not_wait_for_a_comparison_and_does_not_fail_with_it(shop: ResentOffer, *, verify: bool) -> None:
+    shop.resend(verify=verify)
+    shop.now_us += SECOND
+    sold_out = shop.event(stock=0)
+    assert {"stock": 0} in shop.sent
+    if "lookup:de" in shop.kinds:
+        shop.give_up("lookup:de")
+
+    assert shop.sent == [{"stock": 0}]
+    assert shop.of(sold_out) == []
+
+
+def test_a_command_that_is_over_is_not_begun_by_the_message_that_says_so(shop: ResentOffer) -> None:
+    shop.desk.now_us = shop.now_us
+    shop.desk.give("resend-1", kind=ControlKind.RESEND, eans=(EAN,))
+    [told] = shop.desk.release("resend-1").tells
+    shop.hear(told)
+
+    assert shop.wants == ()
+    assert shop.lane.entries == ()
 
 
 def test_a_command_that_was_carried_out_is_not_carried_out_again_by_a_new_owner(shop: ResentOffer) -> None:
@@ -303,6 +407,24 @@ def test_the_total_of_all_locations_is_compared() -> None:
     offer.found(unit(7, stock=4))
 
     assert offer.sent == [{"stock": 9}]
+
+
+def test_the_total_and_the_other_values_of_one_event_have_results_of_their_own() -> None:
+    offer = ResentOffer(policy=OfferPolicy(locations=Locations.SUM))
+    offer.applied(stock=5, location="A", at=90)
+    offer.applied(stock=4, location="B", price="12.00", at=80)
+    offer.resend()
+    ids = [entry.result_id for entry in offer.lane.entries]
+    assert len(ids) == len(set(ids)) == 2
+    offer.found(unit(7, price=1300, stock=20))
+    assert offer.sent == [{"stock": 9, "price": 1200}]
+    offer.accept()
+
+    assert {row.result_id for row in offer.results} == set(ids)
+    assert {(name, end[0]) for row in offer.results for name, end in fields(row).items()} == {
+        ("price", "APPLIED"),
+        ("stock", "APPLIED"),
+    }
 
 
 def test_linked_units_are_compared_by_the_unit_with_the_newest_event() -> None:
