@@ -8,6 +8,9 @@ A ``once`` want may leave only when a record that announces it is durable, and i
 leave. It waits in a separate queue until then; once announced, it joins the other wants, parked until the record is
 durable. An announcement that is not used is withdrawn, and a want that is to be retried must be announced again.
 
+A want that follows from a record of a side input leaves when the turn for that record is durable: a new owner would
+otherwise send an older value over it before it has read that record again.
+
 A want is queued as ready; whatever blocks it is found when it reaches the top of its queue. It is then parked under
 the key that blocks it, so that no step has to look at all wants.
 """
@@ -112,7 +115,13 @@ class Wants:
     def _renew(self, pending: PendingWant, want: Want, now_s: float) -> None:
         """Replaces a pending want by the one that the lane's next turn returned for its slot."""
         old = pending.want
-        if pending.announced_in is not None and not _same_call(old, want) and pending.state is not WantState.IN_FLIGHT:
+        if pending.follows < pending.lane.side_version and not _is_same_call(old, want):
+            pending.follows = pending.lane.side_version
+        if (
+            pending.announced_in is not None
+            and pending.state is not WantState.IN_FLIGHT
+            and not _keeps_announcement(old, want)
+        ):
             self._leave(pending)
             self._take_back(pending)
         if pending.state is WantState.IN_FLIGHT or (pending.state is not WantState.UNPLACED and _same_place(old, want)):
@@ -212,7 +221,7 @@ class Wants:
         for key in pending.want.exclusive:
             if key in self._busy:
                 return key
-        if pending.announced_in is not None and pending.lane.durable_version < pending.announced_in:
+        if pending.lane.durable_version < pending.leaves_after:
             return (pending.at, pending.lane.key)
         return None
 
@@ -266,7 +275,7 @@ class Wants:
         self._parked.pop(at, None)
 
     def durable(self, at: Assignment, lane: Lane, now_s: float) -> None:
-        """Lets the wants leave that the lane's durable record announces."""
+        """Lets the wants leave that the lane's durable record announces, or from which they follow."""
         if self._parked:
             self._unpark((at, lane.key), now_s)
 
@@ -589,10 +598,14 @@ def _sleeping_key(sleeping: SleepingLane, waits: Waits) -> tuple[Assignment, boo
     return sleeping.at, waits.priority >= BACKGROUND
 
 
-def _same_call(old: Want, new: Want) -> bool:
+def _is_same_call(old: Want, new: Want) -> bool:
+    return (old.account, old.kind, old.body) == (new.account, new.kind, new.body)
+
+
+def _keeps_announcement(old: Want, new: Want) -> bool:
     """Whether an announcement of the old want is valid for the new one: the record's headers name only the slot, so the
     call must be the same."""
-    return new.once and (old.account, old.kind, old.body) == (new.account, new.kind, new.body)
+    return new.once and _is_same_call(old, new)
 
 
 def _same_place(old: Want, new: Want) -> bool:

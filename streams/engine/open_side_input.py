@@ -177,7 +177,7 @@ class OpenSideInput:
                     self.needs = needs
                     return
                 case Told() as told:
-                    lanes.turn(told.lane, told, now)
+                    lanes.turn(told.lane, told, now, beside=True)
                     self.delivered += 1
                 case BadRecord() as bad:
                     yield from self._skipped(record, bad)

@@ -23,16 +23,18 @@ class PendingWant:
     """One slot's want, from the turn that first returned it until a turn drops it.
 
     ``ticket`` numbers its present entry in a queue or list; entries with another ticket are dead. ``announced_in`` is
-    the version of the lane whose record announces this ``once`` want; None = not announced.
+    the version of the lane whose record announces this ``once`` want; None = not announced. ``follows`` is the
+    ``Lane.side_version`` from which the present call follows.
     """
 
-    __slots__ = ("announced_in", "at", "lane", "state", "ticket", "want")
+    __slots__ = ("announced_in", "at", "follows", "lane", "state", "ticket", "want")
 
     def __init__(self, at: Assignment, lane: "Lane", want: Want) -> None:
         self.at = at
         self.lane = lane
         self.want = want
         self.announced_in: int | None = None
+        self.follows = lane.side_version
         self.ticket = -1
         self.state = WantState.UNPLACED
 
@@ -40,6 +42,11 @@ class PendingWant:
     def slot_key(self) -> tuple[str, str, str]:
         """Identifies the slot across assignments: a partition may be assigned again while a call is in flight."""
         return (self.at.topic, self.lane.key, self.want.slot)
+
+    @property
+    def leaves_after(self) -> int:
+        """The version of its lane that must be durable before it may leave."""
+        return max(self.follows, self.announced_in or 0)
 
     @property
     def is_unannounced(self) -> bool:
@@ -63,12 +70,13 @@ class Lane:
     """An awake lane.
 
     ``version`` counts its turns and the announcements made or withdrawn in between; ``durable_version`` is the newest
-    version that is durable. When they are equal, all of the lane is.
+    version that is durable. When they are equal, all of the lane is. ``side_version`` is the version of the newest turn
+    that depends on a record of a side input.
     """
 
     __slots__ = (
-        "announced", "durable_version", "held", "key", "pending", "restored", "stored", "timer", "undone",
-        "value", "version", "wake_at_us", "wants",
+        "announced", "durable_version", "held", "key", "pending", "restored", "side_version", "stored", "timer",
+        "undone", "value", "version", "wake_at_us", "wants",
     )  # fmt: skip
 
     def __init__(self, key: str, value: Any) -> None:
@@ -76,6 +84,7 @@ class Lane:
         self.value = value
         self.version = 0
         self.durable_version = 0
+        self.side_version = 0
         self.wants: tuple[Want, ...] = ()
         self.pending: dict[str, PendingWant] = {}
         self.wake_at_us: int | None = None

@@ -139,20 +139,27 @@ class Lanes:
 
     # ---- turns ------------------------------------------------------------------------------------------------------
 
-    def turn(self, key: str, cause: Cause, now: Now) -> None:
-        """Gives one lane a turn, and all lanes that it sends messages to; all these turns are in one checkpoint."""
-        told: list[tuple[str, Cause]] = [(key, cause)]
-        for lane_key, lane_cause in told:  # grows while lanes send each other messages
+    def turn(self, key: str, cause: Cause, now: Now, *, beside: bool = False) -> None:
+        """Gives one lane a turn, and all lanes that it sends messages to; all these turns are in one checkpoint.
+
+        ``beside``: the cause is a record of a side input. What these turns want must not leave before they are durable,
+        because a new owner reads that record again only after its gate has opened.
+        """
+        told: list[tuple[str, Cause, bool]] = [(key, cause, beside)]
+        for lane_key, lane_cause, is_beside in told:  # grows while lanes send each other messages
             lane = None if self.fault else self.awake.get(lane_key) or self._wake(lane_key)
             if lane is None:
                 return
             if lane.restored:
                 restored = Restored(announced=lane.announced)
                 lane.restored, lane.announced = False, NONE
-                told.extend((tell.lane, tell) for tell in self._turn(lane, restored, now))
+                told.extend((tell.lane, tell, False) for tell in self._turn(lane, restored, now))
+            if is_beside:
+                lane.side_version = lane.version + 1
             tells = self._turn(lane, lane_cause, now)
             if tells:
-                told.extend((tell.lane, tell) for tell in tells)
+                depends = lane.durable_version < lane.side_version
+                told.extend((tell.lane, tell, depends) for tell in tells)
 
     def _turn(self, lane: Lane, cause: Cause, now: Now) -> tuple[Told, ...]:
         """Gives a lane one turn, applies the result, and returns its messages to other lanes."""

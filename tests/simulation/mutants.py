@@ -229,10 +229,10 @@ def _does_not_say_restored(self: Lanes, lane: Any, cause: Cause, now: Now) -> An
     return () if isinstance(cause, Restored) else _turn(self, lane, cause, now)
 
 
-def _forgets_what_may_have_left(self: Lanes, key: str, cause: Cause, now: Now) -> None:
+def _forgets_what_may_have_left(self: Lanes, key: str, cause: Cause, now: Now, *, beside: bool = False) -> None:
     if key in self.sleeping:
         self.sleeping[key].announced = ()
-    _take_turn(self, key, cause, now)
+    _take_turn(self, key, cause, now, beside=beside)
 
 
 _take_turn = Lanes.turn

@@ -483,15 +483,16 @@ class OwnersInTurn:
         self.wanted = FOLLOWED
         self.events = 0
         self.driver = EngineDriver(auto=False)
-        self.start(None)
+        self.mark: Mark | None = None  # as committed by the owners so far
+        self.start()
 
-    def start(self, mark: Mark | None) -> None:
+    def start(self) -> None:
         before = self.driver
         sides = ToySideInputs({0: [self.wanted]})
         self.driver = EngineDriver(side_inputs=sides, control=NoCommands(), auto=False)
         self.driver.side_logs, self.driver.topics, self.driver.state = before.side_logs, before.topics, before.state
         command(self.driver, anew=True)
-        self.at = self.driver.assign(mark=mark, state=before.state)
+        self.at = self.driver.assign(mark=self.mark, state=before.state)
 
     def row(self, room: int) -> None:
         log = self.driver.side_log()
@@ -522,7 +523,8 @@ class OwnersInTurn:
             self.settle(6.0)
         elif ends == "lost":
             self.driver.lose(self.at)
-        self.start(self.driver.marks.get(self.at))
+        self.mark = self.driver.marks.get(self.at, self.mark)
+        self.start()
 
     def settle(self, seconds: float) -> None:
         """Runs with a sink that makes every checkpoint durable at once."""
