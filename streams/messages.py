@@ -122,7 +122,8 @@ class Delayed:
 class SideFetch:
     """To the side reader: read a side input from ``position`` on; answered by one ``SideRecords``.
 
-    At most one is unanswered for each assignment and name. One for an assignment that has ended need not be answered.
+    At most one is expected to be answered for each assignment and name: one that is unanswered for too long is made
+    again, and an answer to the earlier one is ignored. One for an assignment that has ended need not be answered.
     """
 
     at: Assignment
@@ -130,6 +131,7 @@ class SideFetch:
     topic: str
     partition: int
     position: int
+    number: int = 0  # counts the requests of the side input in the assignment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

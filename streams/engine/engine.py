@@ -6,6 +6,7 @@ It uses no I/O, clock, thread or randomness, and only coordinates. The rules are
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import count
 from math import inf
 from typing import Any, Final
 
@@ -94,6 +95,7 @@ class Engine:
         self._control_is_known = control is None  # and not only given up on
         self._side_inputs = side_inputs or {}
         self._side_pace = SidePace(policy.side_per_second, TURNS_PER_STEP)
+        self._side_shares = count(1)
         self._has_commands = False  # the control topic has had a record
         self._drain_by_s: float | None = None
         self._stopped = ""
@@ -354,14 +356,17 @@ class Engine:
 
     def _read_beside(self, now: Now) -> Iterator[Effect]:
         """Gives lanes turns for records of side inputs, as far as live input leaves time and room; yields the fetches
-        for more of them."""
+        for more of them. The ones that have waited longest get their share first."""
         ready = [(each, side_input) for each in self._partitions.values() for side_input in each.ready_beside]
         left = self._turns_beside(now.mono_s) if ready else 0
+        ready.sort(key=lambda one: one[1].served)
         for others, (assigned, side_input) in zip(range(len(ready) - 1, -1, -1), ready, strict=True):
             turns = -(-left // (others + 1))
             if turns > 0:
-                self._side_pace.took(assigned.side.apply(side_input, assigned.lanes, turns, now))
-                left -= turns
+                given = assigned.side.apply(side_input, assigned.lanes, turns, now)
+                side_input.served = next(self._side_shares)
+                self._side_pace.took(given)
+                left -= given
         for assigned in self._partitions.values():
             if assigned.partition.sends:
                 yield from assigned.side.fetches(now.mono_s)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import count
 from math import inf
 from typing import Final
 
@@ -18,7 +19,8 @@ READS_PER_TURN: Final = 4
 """Records read in one step for each turn that it may give: reading one that is skipped costs less than a turn."""
 
 UNANSWERED_S: Final = 60.0
-"""A request without an answer for so long is a problem. Requests for one partition take turns, a second each."""
+"""A request without an answer for so long is a problem, and is made again later. Requests for one partition take turns,
+a second each."""
 
 _BACKOFF: Final = Backoff(base_s=1.0, cap_s=30.0, budget=1)
 
@@ -35,6 +37,7 @@ class OpenSideInput:
         self.needs: NotYet | None = None  # must be fetched before the next record can be read
         self.problem = ""  # why it cannot be read; empty = it can
         self.log_end: int | None = None  # last stable offset, as far as known
+        self.served = 0  # number of the last share of a step that it got; the one with the lowest is next
         self.skipped = 0  # records that could not be read, since the partition was opened
         self._sides = sides
         self._topic_id = reached.topic_id
@@ -42,6 +45,7 @@ class OpenSideInput:
         self._fetched_to = self.position
         self._asked: SideFetch | None = None
         self._asked_s = inf
+        self._numbers = count(1)
         self._failures = 0  # in succession
         self._again_s = -inf
         self._reported = self.position, False  # a new owner reports the end again
@@ -82,6 +86,7 @@ class OpenSideInput:
             topic=self.spec.topic,
             partition=self.spec.partition,
             position=self._fetched_to,
+            number=next(self._numbers),
         )
         self._asked_s = now_s
         return self._asked
@@ -89,14 +94,14 @@ class OpenSideInput:
     def next_fetch_s(self) -> float:
         """Returns when to ask for ``fetch`` or ``unanswered``, if by time alone; otherwise ``inf``."""
         if self._asked is not None:
-            return inf if self.problem else self._asked_s + UNANSWERED_S
+            return self._asked_s + UNANSWERED_S
         return self._again_s if self._may_fetch and self._again_s > -inf else inf
 
     def unanswered(self, now_s: float) -> Iterator[Notice]:
-        """Yields a notice once the request under way has had no answer for a minute; its answer is still taken."""
-        if self._asked is not None and not self.problem and now_s - self._asked_s >= UNANSWERED_S:
-            self.problem = f"the side reader has not answered for {UNANSWERED_S:.0f} s"
-            yield self._notice("side_input_unreadable", "error", reason=self.problem)
+        """Gives up the request under way once it has had no answer for a minute; yields a notice for the first."""
+        if self._asked is not None and now_s - self._asked_s >= UNANSWERED_S:
+            self._asked = None
+            yield from self._failed(f"the side reader has not answered for {UNANSWERED_S:.0f} s", now_s)
 
     @property
     def _may_fetch(self) -> bool:
@@ -110,14 +115,22 @@ class OpenSideInput:
         self._asked = None
         if answer.fetch.position != self._fetched_to:
             return
-        if answer.problem:
-            yield from self._failed(answer.problem, now_s)
+        problem = answer.problem or self._contradiction(answer)
+        if problem:
+            yield from self._failed(problem, now_s)
             return
         self._failures, self._again_s = 0, -inf
         if self.problem:
             self.problem = ""
             yield self._notice("side_input_readable", "info")
-        yield from self._took(answer, now_s)
+        yield from self._took(answer)
+
+    def _contradiction(self, answer: SideRecords) -> str:
+        """Returns why a position that is in the log cannot be read from; empty = it can, or is not in the log."""
+        is_new = self._topic_id and answer.topic_id not in ("", self._topic_id)
+        if answer.log is None or is_new or not answer.log[0] <= self._fetched_to <= answer.log[1]:
+            return ""
+        return f"the broker refuses offset {self._fetched_to} as out of range, although the log contains it"
 
     def _failed(self, problem: str, now_s: float) -> Iterator[Notice]:
         self._failures += 1
@@ -126,29 +139,27 @@ class OpenSideInput:
             self.problem = problem
             yield self._notice("side_input_unreadable", "error", reason=problem)
 
-    def _took(self, answer: SideRecords, now_s: float) -> Iterator[Notice]:
+    def _took(self, answer: SideRecords) -> Iterator[Notice]:
         self.log_end = answer.end if answer.end is not None else self.log_end
         topic_id, self._topic_id = self._topic_id, answer.topic_id or self._topic_id
         if topic_id != self._topic_id and topic_id:
             yield from self._restart(self.spec.start, "the topic was deleted and created again")
         elif answer.log is not None:
-            yield from self._outside(*answer.log, now_s=now_s)
+            yield from self._outside(*answer.log)
         else:
             self._buffer.extend(record for record in answer.records if record.offset >= self._fetched_to)
             self._fetched_to = max(self._fetched_to, answer.position)
             self._advance()
 
-    def _outside(self, first: int, end: int, *, now_s: float) -> Iterator[Notice]:
+    def _outside(self, first: int, end: int) -> Iterator[Notice]:
         """Continues where the log begins or, when the log ends before the position, from the start again."""
         if self._fetched_to > end:
             start = self.spec.start if first <= self.spec.start <= end else first
             yield from self._restart(start, f"the log ends at {end}, before {self._fetched_to}")
-        elif self._fetched_to < first:
+        else:
             reason = f"the log begins at {first}: records from {self._fetched_to} on are gone"
             self._go_to(first)
             yield self._notice("side_input_moved", "warning", position=first, reason=reason)
-        else:
-            self._again_s = now_s + _BACKOFF.base_s
 
     def _restart(self, start: int, reason: str) -> Iterator[Notice]:
         self._go_to(start)

@@ -140,6 +140,7 @@ class KafkaSideReader:
                 _take(reading, message)
 
     def _answer(self, report: SideReport) -> None:
+        self._pass_what_is_not_delivered()
         done = [(part, answer) for part, one in self._reading.items() if (answer := self._answer_of(one)) is not None]
         silent = any(self._is_silent(self._reading[part]) for part, _ in done)
         for part, answer in done:
@@ -150,14 +151,26 @@ class KafkaSideReader:
         elif self._consumer is not None and done:
             self._unassign(self._consumer, [part for part, _ in done])
 
+    def _pass_what_is_not_delivered(self) -> None:
+        """Takes the consumer's position where no record arrives: it also passes aborted data and control records."""
+        quiet = [part for part, one in self._reading.items() if not one.records and self._waited_s(one) >= _AT_END_S]
+        if self._consumer is None or not quiet:
+            return
+        for place in self._consumer.position([TopicPartition(*part) for part in quiet]):
+            reading = self._reading[place.topic, place.partition]
+            reading.position = max(reading.position, place.offset)
+
+    def _waited_s(self, reading: _Reading) -> float:
+        return self._clock() - reading.since_s
+
     def _answer_of(self, reading: _Reading) -> SideRecords | None:
         """Returns the answer, if there is one yet."""
         fetch = reading.fetch
         if reading.error is not None and not reading.records:
             return self._answer_of_error(reading, reading.error)
-        waited_s = self._clock() - reading.since_s
-        at_end = reading.at_end or reading.position >= reading.log[1]
-        if reading.records or (at_end and waited_s >= _AT_END_S):
+        waited_s = self._waited_s(reading)
+        moved = reading.at_end or reading.position >= reading.log[1] or reading.position > fetch.position
+        if reading.records or (moved and waited_s >= _AT_END_S):
             return SideRecords(
                 fetch=fetch,
                 position=reading.position,
@@ -180,7 +193,8 @@ class KafkaSideReader:
 
     def _is_silent(self, reading: _Reading) -> bool:
         nothing = not reading.records and not reading.at_end and reading.error is None
-        return nothing and reading.position < reading.log[1] and self._clock() - reading.since_s >= _SILENT_S
+        still = reading.fetch.position == reading.position < reading.log[1]
+        return nothing and still and self._waited_s(reading) >= _SILENT_S
 
     def _reason(self, fetch: SideFetch, error: KafkaException) -> str:
         problem = self._denied(fetch.topic) if error.args[0].code() in _MISSING else error.args[0]
@@ -226,7 +240,7 @@ class KafkaSideReader:
         try:
             consumer.incremental_unassign([TopicPartition(*part) for part in parts])
         except KafkaException:
-            self._close()
+            self._give_up()
 
     def _give_up(self) -> None:
         """Replaces the client, which may have outdated metadata; what it was reading is asked for again."""

@@ -118,9 +118,9 @@ def _of_what_is_open(self: SideReading) -> Mapping[str, SidePosition]:
     return {one.spec.name: one.reached for one in self.open}
 
 
-def _whatever_the_topic(self: OpenSideInput, answer: SideRecords, now_s: float) -> Iterator[Notice]:
+def _whatever_the_topic(self: OpenSideInput, answer: SideRecords) -> Iterator[Notice]:
     self._topic_id = answer.topic_id or self._topic_id
-    return _TOOK(self, answer, now_s)
+    return _TOOK(self, answer)
 
 
 _TOOK = OpenSideInput._took

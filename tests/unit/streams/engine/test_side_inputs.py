@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from streams.control import ControlEffect, ControlRead, ControlRecord
 from streams.engine import side_reading
+from streams.engine.side_pace import LOT
 from streams.engine.snapshot import SideInputSnapshot
 from streams.flow import BACKGROUND, Now, Retry, Told
 from streams.messages import Fetched, Mark, Notice, SideRecords
@@ -162,6 +163,21 @@ def test_two_side_inputs_share_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     driver.step(0.001)
 
     assert (status(driver).delivered, status(driver, 1).delivered) == (before[0] + 2, before[1] + 2)
+
+
+def test_more_side_inputs_than_turns_in_a_step_get_them_in_rotation() -> None:
+    names = [f"n{n}" for n in range(INPUTS_LIMIT)]
+    driver = beside(
+        *(replace(PAST, name=name, end=100) for name in names), rows=100, policy=Policy(side_per_second=20.0)
+    )
+    driver.opened()
+    driver.run(1.0)
+    before = [status(driver, n).delivered for n in range(INPUTS_LIMIT)]
+    driver.run(9.0)
+
+    given = [status(driver, n).delivered - before[n] for n in range(INPUTS_LIMIT)]
+    assert sum(given) >= 9 * 20 - 2 * LOT
+    assert max(given) <= min(given) + 1
 
 
 def test_side_inputs_leave_room_for_live_input() -> None:
@@ -377,22 +393,43 @@ def test_a_topic_that_cannot_be_read_is_logged_once_asked_again_ever_later_and_t
     assert status(driver).problem == ""
 
 
-def test_a_request_without_an_answer_is_logged_once_and_its_answer_is_still_taken() -> None:
+def test_a_request_without_an_answer_is_logged_once_and_made_again_and_the_earlier_answer_is_ignored() -> None:
     driver = beside(FOLLOWED, rows=0)
     driver.opened()
     [fetch] = driver.side_fetches
     driver.run(59.0)
     assert notices(driver, "side_input_unreadable") == []
-    driver.run(300.0)
+    driver.run(63.0)
     [notice] = notices(driver, "side_input_unreadable")
     assert notice.fields["reason"] == "the side reader has not answered for 60 s"
-    assert driver.side_fetches == [fetch], "no second request"
+    assert driver.side_fetches == [fetch, replace(fetch, number=fetch.number + 1)]
     assert driver.stops == []
 
+    driver.feed(SideRecords(fetch=fetch, position=7))
+    assert status(driver).position == 0
     driver.side_log().add({"room": "hall", "id": "late"})
     driver.run(1.0)
     assert heard(driver) == ["late"]
     assert status(driver).problem == ""
+
+
+def test_a_position_that_the_broker_refuses_although_it_is_in_the_log_is_a_problem_asked_again_ever_later() -> None:
+    driver = beside(FOLLOWED, rows=0)
+    driver.opened()
+    asked = 0
+    for _ in range(60):
+        for fetch in driver.side_fetches:
+            driver.feed(SideRecords(fetch=fetch, position=0, end=10, topic_id="side-1", log=(0, 10)))
+            asked += 1
+        driver.side_fetches.clear()
+        driver.step(1.0)
+
+    assert asked <= 7
+    [notice] = notices(driver, "side_input_unreadable")
+    assert notice.fields["reason"] == "the broker refuses offset 0 as out of range, although the log contains it"
+    driver.side_log().add(*({"room": "hall", "id": f"s{n}"} for n in range(10)))
+    driver.run(31.0)
+    assert len(heard(driver)) == 10
 
 
 def test_requests_after_failures_come_ever_less_often() -> None:
