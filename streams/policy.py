@@ -51,7 +51,7 @@ class Policy:
     retry_cap_s: float = 30.0  # ... up to this
     age_step_s: float = 10.0  # a want gains one priority for each such step of age, but never reaches 0
     background_share: float = 0.1  # part of the calls that background work gets while other wants are ready
-    side_background: int = 500  # background wants in the process above which no side input is read
+    side_background: int = 500  # background wants of open accounts above which no side input is read
     side_per_second: float = 500.0  # turns that the process gives for records of side inputs
     stall_s: float = 60.0  # lag or pending work without progress for this long is logged as an error
 

@@ -64,6 +64,10 @@ class Dispatcher:
                 if account == name:
                     self._group_limiters[account, group].set_share(own_share, now_s)
 
+    def background(self, now_s: float) -> int:
+        """Returns how many background wants wait that can leave: those of accounts that are not closed."""
+        return sum(self._wants.background(name) for name, limiter in self.limiters.items() if limiter.is_open(now_s))
+
     def calls(self, now: Now, lease_until_s: float, wake: Callable[[SleepingLane], None]) -> Iterator[Call]:
         """Yields all calls that may leave now. ``wake`` wakes a sleeping lane, so that its wants are added."""
         if now.mono_s >= lease_until_s:

@@ -375,10 +375,9 @@ class Wants:
         account = self.accounts[name]
         return combined([account.tally, *(lanes_asleep.tally for _, lanes_asleep in self._sleeping(account))])
 
-    def background(self) -> int:
-        """Returns how many background wants of all accounts wait, asleep or awake."""
-        waiting = (self.waiting(name)[0] for name in self.accounts)
-        return sum(n for by_priority in waiting for priority, n in by_priority.items() if priority >= BACKGROUND)
+    def background(self, name: str) -> int:
+        """Returns how many background wants of this account wait, asleep or awake."""
+        return sum(n for priority, n in self.waiting(name)[0].items() if priority >= BACKGROUND)
 
     # ---- calls ------------------------------------------------------------------------------------------------------
 

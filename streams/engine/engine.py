@@ -373,11 +373,14 @@ class Engine:
             yield from assigned.side.take_notices()
 
     def _turns_beside(self, now_s: float) -> int:
-        return min(self._side_pace.allowed(now_s), turns_allowed(self._policy, self._room(), self._wants.background()))
+        return min(self._side_pace.allowed(now_s), self._room_beside(now_s))
+
+    def _room_beside(self, now_s: float) -> int:
+        return turns_allowed(self._policy, self._room(), self._dispatcher.background(now_s))
 
     def _beside_at_s(self, now_s: float) -> float:
         """Returns when side inputs may get turns, if by time alone; otherwise ``inf``."""
-        if turns_allowed(self._policy, self._room(), self._wants.background()) <= 0:
+        if self._room_beside(now_s) <= 0:
             return inf
         return self._side_pace.ready_at_s(now_s)
 

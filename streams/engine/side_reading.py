@@ -140,7 +140,7 @@ def turns_allowed(policy: Policy, room: tuple[int, int], background: int) -> int
     """Returns how many turns side inputs may get in this step.
 
     ``room``: outputs that may still wait for a checkpoint, and lanes that may still be awake. ``background``: wants of
-    background work in the process.
+    background work that can leave.
     """
     outputs, awake = room
     return min(

@@ -209,6 +209,20 @@ def test_background_wants_that_pile_up_hold_side_inputs_back_and_live_input_goes
     assert {f"b{n}" for n in range(30)} <= {name for name, _ in driver.results}
 
 
+def test_background_wants_of_a_closed_account_do_not_hold_side_inputs_of_others_back() -> None:
+    driver = beside(FOLLOWED, rows=0, policy=Policy(side_background=5))
+    at = driver.opened()
+    driver.event(at, "hall", account="other")
+    driver.answer(driver.calls[0], Retry(reason="401", counts=False), close_account_s=600.0)
+    event = {"at": 1, "value": 3, "rank": BACKGROUND}
+    driver.side_log().add(*({"room": f"r{n}", "event": {**event, "id": f"b{n}", "account": "other"}} for n in range(9)))
+    driver.run(1.0)
+    driver.side_log().add({"room": "hall", "event": {**event, "id": "main"}}, {"room": "hall", "id": "last"})
+    driver.run(5.0)
+
+    assert heard(driver) == ["last"]
+
+
 def test_a_paused_side_input_keeps_its_position_and_continues() -> None:
     driver = beside(replace(PAST, is_paused=True, end=5), control=NoCommands())
     command(driver, anew=True)
