@@ -276,10 +276,15 @@ def _held_back(partition: PartitionSnapshot) -> Iterator[str]:
 
 
 def _unreadable_beside(partition: PartitionSnapshot) -> Iterator[str]:
-    """Reports the side inputs that cannot be read; the partition itself goes on."""
+    """Reports the side inputs that cannot be read or have waited for long; the partition itself goes on."""
     for one in partition.side_inputs:
         if one.problem:
             yield f"{partition.topic}/{partition.partition}: its side input {one.name} cannot be read: {one.problem}"
+        if one.held_up_age_s >= HELD_BACK_S:
+            yield (
+                f"{partition.topic}/{partition.partition}: its side input {one.name} has waited for "
+                f"{one.held_up_age_s:.0f} s: {one.held_up}"
+            )
 
 
 def _of_partition(partition: PartitionSnapshot) -> Iterator[str]:

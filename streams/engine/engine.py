@@ -19,7 +19,7 @@ from streams.engine.checkpoint import Checkpoints
 from streams.engine.partition import grown_topic, mismatch, replaced_input, replaced_state, unfit
 from streams.engine.schema_fetch import SchemaFetch
 from streams.engine.side_pace import SidePace
-from streams.engine.side_reading import TURNS_PER_STEP, turns_allowed
+from streams.engine.side_reading import TURNS_PER_STEP, turns_allowed, why_held_up
 from streams.engine.snapshot import Snapshot, account_of, partition_of
 from streams.engine.stall_detector import StallDetector
 from streams.flow import Answer, Assignment, Flow, Now
@@ -96,6 +96,7 @@ class Engine:
         self._side_inputs = side_inputs or {}
         self._side_pace = SidePace(policy.side_per_second, TURNS_PER_STEP)
         self._side_shares = count(1)
+        self._side_held_up_s = inf  # since when records of side inputs are there and no room is left for them
         self._has_commands = False  # the control topic has had a record
         self._drain_by_s: float | None = None
         self._stopped = ""
@@ -359,6 +360,8 @@ class Engine:
         for more of them. The ones that have waited longest get their share first."""
         ready = [(each, side_input) for each in self._partitions.values() for side_input in each.ready_beside]
         left = self._turns_beside(now.mono_s) if ready else 0
+        is_held_up = bool(ready) and self._room_beside(now.mono_s) <= 0
+        self._side_held_up_s = min(self._side_held_up_s, now.mono_s) if is_held_up else inf
         ready.sort(key=lambda one: one[1].served)
         for others, (assigned, side_input) in zip(range(len(ready) - 1, -1, -1), ready, strict=True):
             turns = -(-left // (others + 1))
@@ -377,6 +380,12 @@ class Engine:
 
     def _room_beside(self, now_s: float) -> int:
         return turns_allowed(self._policy, self._room(), self._dispatcher.background(now_s))
+
+    def _held_up_beside(self, now_s: float) -> tuple[str, float]:
+        """Returns why no record of a side input is applied, and for how long; empty = they are."""
+        if self._side_held_up_s == inf:
+            return "", 0.0
+        return why_held_up(self._policy, self._dispatcher.background(now_s)), now_s - self._side_held_up_s
 
     def _beside_at_s(self, now_s: float) -> float:
         """Returns when side inputs may get turns, if by time alone; otherwise ``inf``."""
@@ -520,9 +529,11 @@ class Engine:
             self._dispatcher.in_flight.held,
             [len(assigned.lanes.awake) for assigned in self._partitions.values()],
         )
+        held_up = self._held_up_beside(now.mono_s)
         return Snapshot(
             partitions=tuple(
-                partition_of(t.partition, t.lanes, t.side.open, held(t.at), now) for t in self._partitions.values()
+                partition_of(t.partition, t.lanes, t.side.open, held(t.at), now, held_up)
+                for t in self._partitions.values()
             ),
             accounts={name: account_of(name, self._dispatcher, self._wants, now) for name in self._dispatcher.limiters},
             lanes_awake=sum(awake),

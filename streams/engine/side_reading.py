@@ -151,6 +151,13 @@ def turns_allowed(policy: Policy, room: tuple[int, int], background: int) -> int
     )
 
 
+def why_held_up(policy: Policy, background: int) -> str:
+    """Returns, for people, why ``turns_allowed`` allows none."""
+    if background >= policy.side_background:
+        return f"{background} background calls wait, at most {policy.side_background} may"
+    return "live input uses the room in memory, or checkpoints are slow"
+
+
 def _refusal(spec: SideInput, accepted: Mapping[str, SideInput], at_most: int) -> str:
     """Returns why a side input is refused; empty = it is not."""
     if not spec.name or len(spec.name) > NAME_LIMIT or not spec.name.isascii() or not spec.name.isprintable():

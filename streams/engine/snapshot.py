@@ -26,6 +26,8 @@ class SideInputSnapshot:
     is_paused: bool
     waiting_for: str  # what must be fetched before its next record can be read; empty = nothing
     problem: str  # why it cannot be read; empty = it can
+    held_up: str = ""  # why records that are there are not applied; empty = they are, or there are none
+    held_up_age_s: float = 0.0  # since that began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +86,15 @@ class Snapshot:
 
 
 def partition_of(
-    partition: Partition, lanes: Lanes, side_inputs: Iterable[OpenSideInput], in_flight: int, now: Now
+    partition: Partition,
+    lanes: Lanes,
+    side_inputs: Iterable[OpenSideInput],
+    in_flight: int,
+    now: Now,
+    held_up: tuple[str, float] = ("", 0.0),
 ) -> PartitionSnapshot:
-    """Returns the status of a partition with ``in_flight`` items."""
+    """Returns the status of a partition with ``in_flight`` items. ``held_up``: why no record of a side input is
+    applied in the process, and for how long."""
     oldest_us = lanes.open.oldest_us()
     return PartitionSnapshot(
         topic=partition.at.topic,
@@ -108,11 +116,12 @@ def partition_of(
         oldest_open_age_s=_age_s(oldest_us, now),
         held_back=partition.held_back,
         held_back_age_s=partition.held_age_s(now.mono_s),
-        side_inputs=tuple(map(_side_input, side_inputs)),
+        side_inputs=tuple(_side_input(one, held_up) for one in side_inputs),
     )
 
 
-def _side_input(one: OpenSideInput) -> SideInputSnapshot:
+def _side_input(one: OpenSideInput, held_up: tuple[str, float]) -> SideInputSnapshot:
+    why, age_s = held_up if one.is_ready else ("", 0.0)
     end = one.spec.end if one.spec.end is not None else one.log_end
     return SideInputSnapshot(
         name=one.spec.name,
@@ -126,6 +135,8 @@ def _side_input(one: OpenSideInput) -> SideInputSnapshot:
         is_paused=one.spec.is_paused,
         waiting_for=one.needs.text if one.needs is not None else "",
         problem=one.problem,
+        held_up=why,
+        held_up_age_s=age_s,
     )
 
 

@@ -178,6 +178,31 @@ def test_a_side_input_that_cannot_be_read_is_a_warning_and_no_reason_to_be_unrea
     assert list(reasons(beside)) == []
 
 
+def test_a_side_input_that_has_waited_for_long_is_a_warning_with_the_reason() -> None:
+    one = SideInputSnapshot(
+        name="past",
+        topic="units",
+        partition=3,
+        position=5,
+        end=9,
+        lag=4,
+        delivered=5,
+        skipped=0,
+        is_paused=False,
+        waiting_for="",
+        problem="",
+        held_up="500 background calls wait",
+        held_up_age_s=40.0,
+    )
+    short = replace(one, held_up_age_s=2.0)
+    beside = replace(WELL, partitions=(replace(PARTITION, side_inputs=(one, short)),))
+
+    assert list(warnings(beside)) == [
+        "offers/3: its side input past has waited for 40 s: 500 background calls wait",
+    ]
+    assert list(reasons(beside)) == []
+
+
 def test_a_transaction_that_has_just_begun_causes_no_warning() -> None:
     held = replace(WELL, partitions=(replace(PARTITION, held_back=30, held_back_age_s=2.0),))
 

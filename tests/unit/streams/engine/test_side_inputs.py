@@ -200,12 +200,14 @@ def test_background_wants_that_pile_up_hold_side_inputs_back_and_live_input_goes
     driver.side_log().add(*({"room": f"r{n}", "event": {**event, "id": f"b{n}"}} for n in range(30)))
     driver.run(5.0, answer=Retry(reason="closed", counts=False, after_s=60.0))
     assert status(driver).position == 5
+    assert status(driver).held_up == "5 background calls wait, at most 5 may"
+    assert 4.0 < status(driver).held_up_age_s <= 5.0
 
     driver.event(at, "hall", id="live")
     driver.run(1.0)
     assert ("live", "APPLIED") in driver.results
     driver.run(200.0)
-    assert status(driver).position == 30
+    assert (status(driver).position, status(driver).held_up) == (30, "")
     assert {f"b{n}" for n in range(30)} <= {name for name, _ in driver.results}
 
 
