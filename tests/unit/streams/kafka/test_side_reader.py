@@ -43,7 +43,7 @@ class SilentConsumer:
         self.is_closed = True
 
 
-class Reader(KafkaSideReader):
+class SilentSideReader(KafkaSideReader):
     """Reads with ``SilentConsumer``s, by a clock that the test sets."""
 
     def __init__(self) -> None:
@@ -68,9 +68,9 @@ class Reader(KafkaSideReader):
 
 
 @pytest.fixture
-def reader(monkeypatch: pytest.MonkeyPatch) -> Reader:
+def reader(monkeypatch: pytest.MonkeyPatch) -> SilentSideReader:
     monkeypatch.setattr(side_reader, "watermark_offsets", lambda _consumer, place, _for_s: LOGS[place.topic])
-    return Reader()
+    return SilentSideReader()
 
 
 LOGS = {"full": (0, 100), "read": (0, 5), "other": (0, 100)}
@@ -80,7 +80,7 @@ def fetch(topic: str, position: int = 5) -> SideFetch:
     return SideFetch(at=AT, name="one", topic=topic, partition=0, position=position)
 
 
-def test_a_request_that_is_being_read_survives_a_client_that_must_be_replaced(reader: Reader) -> None:
+def test_a_request_that_is_being_read_survives_a_client_that_must_be_replaced(reader: SilentSideReader) -> None:
     reader.round(fetch("read"))
     reader.now_s = 0.9
     reader.round(fetch("other"))
@@ -94,7 +94,9 @@ def test_a_request_that_is_being_read_survives_a_client_that_must_be_replaced(re
     assert reader.consumers[1].assigned == ["other"]
 
 
-def test_aborted_data_that_takes_long_is_progress_and_answered_with_the_position_reached(reader: Reader) -> None:
+def test_aborted_data_that_takes_long_is_progress_and_answered_with_the_position_reached(
+    reader: SilentSideReader,
+) -> None:
     reader.round(fetch("full"))
     reader.consumers[0].passed = 40
     reader.now_s = 10.0
@@ -105,7 +107,9 @@ def test_aborted_data_that_takes_long_is_progress_and_answered_with_the_position
     assert not reader.consumers[0].is_closed
 
 
-def test_a_client_that_reads_nothing_is_replaced_and_the_request_is_answered_with_the_problem(reader: Reader) -> None:
+def test_a_client_that_reads_nothing_is_replaced_and_the_request_is_answered_with_the_problem(
+    reader: SilentSideReader,
+) -> None:
     reader.round(fetch("full"))
     reader.now_s = 10.0
     reader.round()
