@@ -26,6 +26,11 @@ class JoinedSideInputs:
                 found.append(one)
         return found
 
+    def is_over(self, name: str) -> bool:
+        """Returns what the part says; False for an input of a part that is not there, which may come back."""
+        part = self._parts.get(_part_of(name))
+        return part is not None and part.is_over(name)
+
     def read(self, name: str, record: Record, now: Now) -> Message:
         """Returns what the part makes of a record; nothing for an input that belongs to no part any more."""
         part = self._parts.get(_part_of(name))

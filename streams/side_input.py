@@ -25,8 +25,10 @@ INPUTS_LIMIT: Final = 24
 class SideInput:
     """A range of a topic's partition, to be read beside a main partition.
 
-    Its position is kept under ``name``, unique for the main partition, for as long as the application names it; a name
-    that returns after it was gone starts again. One name means one topic, partition and start; ``end`` and
+    Its position is kept under ``name``, unique for the main partition, until the application says that it is over
+    (``SideInputs.is_over``); a name that returns after that starts again. If the positions of a partition are lost,
+    because its offset was set by Kafka's own tools or by a version without side inputs, an input that has an end is not
+    read: nobody knows whether it was read before. One name means one topic, partition and start; ``end`` and
     ``is_paused`` may change.
     """
 
@@ -45,6 +47,7 @@ class SidePosition:
     position: int  # next offset
     delivered: int = 0  # messages to lanes since ``start``
     topic_id: str = ""  # of the topic that was read; empty = unknown
+    gone: int = 0  # offsets below an ``end`` that were passed without being read, since ``start``
 
 
 Message: TypeAlias = Told | BadRecord | NotYet | None
@@ -59,6 +62,13 @@ class SideInputs(Protocol):
 
         Asked when the partition opens and after every record of the control topic. Beyond ``INPUTS_LIMIT``, and with a
         name that is not valid or was named before, an input is refused, which is logged.
+        """
+        ...
+
+    def is_over(self, name: str) -> bool:
+        """Whether a side input that ``inputs`` does not return is over, so that its position may be dropped.
+
+        False if that is not known: an input may be missing because its command cannot be read at present.
         """
         ...
 

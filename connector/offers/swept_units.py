@@ -24,6 +24,10 @@ class SweptUnits:
         """Returns the partition of the units topic with the same number, which is followed."""
         return (SideInput(name=UNITS, topic=self._topic, partition=partition),)
 
+    def is_over(self, name: str) -> bool:  # noqa: ARG002
+        """Returns False: a topic that is followed has no end."""
+        return False
+
     def read(self, name: str, record: Record, now: Now) -> Message:  # noqa: ARG002
         """Decodes a row; tombstones are skipped."""
         if record.value is None:

@@ -26,6 +26,7 @@ class ReplayProgress:
     delivered: int  # records that matched its filters
     state: ReplayState
     reported_at_us: int
+    gone: int = 0  # offsets that were not read: the topic does not have them any more, or the position was lost
 
     @property
     def key(self) -> str:

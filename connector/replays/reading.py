@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol, TypeAlias
 
-from connector.controls.commands import ControlCommand, ReplayRequest
+from connector.controls.commands import ControlCommand, ControlKind, ControlState, ReplayRequest
 from connector.controls.in_force import CommandSource
 from connector.offers.events import OfferChanged, OfferWithdrawn, Replayed
 from connector.replays.filter import ReplayFilter
@@ -64,6 +64,16 @@ class ReplayInputs:
         self._filters = {name: known for name, known in self._filters.items() if name in names}
         return wanted
 
+    def is_over(self, name: str) -> bool:
+        """Whether a command says that the replay is over. One that is missing may only be unreadable at present."""
+        command = self._commands.in_force.by_id.get(name.removeprefix(NAME_PREFIX))
+        return (
+            name.startswith(NAME_PREFIX)
+            and command is not None
+            and command.kind is ControlKind.REPLAY
+            and command.state is not ControlState.IN_FORCE
+        )
+
     def read(self, name: str, record: Record, now: Now) -> Message:  # noqa: ARG002
         """Returns the event for its lane; None if the replay's filters leave it out, or the replay is over."""
         wanted = self._filters.get(name)
@@ -89,6 +99,7 @@ class ReplayInputs:
             delivered=reached.delivered,
             state=_state(side_input, reached.position >= end),
             reported_at_us=now.wall_us,
+            gone=reached.gone,
         )
         key = self._serdes.progress_key(row.key)
         return (Output(topic=self._replays_topic, key=key, value=self._serdes.encode_progress(row)),)

@@ -17,7 +17,7 @@ from streams.lanes.lane import Lane
 from streams.lanes.lanes import Lanes
 from streams.messages import Mark, OwnedPartition
 from streams.policy import Policy
-from streams.side_input import SideInputs
+from streams.side_input import SideInputs, SidePosition
 
 WOKEN = Woken()
 DRAINING = Draining()
@@ -47,7 +47,7 @@ class AssignedPartition:
         self.partition.to_restore = self.lanes.to_restore
         self.outbox = outbox
         self.review = PendingReview()
-        self.side = SideReading(at, sides, owned.mark.side if owned.mark is not None else {})
+        self.side = SideReading(at, sides, _positions(owned))
         self._flow = flow
         self._wants = wants
         self._dead_letters = dead_letters
@@ -97,13 +97,13 @@ class AssignedPartition:
 
     # ---- lanes ------------------------------------------------------------------------------------------------------
 
-    def open(self, now: Now, *, forget: bool) -> None:
+    def open(self, now: Now, *, knows_all: bool) -> None:
         """Opens the gate: wants may leave, sleeping lanes may be woken, side inputs are read. Wakes standing lanes.
 
-        ``forget``: see ``SideReading.ask``.
+        ``knows_all``: see ``SideReading.ask``.
         """
         self.partition.open()
-        self.side.ask(forget=forget)
+        self.side.ask(knows_all=knows_all)
         self._wants.admit(self.at, now.mono_s)
         for key in self._flow.standing(self.at.partition):
             self.lanes.turn(key, WOKEN, now)
@@ -159,7 +159,7 @@ class AssignedPartition:
 
     def mark(self, serial: int, held: int) -> Mark:
         """Returns the mark for a checkpoint (see ``Partition.mark``), with the positions of the side inputs."""
-        return replace(self.partition.mark(serial, held), side=self.side.positions())
+        return replace(self.partition.mark(serial, held), side=self.side.positions(), side_known=not self.side.are_lost)
 
     def became_durable(self, mark: Mark, written: CheckpointPart, now_s: float) -> None:
         """Applies a durable checkpoint: its lanes may sleep, and wants that it announced may leave."""
@@ -196,3 +196,10 @@ class AssignedPartition:
 
 
 AssignedPartitions = Mapping[Assignment, AssignedPartition]
+
+
+def _positions(owned: OwnedPartition) -> Mapping[str, SidePosition] | None:
+    """Returns the positions of the side inputs; None if there was an owner before, but nobody knows its positions."""
+    if owned.mark is not None:
+        return owned.mark.side if owned.mark.side_known else None
+    return None if owned.committed else {}

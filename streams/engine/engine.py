@@ -92,6 +92,7 @@ class Engine:
         self._partitions: dict[Assignment, AssignedPartition] = {}
         self._control = control
         self._control_is_read = control is None
+        self._control_is_read_anew = False
         self._control_is_known = control is None  # and not only given up on
         self._side_inputs = side_inputs or {}
         self._side_pace = SidePace(policy.side_per_second, TURNS_PER_STEP)
@@ -255,7 +256,8 @@ class Engine:
         if effect.halted is not None:
             self._wants.halt(effect.halted, now.mono_s)
         self._control_is_read = self._control_is_read or message.complete
-        self._control_is_known = self._control_is_known or message.anew
+        self._control_is_read_anew = self._control_is_read_anew or message.anew
+        self._control_is_known = self._control_is_known or (self._control_is_read_anew and message.complete)
         self._has_commands = self._has_commands or bool(message.records)
         for assigned in self._partitions.values():
             assigned.partition.awaits_control = not self._control_is_read
@@ -263,7 +265,7 @@ class Engine:
             if effect.review:
                 assigned.review.ask()
             if assigned.partition.sends:
-                assigned.side.ask(forget=self._control_is_known)
+                assigned.side.ask(knows_all=self._control_is_known)
 
     def _side_records(self, message: SideRecords, now: Now) -> None:
         assigned = self._partitions.get(message.fetch.at)
@@ -403,7 +405,7 @@ class Engine:
     def _open_gates(self, now: Now) -> Iterator[Effect]:
         opening = [assigned for assigned in self._changing() if assigned.partition.may_open(now.mono_s)]
         for assigned in opening:
-            assigned.open(now, forget=self._control_is_known)
+            assigned.open(now, knows_all=self._control_is_known)
             yield _notice("partition_opened", assigned.at, f"{assigned.lanes.undone} lanes are undone", level="info")
         if opening:
             self._set_share(now)

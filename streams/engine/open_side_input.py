@@ -34,6 +34,7 @@ class OpenSideInput:
         self.spec = spec
         self.position = reached.position  # everything below was applied or skipped
         self.delivered = reached.delivered
+        self.gone = reached.gone  # offsets of a range that could not be read
         self.needs: NotYet | None = None  # must be fetched before the next record can be read
         self.problem = ""  # why it cannot be read; empty = it can
         self.log_end: int | None = None  # last stable offset, as far as known
@@ -63,7 +64,7 @@ class OpenSideInput:
     @property
     def reached(self) -> SidePosition:
         """The position to be committed."""
-        return SidePosition(position=self.position, delivered=self.delivered, topic_id=self._topic_id)
+        return SidePosition(position=self.position, delivered=self.delivered, topic_id=self._topic_id, gone=self.gone)
 
     def renewed(self, spec: SideInput) -> bool:
         """Takes another end or another pause; returns False for another topic, partition or start."""
@@ -158,13 +159,20 @@ class OpenSideInput:
             yield from self._restart(start, f"the log ends at {end}, before {self._fetched_to}")
         else:
             reason = f"the log begins at {first}: records from {self._fetched_to} on are gone"
-            self._go_to(first)
+            self._pass_to(first)
             yield self._notice("side_input_moved", "warning", position=first, reason=reason)
 
     def _restart(self, start: int, reason: str) -> Iterator[Notice]:
         self._go_to(start)
-        self.delivered = 0
+        self.delivered = self.gone = 0
         yield self._notice("side_input_moved", "warning", position=start, reason=f"{reason}; it is read again")
+
+    def _pass_to(self, first: int) -> None:
+        """Passes the offsets that the log does not have any more, and counts them if the input is a range."""
+        if self.spec.end is not None:
+            first = min(first, self.spec.end)
+            self.gone += first - self.position
+        self._go_to(first)
 
     def _go_to(self, position: int) -> None:
         self._buffer.clear()

@@ -1,7 +1,7 @@
 """The side inputs of one assignment, and how they share a step of the engine with live input.
 
-The positions of the previous owner are kept until the application was asked for its side inputs. They are forgotten
-only once it can know them all: while the control topic could not be read, a name that is missing may return.
+A position is kept until the application says that the side input is over. That a name is missing says nothing: the
+command behind it may be unreadable at present, and the input would start again when it returns.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,42 +21,53 @@ TURNS_PER_STEP: Final = 50
 SHARE_OF_ROOM: Final = 0.25
 """Part of ``Policy.max_outputs`` and ``Policy.max_awake`` up to which side inputs are read; live input has the rest."""
 
+_LOST: Final = (
+    "the offset of the partition was set by a tool or by a version without side inputs, and the position with it is "
+    "lost: the range may have been read before, and is not read"
+)
+
 
 class SideReading:
-    """The side inputs of one assignment by name. ``found``: the positions in the previous owner's mark."""
+    """The side inputs of one assignment by name.
 
-    def __init__(self, at: Assignment, sides: SideInputs | None, found: Mapping[str, SidePosition]) -> None:
+    ``found``: the positions in the previous owner's mark; None: they are lost.
+    """
+
+    def __init__(self, at: Assignment, sides: SideInputs | None, found: Mapping[str, SidePosition] | None) -> None:
         self.at = at
         self._sides = sides
         self._inputs: dict[str, OpenSideInput] = {}
-        self._kept = dict(found)  # positions of names that the application has not returned, or not yet
+        self._kept = dict(found or {})  # positions of names that the application has not returned, or not yet
+        self.are_lost = found is None  # until all side inputs are known that may have been read
         self._refused: set[str] = set()  # names that were refused when the application was last asked
         self._notices: list[Notice] = []
 
-    def ask(self, *, forget: bool) -> None:
-        """Asks the application for the side inputs. ``forget``: positions of names that it does not return are dropped.
+    def ask(self, *, knows_all: bool) -> None:
+        """Asks the application for the side inputs. ``knows_all``: the control topic was read to its end.
 
         Called when the partition opens, and when something may have changed.
         """
-        before, self._inputs = self._inputs, {}
-        if self._sides is not None:
-            self._inputs = self._opened(self._sides, before, forget=forget)
-        gone = {name: one.reached for name, one in before.items() if name not in self._inputs}
-        self._kept = {} if forget else {**self._kept, **gone}
-
-    def _opened(
-        self, sides: SideInputs, before: Mapping[str, OpenSideInput], *, forget: bool
-    ) -> dict[str, OpenSideInput]:
-        """Returns the side inputs that the application returns, with their positions."""
-        named = sides.inputs(self.at.partition)
-        kept = set() if forget else (self._kept.keys() | before.keys()) - {spec.name for spec in named}
-        opened = {}
-        for spec in self._accepted(named, INPUTS_LIMIT - len(kept)):
+        if self._sides is None:
+            return
+        before, named = self._inputs, self._sides.inputs(self.at.partition)
+        names = {spec.name for spec in named}
+        known = {**self._kept, **{name: one.reached for name, one in before.items()}}
+        self._kept = {name: at for name, at in known.items() if name not in names and not self._sides.is_over(name)}
+        self._inputs = {}
+        for spec in self._accepted(named, INPUTS_LIMIT - len(self._kept)):
             one = before.get(spec.name)
-            renewed = one is not None and one.renewed(spec)
-            found = self._kept.pop(spec.name, None)
-            opened[spec.name] = one if one is not None and renewed else OpenSideInput(self.at, spec, sides, found)
-        return opened
+            if one is None or not one.renewed(spec):
+                one = self._opened(spec, self._sides, known.get(spec.name) if one is None else None)
+            self._inputs[spec.name] = one
+        self.are_lost = self.are_lost and not knows_all
+
+    def _opened(self, spec: SideInput, sides: SideInputs, found: SidePosition | None) -> OpenSideInput:
+        """Returns a side input at its position; one that may have been read before the positions were lost is passed."""
+        if found is None and self.are_lost and spec.end is not None:
+            found = SidePosition(position=spec.end, gone=spec.end - spec.start)
+            fields = {"name": spec.name, "topic": spec.topic, "beside": _text(self.at), "reason": _LOST}
+            self._notices.append(Notice(event="side_input_passed", level="warning", fields=fields))
+        return OpenSideInput(self.at, spec, sides, found)
 
     def _accepted(self, named: Sequence[SideInput], at_most: int) -> list[SideInput]:
         accepted: dict[str, SideInput] = {}

@@ -10,7 +10,8 @@ keeps the metadata, that is no mark either.
 read a mark of this version correctly, check less of it, and write marks without ``position``, ``input_topic_id`` and
 ``side``, whose absence is accepted here.
 
-``side`` has the positions of side inputs by name, each as a list: position, messages delivered, topic id. The bounds of
+``side`` has the positions of side inputs by name, each as a list: position, messages delivered, topic id,
+offsets gone. The bounds of
 ``streams.side_input`` keep a mark below the broker's limit. Of later versions, further elements of a list are ignored;
 a list that cannot be read is left out, and its side input starts again.
 """
@@ -34,6 +35,10 @@ _FIELDS: Final[Mapping[str, type]] = {
 _LATER: Final[Mapping[str, type]] = {"position": int, "input_topic_id": str}  # absent from marks of older versions
 
 
+_ABSENT: Final = ("", "", "", 0)
+"""Elements that are absent from the position of a side input; the first two must be there."""
+
+
 def encode(mark: Mark) -> str:
     """Returns the metadata of a mark, whose position is the committed offset. Raises ValueError beyond the limit."""
     text = json.dumps(
@@ -45,7 +50,11 @@ def encode(mark: Mark) -> str:
             "state_topic_id": mark.state_topic_id,
             "position": mark.position,
             **({"input_topic_id": mark.input_topic_id} if mark.input_topic_id else {}),
-            **({"side": {name: _listed(one) for name, one in mark.side.items()}} if mark.side else {}),
+            **(
+                {"side": {name: _listed(one) for name, one in mark.side.items()}}
+                if mark.side_known or mark.side
+                else {}
+            ),
         },
         separators=(",", ":"),
     )
@@ -71,11 +80,13 @@ def decode(position: int, metadata: str | None) -> Mark | None:
         state_topic_id=fields["state_topic_id"],
         input_topic_id=fields.get("input_topic_id", ""),
         side=_side(fields.get("side")),
+        side_known="side" in fields,
     )
 
 
 def _listed(one: SidePosition) -> list[Any]:
-    return [one.position, one.delivered, *([one.topic_id] if one.topic_id else ())]
+    listed = [one.position, one.delivered, one.topic_id, one.gone]
+    return listed if one.gone else listed[:3] if one.topic_id else listed[:2]
 
 
 def _side(found: Any) -> Mapping[str, SidePosition]:
@@ -88,10 +99,13 @@ def _side(found: Any) -> Mapping[str, SidePosition]:
 
 
 def _side_position(listed: Any) -> SidePosition | None:
-    position, delivered, topic_id, *_ = [*listed, "", "", ""] if isinstance(listed, list) else ("", "", "")
+    position, delivered, topic_id, gone, *_ = (
+        [*listed, *_ABSENT[len(listed) :]] if isinstance(listed, list) else _ABSENT
+    )
     if type(position) is not int or type(delivered) is not int or position < 0 or not isinstance(topic_id, str):
         return None
-    return SidePosition(position=position, delivered=delivered, topic_id=topic_id)
+    gone = gone if type(gone) is int and gone > 0 else 0
+    return SidePosition(position=position, delivered=delivered, topic_id=topic_id, gone=gone)
 
 
 def _object(text: str) -> Mapping[str, Any]:

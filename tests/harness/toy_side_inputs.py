@@ -25,10 +25,14 @@ class ToySideInputs:
     schemas: set[int] = field(default_factory=set)
     reports: str = PROGRESS  # topic
     asked: int = 0
+    over: set[str] = field(default_factory=set)  # names
 
     def inputs(self, partition: int) -> Sequence[SideInput]:
         self.asked += 1
         return self.ranges.get(partition, ())
+
+    def is_over(self, name: str) -> bool:
+        return name in self.over
 
     def read(self, name: str, record: Record, now: Now) -> Message:
         try:

@@ -42,6 +42,9 @@ class SimulatedSideInputs:
     def inputs(self, partition: int) -> Sequence[SideInput]:
         return ranges(partition)
 
+    def is_over(self, name: str) -> bool:
+        return False
+
     def read(self, name: str, record: Record, now: Now) -> Told | BadRecord | NotYet | None:
         self.check(record)
         raw = json.loads(record.value or b"")

@@ -94,7 +94,8 @@ def show_started(console: Console, command: ControlCommand) -> None:
 
 def show_changed(console: Console, status: ReplayStatus) -> None:
     """Prints the state of a replay after a command, in one line."""
-    _print(console, f"{status.command.command_id}: {status.state}, {100 * status.share:.1f} % read.")
+    gone = f", {status.gone:,} offsets gone" if status.gone else ""
+    _print(console, f"{status.command.command_id}: {status.state}, {100 * status.share:.1f} % read{gone}.")
 
 
 def show_list(console: Console, statuses: list[ReplayStatus]) -> None:
@@ -112,6 +113,9 @@ def show_list(console: Console, statuses: list[ReplayStatus]) -> None:
         )
     if statuses:
         console.print(table)
+    for one in statuses:
+        if one.gone:
+            _print(console, f"{one.command.command_id}: {one.gone:,} offsets gone")
     _print(console, f"{len(statuses)} replay{'' if len(statuses) == 1 else 's'}.")
 
 
@@ -128,6 +132,14 @@ def show_one(console: Console, status: ReplayStatus) -> None:
             f"{part.delivered:,}",
         )
     console.print(table)
+    for part in status.partitions:
+        if part.gone:
+            _print(
+                console,
+                f"partition {part.part.partition}: {part.gone:,} offsets gone. Their records were not replayed, because "
+                "the topic had deleted them, or the group's offset was set by a tool, and the replay's position with it "
+                "was lost.",
+            )
     if status.outcomes is not None:
         said = ", ".join(f"{count:,} {name}" for name, count in ordered(status.outcomes)) or "none yet"
         _print(console, f"results: {said}")

@@ -24,6 +24,7 @@ class PartitionStatus:
     part: ReplayRange
     position: int
     delivered: int = 0
+    gone: int = 0  # offsets that were passed without being read
     reported_at_us: int | None = None
 
     @property
@@ -62,6 +63,11 @@ class ReplayStatus:
         return sum(part.delivered for part in self.partitions)
 
     @property
+    def gone(self) -> int:
+        """Offsets that were passed without being read, because their records or the position were lost."""
+        return sum(part.gone for part in self.partitions)
+
+    @property
     def share(self) -> float:
         """The read part of all ranges, from 0 to 1."""
         whole = sum(part.part.end - part.part.start for part in self.partitions)
@@ -88,6 +94,7 @@ def _partition(command: ControlCommand, part: ReplayRange, rows: Mapping[str, Re
         part=part,
         position=min(max(row.position, part.start), part.end),
         delivered=row.delivered,
+        gone=row.gone,
         reported_at_us=row.reported_at_us,
     )
 
@@ -118,6 +125,7 @@ def document(status: ReplayStatus) -> dict[str, Any]:
         "statuses": list(request.statuses) if request is not None else [],
         "percent": round(100 * status.share, 1),
         "delivered": status.delivered,
+        "gone": status.gone,
         "partitions": [_partition_document(part) for part in status.partitions],
         "outcomes": None if status.outcomes is None else dict(status.outcomes),
     }
@@ -131,6 +139,7 @@ def _partition_document(status: PartitionStatus) -> dict[str, Any]:
         "position": status.position,
         "percent": round(100 * status.share, 1),
         "delivered": status.delivered,
+        "gone": status.gone,
         "reported_at": None if status.reported_at_us is None else moment(status.reported_at_us),
     }
 

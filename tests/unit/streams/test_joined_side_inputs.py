@@ -22,6 +22,9 @@ class Part:
     def inputs(self, partition: int) -> Sequence[SideInput]:
         return [SideInput(name=name, topic=self.own, partition=partition) for name in self.names]
 
+    def is_over(self, name: str) -> bool:
+        return name == "replay/a"
+
     def read(self, name: str, record: Record, now: Now) -> Message:
         return Told(lane=self.own, message=(name, record.value))
 
@@ -49,10 +52,15 @@ def test_each_record_and_each_progress_goes_to_the_part_that_named_the_input() -
     )
 
 
+def test_its_part_says_whether_an_input_is_over() -> None:
+    assert (JOINED.is_over("replay/a"), JOINED.is_over("replay/b")) == (True, False)
+
+
 def test_an_input_of_a_part_that_is_gone_is_skipped() -> None:
     gone = SideInput(name="gone/x", topic="t", partition=1)
 
     assert JOINED.read("gone/x", RECORD, NOW) is None
+    assert not JOINED.is_over("gone/x"), "its part may come back"
     assert JOINED.progress(1, gone, SidePosition(position=7), NOW) == ()
 
 

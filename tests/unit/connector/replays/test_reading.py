@@ -14,10 +14,11 @@ from connector.controls.commands import (
     ReplayRange,
     ReplayRequest,
 )
-from connector.controls.in_force import CommandsInForce
+from connector.controls.in_force import CommandsInForce, Controls
 from connector.offers.events import OfferChanged, Replayed
 from connector.replays.progress import ReplayProgress, ReplayState
 from connector.replays.reading import ReplayInputs
+from streams.control import ControlRead, ControlRecord
 from streams.flow import BadRecord, NotYet, Now, Record, Told
 from streams.side_input import SideInput, SidePosition
 from tests.harness.offer_harness import EAN, OTHER_EAN, TOPICS, OfferHarness, PlainCodecs, flow_of, here
@@ -55,7 +56,10 @@ class Reading:
     """A ``ReplayInputs`` with commands that a test sets, and what it has reported."""
 
     def __init__(self, *commands: ControlCommand, topic_id: str = "t1") -> None:
-        self.in_force = CommandsInForce(replays=commands)
+        self.in_force = CommandsInForce(
+            by_id={one.command_id: one for one in commands},
+            replays=tuple(one for one in commands if one.state is ControlState.IN_FORCE),
+        )
         self.ignored: list[tuple[str, str]] = []
         self.inputs = ReplayInputs(
             commands=self,
@@ -171,3 +175,40 @@ def test_progress_says_how_far_a_partition_has_come(position: int, is_paused: bo
         state=ReplayState(state),
         reported_at_us=NOW.wall_us,
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "over"),
+    [
+        ("replay/replay-1", False),
+        ("replay/ended", True),
+        ("replay/not-known", False),
+        ("units", False),
+        ("ended", False),
+    ],
+)
+def test_a_replay_is_over_only_if_its_command_says_so(name: str, over: bool) -> None:
+    reading = Reading(command(), replace(command("ended"), state=ControlState.RELEASED))
+
+    assert reading.inputs.is_over(name) is over
+
+
+def test_a_command_that_cannot_be_read_does_not_end_its_replay() -> None:
+    known = Controls(lambda value: BadRecord(code="X", text="of a newer version", error=""), lambda record, why: None)
+    record = ControlRecord(key="replay-1", value=b"?", offset=0, time_us=0)
+    known.apply(ControlRead(records=[record], anew=True, complete=True), NOW)
+    reading = Reading()
+    reading.in_force = known.in_force
+
+    assert not reading.inputs.is_over("replay/replay-1")
+    assert reading.inputs.inputs(0) == []
+
+
+def test_offsets_that_are_gone_are_reported() -> None:
+    reading = Reading(command())
+    side_input = reading.inputs.inputs(0)[0]
+
+    (output,) = reading.inputs.progress(0, side_input, SidePosition(position=20, delivered=4, gone=6), NOW)
+
+    row = pickle.loads(output.value or b"")
+    assert (row.state, row.delivered, row.gone) == (ReplayState.DONE, 4, 6)

@@ -11,7 +11,7 @@ from streams.control import ControlEffect, ControlRead, ControlRecord
 from streams.engine import side_reading
 from streams.engine.side_pace import LOT
 from streams.engine.snapshot import SideInputSnapshot
-from streams.flow import BACKGROUND, Now, Retry, Told
+from streams.flow import BACKGROUND, Assignment, Now, Retry, Told
 from streams.messages import Fetched, Mark, Notice, SideRecords
 from streams.policy import Policy
 from streams.side_input import INPUTS_LIMIT, SideInput, SidePosition
@@ -299,12 +299,77 @@ def test_the_positions_survive_an_owner_that_never_opened_the_partition() -> Non
     assert driver.marks[at].side == side
 
 
-def test_a_name_that_is_gone_is_dropped_from_the_mark_and_starts_again_when_it_returns() -> None:
+def test_a_name_that_is_missing_for_a_while_goes_on_where_it_was() -> None:
     driver = beside(PAST, control=NoCommands())
     command(driver, anew=True)
     at = driver.opened()
     driver.run(2.0)
     toy(driver).ranges[0] = []
+    command(driver, anew=True)
+    driver.run(3.0)
+    assert driver.marks[at].side["past"].delivered == 10
+
+    toy(driver).ranges[0] = [PAST]
+    command(driver)
+    driver.run(3.0)
+    assert len(heard(driver)) == 10
+
+
+def opened_without_mark(driver: EngineDriver) -> Assignment:
+    """Opens a partition whose offset was set by a tool, which takes as long as an unknown owner's calls may."""
+    at = driver.assign(committed=0)
+    while driver.engine.snapshot(driver.now).partitions[-1].phase != "open":
+        driver.run(5.0, answer=None)
+    return at
+
+
+@pytest.mark.parametrize("lost", ["set by a tool", "by a version without side inputs"])
+def test_a_range_is_not_read_if_the_positions_are_lost(lost: str) -> None:
+    driver = beside(PAST, FOLLOWED, control=NoCommands())
+    command(driver, anew=True)
+    mark = Mark(position=0, read_ahead=20_000, drained=True, serial=1, state_topic_id="state-1", side_known=False)
+    at = opened_without_mark(driver) if lost == "set by a tool" else driver.opened(mark=mark)
+    driver.run(3.0)
+    assert driver.marks[at].side["past"] == SidePosition(position=10, gone=10)
+    assert sorted(heard(driver)) == sorted(f"s{n}" for n in range(10)), "a topic that is followed is read all the same"
+    assert len(notices(driver, "side_input_passed")) == 1
+
+    toy(driver).ranges[0] = [PAST, FOLLOWED, replace(PAST, name="new", end=3)]
+    command(driver)
+    driver.run(3.0)
+    assert driver.marks[at].side["new"].delivered == 3, "it cannot have been read before"
+
+
+def test_an_owner_that_never_opened_the_partition_says_that_the_positions_are_lost() -> None:
+    driver = beside(PAST)
+    at = driver.assign(committed=0)
+    driver.revoke(at)
+    driver.run(3.0)
+
+    assert not driver.marks[at].side_known
+
+
+def test_a_command_that_appears_while_the_control_topic_is_read_is_not_taken_for_a_new_one() -> None:
+    driver = beside(control=NoCommands())
+    driver.feed(ControlRead(complete=True))  # given up on, for now
+    at = opened_without_mark(driver)
+    toy(driver).ranges[0] = [PAST]
+    driver.feed(ControlRead(anew=True))
+    driver.run(2.0)
+    command(driver)
+    driver.run(2.0)
+
+    assert heard(driver) == []
+    assert driver.marks[at].side["past"].gone == 10
+
+
+def test_a_name_that_is_over_is_dropped_from_the_mark_and_starts_again_when_it_returns() -> None:
+    driver = beside(PAST, control=NoCommands())
+    command(driver, anew=True)
+    at = driver.opened()
+    driver.run(2.0)
+    toy(driver).ranges[0] = []
+    toy(driver).over = {"past"}
     command(driver)
     driver.run(3.0)
     assert driver.marks[at].side == {}
@@ -462,6 +527,17 @@ def test_requests_after_failures_come_ever_less_often() -> None:
         times.append(round(driver.now.mono_s - began_s))
 
     assert times == [1, 2, 4, 8, 16, 30, 30, 30]
+
+
+@pytest.mark.parametrize(("first", "gone"), [(4, 2), (10, 6)])
+def test_records_of_a_range_that_were_deleted_are_counted(first: int, gone: int) -> None:
+    driver = beside(replace(PAST, start=2, end=8), rows=10)
+    driver.side_log().delete_before(first)
+    at = driver.opened()
+    driver.run(2.0)
+
+    reached = SidePosition(position=8, delivered=6 - gone, topic_id="side-1", gone=gone)
+    assert driver.marks[at].side["past"] == reached
 
 
 def test_records_deleted_before_they_were_read_are_logged_and_reading_goes_on_behind_them() -> None:

@@ -19,6 +19,7 @@ some_positions = st.builds(
     position=st.integers(0, 2**63 - 1),
     delivered=st.integers(0, 2**63 - 1),
     topic_id=st.sampled_from(["", "M6zTJm3zQdCSXnXfdXwPDg"]),
+    gone=st.integers(0, 2**63 - 1),
 )
 some_marks = st.builds(
     Mark,
@@ -73,7 +74,7 @@ OF_THE_FIRST_VERSION = '{"v":1,"read_ahead":20000,"drained":true,"serial":7,"sta
 
 def test_a_mark_of_the_first_version_is_read_and_names_no_input_topic() -> None:
     assert offset_metadata.decode(3, OF_THE_FIRST_VERSION) == Mark(
-        position=3, read_ahead=20_000, drained=True, serial=7, state_topic_id="s"
+        position=3, read_ahead=20_000, drained=True, serial=7, state_topic_id="s", side_known=False
     )
 
 
@@ -120,7 +121,8 @@ ID = "M6zTJm3zQdCSXnXfdXwPDg"
     )
 )
 def test_the_positions_of_as_many_side_inputs_as_a_partition_may_have_fit(side: dict[str, SidePosition]) -> None:
-    longest = {name: SidePosition(position=2**63 - 1, delivered=2**63 - 1, topic_id=ID) for name in side}
+    most = SidePosition(position=2**63 - 1, delivered=2**63 - 1, topic_id=ID, gone=2**63 - 1)
+    longest = dict.fromkeys(side, most)
     mark = Mark(
         position=2**63 - 1,
         read_ahead=2**63 - 1,
@@ -135,13 +137,16 @@ def test_the_positions_of_as_many_side_inputs_as_a_partition_may_have_fit(side: 
 
 
 def test_positions_of_side_inputs_that_cannot_be_read_are_left_out_and_the_mark_is_kept() -> None:
-    good = {"a": [5, 2, "id", "of a later version"], "b": [7, 0]}
+    good = {"a": [5, 2, "id", 3, "of a later version"], "b": [7, 0]}
     bad = {"c": 3, "d": [], "e": [1], "f": ["1", 2], "g": [-1, 0], "h": [True, 0], "i": [1, 1, 1], "x" * 41: [1, 1]}
     said = json.dumps(json.loads(OF_THE_FIRST_VERSION) | {"side": {**good, **bad}})
     mark = offset_metadata.decode(3, said)
 
     assert mark is not None
-    assert mark.side == {"a": SidePosition(position=5, delivered=2, topic_id="id"), "b": SidePosition(position=7)}
+    assert mark.side == {
+        "a": SidePosition(position=5, delivered=2, topic_id="id", gone=3),
+        "b": SidePosition(position=7),
+    }
 
 
 @pytest.mark.parametrize("side", [None, 1, "a", [], {}])

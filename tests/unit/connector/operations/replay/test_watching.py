@@ -1,10 +1,13 @@
 """How far a replay has come, from its command and the newest row of each partition."""
 
+from io import StringIO
+
 import pytest
+from rich.console import Console
 
 from connector.controls.commands import ControlCommand, ControlState
 from connector.offers.events import OfferResult, Origin, Status
-from connector.operations.replay import watching
+from connector.operations.replay import showing, watching
 from connector.operations.replay.watching import ReplayStatus, finished, statuses_of, with_outcomes
 from connector.replays.progress import ReplayProgress, ReplayState
 from streams.frozen import replace
@@ -104,3 +107,17 @@ def test_outcomes_are_the_results_of_the_replay_alone() -> None:
     ]
 
     assert with_outcomes(status_of(command()), rows).outcomes == {"APPLIED": 1, "UNCHANGED": 1}
+
+
+def test_offsets_that_are_gone_are_shown() -> None:
+    status = status_of(command(), replace(row(0, 20), gone=6), row(3, 5))
+    out = StringIO()
+
+    showing.show_one(Console(file=out, width=200), status)
+    showing.show_changed(Console(file=out, width=200), status)
+
+    assert (watching.document(status)["gone"], watching.document(status)["state"]) == (6, "DONE")
+    assert "replay-1: 6 offsets gone" in out.getvalue()
+    assert "partition 0: 6 offsets gone" in out.getvalue()
+    assert "partition 3" not in out.getvalue()
+    assert "replay-1: DONE, 100.0 % read, 6 offsets gone." in out.getvalue()
