@@ -62,7 +62,7 @@ class SideReading:
         self.are_lost = self.are_lost and not knows_all
 
     def _opened(self, spec: SideInput, sides: SideInputs, found: SidePosition | None) -> OpenSideInput:
-        """Returns a side input at its position; one that may have been read before the positions were lost is passed."""
+        """Returns a side input at its position; one that may have been read already is passed."""
         if found is None and self.are_lost and spec.end is not None:
             found = SidePosition(position=spec.end, gone=spec.end - spec.start)
             fields = {"name": spec.name, "topic": spec.topic, "beside": _text(self.at), "reason": _LOST}
