@@ -136,8 +136,8 @@ def show_one(console: Console, status: ReplayStatus) -> None:
         if part.gone:
             _print(
                 console,
-                f"partition {part.part.partition}: {part.gone:,} offsets gone. Their records were not replayed: the topic "
-                "had deleted them, or a tool set the group's offset, with which the replay's position was lost.",
+                f"partition {part.part.partition}: {part.gone:,} offsets gone. Their records were not replayed: the "
+                "topic had deleted them, or a tool set the group's offset, with which the replay's position was lost.",
             )
     if status.outcomes is not None:
         said = ", ".join(f"{count:,} {name}" for name, count in ordered(status.outcomes)) or "none yet"
