@@ -285,6 +285,11 @@ EVENTS: Final = (
         fields=("name", "topic", "partition", "beside", "position", "reason"),
     ),
     LogEvent(
+        name="side_input_passed",
+        meaning="The positions of side inputs were lost, so a range that may have been read already is not read.",
+        fields=("name", "topic", "beside", "reason"),
+    ),
+    LogEvent(
         name="side_input_refused",
         meaning="A side input is not read, because its name is not valid or there are too many.",
         fields=("name", "topic", "beside", "reason"),
