@@ -19,7 +19,7 @@ class Mark:
     serial: int  # of the checkpoint that wrote it
     state_topic_id: str
     input_topic_id: str = ""  # empty = written by a version that did not record it
-    side: Mapping[str, SidePosition] = field(default_factory=dict)  # positions of side inputs by name
+    side: Mapping[str, SidePosition] = field(default_factory=dict, hash=False)  # positions of side inputs by name
     side_known: bool = True  # False = the positions are lost, or a version without side inputs wrote the mark
 
 
