@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from io import StringIO
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import schemas
 from benchmarks.load import Offer
@@ -82,12 +82,52 @@ def stored_states(offers: Iterable[Offer]) -> dict[int, dict[str, Stored]]:
     return states
 
 
+class EngineClock(Protocol):
+    """The time of an engine in this process."""
+
+    def now(self) -> Now: ...
+
+    def wait(self, for_s: float) -> None: ...
+
+
+class RealTime:
+    """The machine's clock."""
+
+    def now(self) -> Now:
+        return now()
+
+    def wait(self, for_s: float) -> None:
+        time.sleep(for_s)
+
+
+class SteppedTime:
+    """A clock that moves on by a millisecond whenever it is read, and by as long as is waited: every run is alike."""
+
+    def __init__(self) -> None:
+        self._us = now().wall_us
+
+    def now(self) -> Now:
+        self._us += 1_000
+        return Now(mono_s=self._us / 1e6, wall_us=self._us)
+
+    def wait(self, for_s: float) -> None:
+        self._us += round(for_s * 1e6)
+
+
+REAL_TIME: Final = RealTime()
+
+
 class InProcessEngine:
-    """An engine with all partitions open; it runs in real time."""
+    """An engine with all partitions open; it runs in real time unless it is given another clock."""
 
     def __init__(
-        self, offers: Sequence[Offer], with_codecs: OfferCodecs, states: Mapping[int, Mapping[str, Stored]]
+        self,
+        offers: Sequence[Offer],
+        with_codecs: OfferCodecs,
+        states: Mapping[int, Mapping[str, Stored]],
+        clock: EngineClock = REAL_TIME,
     ) -> None:
+        self._clock = clock
         self.applied = 0
         self.outputs: list[Output] = []
         self._offset: dict[int, int] = dict.fromkeys(range(PARTITIONS), 0)
@@ -105,7 +145,7 @@ class InProcessEngine:
             for partition, at in self._at.items()
         }
         self.feed(Assigned(parts=owned))
-        self._until(lambda: all(one.phase == "open" for one in self.engine.snapshot(now()).partitions))
+        self._until(lambda: all(one.phase == "open" for one in self.engine.snapshot(self._clock.now()).partitions))
 
     def records(self, number: int, **values: Any) -> list[Record]:
         """Returns one event for each offer. ``number`` makes the price new; ``values`` override fields of the event."""
@@ -115,7 +155,7 @@ class InProcessEngine:
             key, value = self._kit.message(
                 {
                     "event_id": f"bench-{number}-{index}",
-                    "occurred_at_us": time.time_ns() // 1000,
+                    "occurred_at_us": self._clock.now().wall_us,
                     "ean": offer.ean,
                     "target_id": offer.target_id,
                     "unit_id": offer.unit_id,
@@ -125,7 +165,7 @@ class InProcessEngine:
             offset = self._offset[partition]
             self._offset[partition] += 1
             made.append(
-                Record(at=self._at[partition], offset=offset, key=key, value=value, time_us=time.time_ns() // 1000)
+                Record(at=self._at[partition], offset=offset, key=key, value=value, time_us=self._clock.now().wall_us)
             )
         return made
 
@@ -135,23 +175,23 @@ class InProcessEngine:
             batch = records[start : start + BATCH]
             positions = {record.at: record.offset + 1 for record in batch}
             self.feed(Arrivals(records=batch, positions=positions))
-        self._until(lambda: self._is_done(self.engine.snapshot(now())))
+        self._until(lambda: self._is_done(self.engine.snapshot(self._clock.now())))
 
     def feed(self, message: Input) -> None:
         """Feeds one input and all inputs that follow from its effects."""
         todo: list[Input] = [message]
         for one in todo:
-            for effect in self.engine.feed(one, now()):
+            for effect in self.engine.feed(one, self._clock.now()):
                 todo.extend(self._answer(effect))
 
     def _answer(self, effect: Effect) -> list[Input]:
         match effect:
             case Checkpoint():
                 self.outputs.extend(chain.from_iterable(effect.outputs.values()))
-                return [Written(serial=effect.serial, marks=effect.marks, sent_at_s=uptime_s())]
+                return [Written(serial=effect.serial, marks=effect.marks, sent_at_s=self._clock.now().mono_s)]
             case Call():
                 self.applied += len(effect.items)
-                return [_accepted(effect)]
+                return [_accepted(effect, self._clock.now())]
             case _:
                 return []
 
@@ -159,11 +199,11 @@ class InProcessEngine:
         return not (snapshot.lanes_undone or snapshot.outputs_kept or snapshot.lanes_awake)
 
     def _until(self, true: Callable[[], bool]) -> None:
-        end_s = uptime_s() + LONGEST_WAIT_S
+        end_s = self._clock.now().mono_s + LONGEST_WAIT_S
         while not true():
-            if uptime_s() > end_s:
+            if self._clock.now().mono_s > end_s:
                 raise RuntimeError(f"the engine did not come to rest within {LONGEST_WAIT_S:.0f} s")
-            time.sleep(max(0.0, min(0.01, self.engine.wake_at_s() - uptime_s())))
+            self._clock.wait(max(0.0, min(0.01, self.engine.wake_at_s() - self._clock.now().mono_s)))
             self.feed(Tick())
 
 
@@ -194,8 +234,8 @@ def _engine(with_codecs: OfferCodecs) -> Engine:
     )
 
 
-def _accepted(call: Call) -> Answer:
-    sent_s, sent_us = uptime_s(), time.time_ns() // 1000
+def _accepted(call: Call, at: Now) -> Answer:
+    sent_s, sent_us = at.mono_s, at.wall_us
     replies = tuple(Settled(answer=_unit_as_updated(item.body)) for item in call.items)
     return Answer(
         call=call, replies=replies, sent_s=sent_s, answered_s=sent_s, sent_us=sent_us, answered_us=sent_us + 1_000

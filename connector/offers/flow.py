@@ -205,7 +205,8 @@ class OfferFlow:
 
     def turn(self, lane: OfferLane, cause: Cause, now: Now) -> Turn[OfferLane]:
         """Applies a cause to the lane; returns the new lane, its wants, its outputs, and when to wake it."""
-        self._take_over_mappings()
+        if self._mappings is not None:
+            self._take_over(self._mappings.in_use)
         now_us, commands = now.wall_us, self._commands.in_force
         applied, drifts = self._compared(lane, cause, now_us)
         policy = self._terms.policy
@@ -235,9 +236,9 @@ class OfferFlow:
             case _:
                 return self._apply(lane, cause, now_us), ()
 
-    def _take_over_mappings(self) -> None:
+    def _take_over(self, found: MappingsInUse) -> None:
         """Uses the routing and the reference that are in use now; they stay the same during a turn."""
-        if self._mappings is not None and (found := self._mappings.in_use) is not self._in_use:
+        if found is not self._in_use:
             self._in_use = found
             self._terms = replace(self._terms, routing=found.routing, reference=found.reference)
 

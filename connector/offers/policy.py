@@ -131,8 +131,11 @@ class OfferPolicy:
     future_limit_s: float = 300.0  # how far an event may be ahead of its record, and a record ahead of the clock
     drift: DriftPolicy = REPORT_DRIFT
     dry_run: bool = False
+    mixes_orders: bool = field(init=False)  # whether the events of some source are not ordered by time
 
     def __post_init__(self) -> None:
+        orders = {self.order, *self.order_by_source.values()}
+        object.__setattr__(self, "mixes_orders", orders != {EventOrder.EVENT_TIME})
         for of in Field:
             if not self.trust_s.get(of, -1.0) >= 0:
                 raise ValueError(f"trust_s[{of}] must be 0 or more, got {self.trust_s.get(of)}")
@@ -152,13 +155,6 @@ class OfferPolicy:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if not self.recheck_s > 0:
             raise ValueError(f"recheck_s must be above 0, got {self.recheck_s}")
-
-    @property
-    def mixes_orders(self) -> bool:
-        """Whether the events of some source are not ordered by time."""
-        return self.order is not EventOrder.EVENT_TIME or any(
-            order is not EventOrder.EVENT_TIME for order in self.order_by_source.values()
-        )
 
     def ordered_by(self, source: str) -> EventOrder:
         """Returns what decides between two events of the source."""
