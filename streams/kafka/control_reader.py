@@ -14,6 +14,7 @@ from streams.control import ControlRead, ControlRecord
 from streams.kafka.authorization import not_permitted, reader_access
 from streams.kafka.client_messages import ClientErrors
 from streams.kafka.message_headers import headers_of
+from streams.kafka.reader_errors import MISSING_TOPIC, partition_numbers
 from streams.kafka.settings import KafkaConnection
 from streams.kafka.watermarks import watermark_offsets
 from streams.messages import Notice
@@ -26,13 +27,6 @@ _ASK_S: Final = 5.0
 _AGAIN_S: Final = 2.0
 _CHECK_EVERY_S: Final = 5.0
 _EOF: Final = KafkaError._PARTITION_EOF  # noqa: SLF001 - the client's spelling
-_MISSING: Final = frozenset(
-    {
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
-        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
-    }
-)
 
 
 class ControlReader:
@@ -71,7 +65,7 @@ class ControlReader:
                 self._read(errors, report, stopping)
             except KafkaException as error:
                 problem: KafkaError = error.args[0]
-                missing = problem.code() in _MISSING
+                missing = problem.code() in MISSING_TOPIC
                 self._say(self._reason(error, errors), report)
                 if missing or self._clock() - began_s >= self._patience_s:
                     report(ControlRead(complete=True))
@@ -79,7 +73,7 @@ class ControlReader:
 
     def _reason(self, error: KafkaException, errors: ClientErrors) -> str:
         problem: KafkaError = error.args[0]
-        if problem.code() in _MISSING:
+        if problem.code() in MISSING_TOPIC:
             return f"{self._topic} does not exist; its commands are obeyed once it is created"
         denied = not_permitted(problem, *reader_access(self._topic, self._reader))
         return str(denied or errors.failure(error, self._topic))
@@ -105,7 +99,7 @@ class ControlReader:
         )
         consumer = Consumer({**errors.quiet_config, **configuration})
         try:
-            self._must_exist(consumer, errors)
+            partition_numbers(consumer, errors, self._topic, _ASK_S)  # raises if the topic does not exist
             consumer.assign([TopicPartition(self._topic, _PARTITION, OFFSET_BEGINNING)])
             self._follow(consumer, report, stopping)
         except KafkaException:
@@ -113,13 +107,6 @@ class ControlReader:
             raise
         finally:
             consumer.close()
-
-    def _must_exist(self, consumer: Consumer, errors: ClientErrors) -> None:
-        """Raises KafkaException if the topic does not exist or may not be described."""
-        found = errors.retry(consumer, lambda for_s: consumer.list_topics(self._topic, for_s), _ASK_S)
-        error = found.topics[self._topic].error
-        if error is not None:
-            raise KafkaException(error)
 
     def _follow(self, consumer: Consumer, report: Report, stopping: Stopping) -> None:
         anew, kept, check_s = True, list[ControlRecord](), self._clock() + _CHECK_EVERY_S

@@ -8,8 +8,8 @@ from typing import Final, Self
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, Message, TopicPartition
 
 from streams.errors import SourceFailed
-from streams.kafka.authorization import not_permitted, reader_access
 from streams.kafka.client_messages import ClientErrors
+from streams.kafka.reader_errors import partition_numbers, read_failure
 from streams.kafka.settings import KafkaConnection
 from streams.kafka.watermarks import watermark_offsets
 
@@ -79,7 +79,7 @@ class LogReader:
         found = {}
         for topic in topics:
             try:
-                for number in self._partitions(topic):
+                for number in partition_numbers(self._consumer, self._errors, topic, self._timeout_s):
                     place = TopicPartition(topic, number)
                     found[topic, number] = OffsetRange(*watermark_offsets(self._consumer, place, self._timeout_s))
             except KafkaException as error:
@@ -122,18 +122,8 @@ class LogReader:
         known = (place for place in places if place.offset >= 0)
         return {(one.topic, one.partition): min(one.offset, left[one.topic, one.partition]) for one in known}
 
-    def _partitions(self, topic: str) -> list[int]:
-        described = self._errors.retry(
-            self._consumer, lambda for_s: self._consumer.list_topics(topic, for_s).topics[topic], self._timeout_s
-        )
-        if described.error is not None:
-            raise KafkaException(described.error)
-        return sorted(described.partitions)
-
     def _failure(self, error: KafkaException, topic: str) -> Exception:
-        self._consumer.poll(0)  # delivers the errors that the client has reported meanwhile
-        denied = not_permitted(error.args[0], *reader_access(topic, self._reader))
-        return denied or self._errors.failure(error, topic)
+        return read_failure(self._consumer, self._errors, error, topic, self._reader)
 
 
 def _record(message: Message) -> LogRecord:

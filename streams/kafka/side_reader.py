@@ -17,6 +17,7 @@ from streams.flow import Record
 from streams.kafka.authorization import not_permitted, reader_access
 from streams.kafka.client_messages import ClientErrors
 from streams.kafka.message_headers import headers_of
+from streams.kafka.reader_errors import MISSING_TOPIC
 from streams.kafka.settings import KafkaConnection
 from streams.kafka.topic_ids import TopicIds
 from streams.kafka.watermarks import watermark_offsets
@@ -31,13 +32,6 @@ _SILENT_S: Final = 10.0  # without records although there are some: the client i
 _ASK_S: Final = 2.0
 _EOF: Final = KafkaError._PARTITION_EOF  # noqa: SLF001 - the client's spelling
 _OUT_OF_RANGE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001
-_MISSING: Final = frozenset(
-    {
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
-        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
-    }
-)
 _DENIED: Final = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED})
 
 _Part: TypeAlias = tuple[str, int]
@@ -197,7 +191,7 @@ class KafkaSideReader:
         return nothing and still and self._waited_s(reading) >= _SILENT_S
 
     def _reason(self, fetch: SideFetch, error: KafkaException) -> str:
-        problem = self._denied(fetch.topic) if error.args[0].code() in _MISSING else error.args[0]
+        problem = self._denied(fetch.topic) if error.args[0].code() in MISSING_TOPIC else error.args[0]
         if problem is None:
             return f"{fetch.topic}/{fetch.partition} does not exist; it is read once it is created"
         if self._consumer is not None:
@@ -265,7 +259,7 @@ def _take(reading: _Reading, message: Message) -> None:
     elif error.code() == _EOF:
         # in an emptied log no position moves; the end is where the consumer reports it
         reading.at_end, reading.position = True, max(reading.position, offset)
-    elif error.code() in _OUT_OF_RANGE | _MISSING | _DENIED or error.fatal():
+    elif error.code() in _OUT_OF_RANGE | MISSING_TOPIC | _DENIED or error.fatal():
         reading.error = error
 
 

@@ -8,9 +8,9 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from streams.kafka.authorization import not_permitted, reader_access
 from streams.kafka.client_messages import ClientErrors
 from streams.kafka.produce_once import produce_record
+from streams.kafka.reader_errors import partition_numbers, read_failure
 from streams.kafka.settings import KafkaConnection
 from streams.kafka.watermarks import watermark_offsets
 
@@ -44,9 +44,7 @@ class CompactedTable:
         try:
             return self._read(consumer, errors)
         except KafkaException as error:
-            consumer.poll(0)  # delivers the errors that the client has reported meanwhile
-            denied = not_permitted(error.args[0], *reader_access(self._topic, self._reader))
-            raise denied or errors.failure(error, self._topic) from error
+            raise read_failure(consumer, errors, error, self._topic, self._reader) from error
         finally:
             consumer.close()
 
@@ -57,10 +55,7 @@ class CompactedTable:
         )
 
     def _read(self, consumer: Consumer, errors: ClientErrors) -> dict[str, bytes]:
-        found = errors.retry(consumer, lambda for_s: consumer.list_topics(self._topic, for_s), self._timeout_s)
-        problem = found.topics[self._topic].error
-        if problem is not None:
-            raise KafkaException(problem)
+        partition_numbers(consumer, errors, self._topic, self._timeout_s)  # raises if the topic does not exist
         begin, end = watermark_offsets(consumer, TopicPartition(self._topic, _PARTITION), self._timeout_s)
         rows: dict[str, bytes] = {}
         if end <= begin:

@@ -16,9 +16,9 @@ from confluent_kafka.admin import AdminClient
 
 from streams.errors import SourceFailed
 from streams.flow import Headers
-from streams.kafka.authorization import not_permitted, reader_access
 from streams.kafka.client_messages import ClientErrors
 from streams.kafka.message_headers import headers_of
+from streams.kafka.reader_errors import partition_numbers, read_failure
 from streams.kafka.settings import KafkaConnection
 from streams.kafka.watermarks import watermark_offsets
 from streams.topics import WHOLE_TOPIC, TopicRange
@@ -64,8 +64,7 @@ def read_records(
     try:
         yield from _read(consumer, topic, _ranges(consumer, errors, topic, part, timeout_s), timeout_s)
     except KafkaException as error:
-        consumer.poll(0)  # delivers the errors that the client has reported meanwhile
-        raise not_permitted(error.args[0], *reader_access(topic, reader)) or errors.failure(error, topic) from error
+        raise read_failure(consumer, errors, error, topic, reader) from error
     finally:
         consumer.close()
 
@@ -84,8 +83,7 @@ def passed_ranges(
         ranges = _ranges(consumer, errors, topic, part, timeout_s)
         committed = _committed(connection, errors, group, _places(topic, ranges), timeout_s) if ranges else {}
     except KafkaException as error:
-        consumer.poll(0)  # delivers the errors that the client has reported meanwhile
-        raise not_permitted(error.args[0], *reader_access(topic, group)) or errors.failure(error, topic) from error
+        raise read_failure(consumer, errors, error, topic, group) from error
     finally:
         consumer.close()
     ends = {number: min(committed.get(number, 0), end) for number, (_, end) in ranges.items()}
@@ -113,10 +111,7 @@ def _ranges(
     consumer: Consumer, errors: ClientErrors, topic: str, part: TopicRange, timeout_s: float
 ) -> dict[int, tuple[int, int]]:
     """Returns the first offset and the end of each partition that has something to read."""
-    described = errors.retry(consumer, lambda for_s: consumer.list_topics(topic, for_s).topics[topic], timeout_s)
-    if described.error is not None:
-        raise KafkaException(described.error)
-    numbers = sorted(described.partitions)
+    numbers = partition_numbers(consumer, errors, topic, timeout_s)
     if part.offsets is not None:
         missing = sorted(part.offsets.keys() - set(numbers))
         if missing:

@@ -6,8 +6,8 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from streams.kafka.authorization import not_permitted, reader_access
 from streams.kafka.client_messages import ClientErrors
+from streams.kafka.reader_errors import partition_numbers, read_failure
 from streams.kafka.settings import KafkaConnection
 from streams.kafka.topic_reader import TopicRecord, record_of
 from streams.kafka.watermarks import watermark_offsets
@@ -40,12 +40,8 @@ class TopicTail:
     def start(self, timeout_s: float) -> None:
         """Begins at the present end of every partition."""
         with self._translated():
-            described = self._errors.retry(
-                self._consumer, lambda for_s: self._consumer.list_topics(self._topic, for_s), timeout_s
-            ).topics[self._topic]
-            if described.error is not None:
-                raise KafkaException(described.error)
-            places = [TopicPartition(self._topic, number) for number in described.partitions]
+            numbers = partition_numbers(self._consumer, self._errors, self._topic, timeout_s)
+            places = [TopicPartition(self._topic, number) for number in numbers]
             ends = [watermark_offsets(self._consumer, place, timeout_s)[1] for place in places]
             self._consumer.assign(
                 [TopicPartition(self._topic, place.partition, end) for place, end in zip(places, ends, strict=True)]
@@ -56,9 +52,7 @@ class TopicTail:
         try:
             yield
         except KafkaException as error:
-            self._consumer.poll(0)  # delivers the errors that the client has reported meanwhile
-            denied = not_permitted(error.args[0], *reader_access(self._topic, self._reader))
-            raise denied or self._errors.failure(error, self._topic) from error
+            raise read_failure(self._consumer, self._errors, error, self._topic, self._reader) from error
 
 
 @contextmanager
