@@ -173,7 +173,6 @@ def _lines(around: FlowDependencies) -> Iterator[RunningFlow]:
 
 
 def _offers(around: FlowDependencies) -> OfferFlow:
-    offers = around.settings.offers
     return OfferFlow(
         policy=convert.offer_policy(around.settings, dry_run=around.dry_run),
         routing=around.routing,
@@ -182,7 +181,7 @@ def _offers(around: FlowDependencies) -> OfferFlow:
         topics=around.topics,
         cluster_id=around.cluster_id,
         stamp=around.stamp,
-        update_limit=offers.bulk_size if offers.mode == "batch" else 1,
+        update_limit=convert.update_limit(around.settings.offers),
         commands=around.commands,
         partitions=around.partitions.get(around.topics.offer_changes, 1),
         mappings=around.mappings,

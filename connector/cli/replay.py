@@ -1,5 +1,7 @@
 """``connector replay``: read a part of the input of offers again, beside live events."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 from typing import Annotated
@@ -78,7 +80,7 @@ def plan_replay(
         forecasting.forecast(settings, plan),
         forecasting.rates(settings),
         convert.policy(settings.processing).background_share,
-        forecasting.update_limit(settings),
+        convert.update_limit(settings.offers),
     )
     if out is not None:
         _write(out, json_text(report.document()))
@@ -126,8 +128,8 @@ def run_replay(
         plan = plans.parse(_read(plan_file))
     else:
         plan = resolve(settings, _selection(settings, *options), _new_id())
-    with authoring(settings, by) as writing:
-        command = ReplayControl(writing, replay_progress(settings)).run(plan, why)
+    with _controlling(settings, by) as control:
+        command = control.run(plan, why)
     if as_json:
         show_json(output(), watching.document(watching.statuses_of([command], {})[0]))
     else:
@@ -156,8 +158,7 @@ def show_status(
     if outcomes and replay_id is None:
         raise SettingsError("--outcomes needs the id of a replay")
     settings = loaded(config_file).settings
-    with authoring(settings, "status") as reading:
-        control = ReplayControl(reading, replay_progress(settings))
+    with _controlling(settings, "status") as control:
         found = control.statuses() if replay_id is None else [control.find(replay_id)]
     if outcomes:
         results = offer_results(settings, from_us=found[0].command.issued_at_us)
@@ -180,9 +181,7 @@ def pause_replay(replay_id: ReplayId, config_file: ConfigFile = None, by: By = N
 
     Example: connector replay pause replay-3f9a1c2e
     """
-    settings = loaded(config_file).settings
-    with authoring(settings, by) as writing:
-        control = ReplayControl(writing, replay_progress(settings))
+    with _controlling(loaded(config_file).settings, by) as control:
         _show_changed(control.pause(control.find(replay_id), is_paused=True), as_json=as_json)
 
 
@@ -195,9 +194,7 @@ def resume_replay(replay_id: ReplayId, config_file: ConfigFile = None, by: By = 
 
     Example: connector replay resume replay-3f9a1c2e
     """
-    settings = loaded(config_file).settings
-    with authoring(settings, by) as writing:
-        control = ReplayControl(writing, replay_progress(settings))
+    with _controlling(loaded(config_file).settings, by) as control:
         _show_changed(control.pause(control.find(replay_id), is_paused=False), as_json=as_json)
 
 
@@ -210,13 +207,17 @@ def stop_replay(replay_id: ReplayId, config_file: ConfigFile = None, by: By = No
 
     Example: connector replay stop replay-3f9a1c2e
     """
-    settings = loaded(config_file).settings
-    with authoring(settings, by) as writing:
-        control = ReplayControl(writing, replay_progress(settings))
+    with _controlling(loaded(config_file).settings, by) as control:
         _show_changed(control.stop(control.find(replay_id)), as_json=as_json)
 
 
 # ---- what the commands share ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _controlling(settings: Settings, by: str | None) -> Iterator[ReplayControl]:
+    with authoring(settings, by) as writing:
+        yield ReplayControl(writing, replay_progress(settings))
 
 
 def _show_changed(status: watching.ReplayStatus, *, as_json: bool) -> None:

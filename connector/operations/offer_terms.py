@@ -1,10 +1,34 @@
-"""Builds what the offer flow's functions depend on, for commands that use them without a running flow."""
+"""Builds the offer flow, and what its functions depend on, for commands that decide events in memory."""
+
+from typing import Final
 
 from connector.configuration import routing
+from connector.contracts.headers import Stamp
+from connector.controls.in_force import CommandSource
 from connector.marketplace.offers import Reference
+from connector.offers.flow import OfferFlow, OfferSerdes
 from connector.offers.policy import OfferTerms
 from connector.settings import convert
 from connector.settings.model import Settings
+
+_NO_STAMP: Final = Stamp(source="", instance_id="", config_digest="")
+
+
+def offer_flow(
+    configured: Settings, reference: Reference, codecs: OfferSerdes, cluster_id: str, commands: CommandSource
+) -> OfferFlow:
+    """Returns an offer flow whose results are written nowhere. ``cluster_id``: see ``offer_terms``."""
+    return OfferFlow(
+        policy=convert.offer_policy(configured),
+        routing=routing(configured),
+        reference=reference,
+        codecs=codecs,
+        topics=convert.topics(configured),
+        cluster_id=cluster_id,
+        stamp=_NO_STAMP,
+        update_limit=convert.update_limit(configured.offers),
+        commands=commands,
+    )
 
 
 def offer_terms(configured: Settings, reference: Reference, cluster_id: str = "") -> OfferTerms:

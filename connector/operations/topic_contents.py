@@ -1,7 +1,7 @@
 """Reads and decodes the records of topics: offer changes, states and orders."""
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import schemas
 from connector import flows
@@ -9,7 +9,7 @@ from connector.connections import connection, registry
 from connector.contracts.codec import reader_of
 from connector.contracts.problem import Problem, ProblemError
 from connector.contracts.registry_subjects import look_up, prefetch
-from connector.contracts.topics import Feature
+from connector.contracts.topics import Feature, Topics
 from connector.offers.codec import OfferCodecs
 from connector.offers.events import (
     FieldResult,
@@ -36,6 +36,8 @@ from streams.kafka.registry import SchemaCache
 from streams.kafka.topic_reader import TopicRecord, passed_ranges, read_key_values, read_records
 from streams.lanes.record_headers import key_bytes
 from streams.topics import WHOLE_TOPIC, TopicRange
+
+T = TypeVar("T")
 
 _PARTS_OF_RESULTS = (FieldResult, FieldStatus, Origin, Problem, ProblemError, Sent, Status)
 
@@ -72,11 +74,8 @@ def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]
 
     Raises Stopped if a state cannot be read.
     """
-    topics, avro_keys = convert.topics(configured), convert.avro_keys(configured)
-    with registry(configured) as client:
-        cache = SchemaCache(client)
-        prefetch(client, topics, cache.add)
-        codecs = OfferCodecs(look_up(client, topics, avro_keys=avro_keys), cache.get)
+    topics = convert.topics(configured)
+    codecs = _state_codecs(configured, topics)
     for key, value in read_key_values(connection(configured), topics.offer_state, reader=configured.kafka.group):
         lane = key.decode(errors="surrogateescape")
         state = codecs.decode_state(value) if value is not None else None
@@ -91,11 +90,8 @@ def offer_state(configured: Settings, ean: str, partition: int | None = None) ->
 
     ``partition``: the only one to look into. Raises as ``read_records``, and RegistryDown or SchemaUnknown.
     """
-    topics, avro_keys = convert.topics(configured), convert.avro_keys(configured)
-    with registry(configured) as client:
-        cache = SchemaCache(client)
-        prefetch(client, topics, cache.add)
-        codecs = OfferCodecs(look_up(client, topics, avro_keys=avro_keys), cache.get)
+    topics = convert.topics(configured)
+    codecs = _state_codecs(configured, topics)
     raw, newest = key_bytes(ean), None
     part = WHOLE_TOPIC if partition is None else TopicRange(offsets={partition: (0, None)})
     for found in read_records(connection(configured), topics.offer_state, reader=configured.kafka.group, part=part):
@@ -111,11 +107,8 @@ def stored_offers(
 
     Raises as ``read_records``, and RegistryDown or SchemaUnknown.
     """
-    topics, avro_keys = convert.topics(configured), convert.avro_keys(configured)
-    with registry(configured) as client:
-        cache = SchemaCache(client)
-        prefetch(client, topics, cache.add)
-        codecs = OfferCodecs(look_up(client, topics, avro_keys=avro_keys), cache.get)
+    topics = convert.topics(configured)
+    codecs = _state_codecs(configured, topics)
     part = TopicRange(offsets={partition: (0, None) for partition, _ in wanted})
     stored: dict[tuple[int, str], bytes] = {}
     records = read_records(connection(configured), topics.offer_state, reader=configured.kafka.group, part=part)
@@ -144,11 +137,7 @@ def offer_results(configured: Settings, *, from_us: int | None = None) -> Iterat
             reader=configured.kafka.group,
             part=TopicRange(from_us=from_us),
         ):
-            while isinstance(row := reader.decode(found.value or b""), NotYet):
-                cache.fetch(row.need)
-            if isinstance(row, BadRecord):
-                raise Stopped(f"{topics.offer_results}/{found.partition}/{found.offset} cannot be read: {row.text}")
-            yield row
+            yield _decoded(reader.decode, cache, topics.offer_results, found)
 
 
 def passed(configured: Settings, part: TopicRange) -> dict[int, tuple[int, int]]:
@@ -167,14 +156,29 @@ def replay_progress(configured: Settings) -> dict[str, ReplayProgress]:
         cache = SchemaCache(client)
         codec = ReplayProgressCodec(look_up(client, topics, avro_keys=convert.avro_keys(configured)), cache.get)
         for found in read_records(connection(configured), topics.replays, reader=configured.kafka.group):
-            if found.value is None:
-                continue
-            while isinstance(row := codec.decode(found.value), NotYet):
-                cache.fetch(row.need)
-            if isinstance(row, BadRecord):
-                raise Stopped(f"{topics.replays}/{found.partition}/{found.offset} cannot be read: {row.text}")
-            rows[row.key] = row
+            if found.value is not None:
+                row = _decoded(codec.decode, cache, topics.replays, found)
+                rows[row.key] = row
     return rows
+
+
+def _state_codecs(configured: Settings, topics: Topics) -> OfferCodecs:
+    """Returns codecs that know every schema of stored states."""
+    with registry(configured) as client:
+        cache = SchemaCache(client)
+        prefetch(client, topics, cache.add)
+        return OfferCodecs(look_up(client, topics, avro_keys=convert.avro_keys(configured)), cache.get)
+
+
+def _decoded(
+    decode: Callable[[bytes], T | BadRecord | NotYet], cache: SchemaCache, topic: str, found: TopicRecord
+) -> T:
+    """Returns the row of a record; fetches its schema if that is not known. Raises Stopped if it cannot be read."""
+    while isinstance(row := decode(found.value or b""), NotYet):
+        cache.fetch(row.need)
+    if isinstance(row, BadRecord):
+        raise Stopped(f"{topic}/{found.partition}/{found.offset} cannot be read: {row.text}")
+    return row
 
 
 def state_records(configured: Settings, key: str) -> list[StateRecord]:

@@ -214,6 +214,11 @@ def _first(own: V | None, otherwise: V | None) -> V | None:
     return own if own is not None else otherwise
 
 
+def update_limit(offers: model.OfferSettings) -> int:
+    """Returns how many units one update carries at most."""
+    return offers.bulk_size if offers.mode == "batch" else 1
+
+
 def _stock_rules(target: model.TargetSettings, account: model.AccountSettings) -> StockRules:
     """Returns a target's rules. Values missing in a rule default to the target's, and those to the account's."""
     rule = StockRule(

@@ -3,21 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from connector.configuration import routing
 from connector.connections import administration, marketplace
 from connector.contracts.headers import Stamp
 from connector.controls.in_force import NoControls
 from connector.marketplace.offers import Marketplace
 from connector.offers.call_bodies import OfferLookUp
 from connector.offers.events import OfferChanged, OfferWithdrawn
-from connector.offers.flow import OfferFlow
 from connector.offers.match import NamedOffer, with_defaults
 from connector.operations import command_calls, topic_contents
 from connector.operations.call_progress import CallProgress
 from connector.operations.explain.event_file import parse_event
 from connector.operations.explain.explanation import EventExplanation, explain_event
 from connector.operations.explain.lane_in_memory import KeptResults, LaneInMemory
-from connector.operations.offer_terms import offer_terms
+from connector.operations.offer_terms import offer_flow, offer_terms
 from connector.settings import convert
 from connector.settings.model import Settings
 from streams.clock import SystemClock
@@ -58,7 +56,8 @@ def explain(configured: Settings, options: ExplainOptions) -> EventExplanation:
     try:
         kept = KeptResults(reading)
         cluster_id = administration(configured).cluster_id() if options.with_state else ""
-        turned = LaneInMemory(_flow(configured, adapter, kept, cluster_id), kept, event.key, stored)
+        flow = offer_flow(configured, adapter.reference(), kept, cluster_id, NoControls())
+        turned = LaneInMemory(flow, kept, event.key, stored)
         if options.place is None:
             before = turned.before
             event = replace(event, partition=max(0, before.partition), offset=before.last_offset + 1)
@@ -92,20 +91,6 @@ def _read(configured: Settings, options: ExplainOptions) -> OfferChanged:
             case BadRecord():
                 raise Stopped(f"the record at {partition}:{offset} is a dead letter, {event.code}: {event.text}")
     raise Stopped(f"there is no record at {partition}:{offset} of the offer changes topic")
-
-
-def _flow(configured: Settings, adapter: Marketplace, kept: KeptResults, cluster_id: str) -> OfferFlow:
-    return OfferFlow(
-        policy=convert.offer_policy(configured),
-        routing=routing(configured),
-        reference=adapter.reference(),
-        codecs=kept,
-        topics=convert.topics(configured),
-        cluster_id=cluster_id,
-        stamp=_NO_STAMP,
-        update_limit=1,
-        commands=NoControls(),
-    )
 
 
 def _look_up(configured: Settings, options: ExplainOptions, turned: LaneInMemory, adapter: Marketplace) -> None:

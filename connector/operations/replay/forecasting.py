@@ -3,18 +3,13 @@
 from collections.abc import Iterator
 from math import inf
 
-from connector.configuration import routing
 from connector.connections import administration, marketplace
-from connector.contracts.headers import Stamp
 from connector.marketplace.call_kinds import UNITS_WRITE
-from connector.marketplace.offers import Marketplace
 from connector.offers.events import OfferChanged, OfferWithdrawn
-from connector.offers.flow import OfferFlow
-from connector.offers.policy import OfferTerms
 from connector.operations import topic_contents
 from connector.operations.controls.topic import commands_in_force
 from connector.operations.explain.lane_in_memory import KeptResults
-from connector.operations.offer_terms import offer_terms
+from connector.operations.offer_terms import offer_flow, offer_terms
 from connector.operations.progress import counted
 from connector.operations.replay.forecast import ReplayForecast
 from connector.operations.replay.plan import ReplayPlan
@@ -24,8 +19,6 @@ from connector.settings.model import Settings
 from streams.clock import SystemClock
 from streams.flow import BadRecord
 from streams.topics import TopicRange
-
-_NO_STAMP = Stamp(source="", instance_id="", config_digest="")
 
 
 def forecast(configured: Settings, plan: ReplayPlan) -> ReplayForecast:
@@ -45,7 +38,8 @@ def forecast(configured: Settings, plan: ReplayPlan) -> ReplayForecast:
         }
         codecs, stored = topic_contents.stored_offers(configured, keys)
         kept = KeptResults(codecs)
-        made = ReplayForecast(_flow(configured, adapter, kept, terms), kept, terms, stored, plan.replay_id)
+        flow = offer_flow(configured, adapter.reference(), kept, terms.cluster_id, commands_in_force(configured))
+        made = ReplayForecast(flow, kept, terms, stored, plan.replay_id)
         _take(configured, plan, made, wanted)
         return made
     finally:
@@ -75,25 +69,6 @@ def _places(configured: Settings, plan: ReplayPlan) -> Iterator[tuple[int, Offer
     """Yields the partition and the event of every record of the ranges."""
     part = TopicRange(offsets={one.partition: (one.start, one.end) for one in plan.request.ranges})
     return ((found.partition, event) for found, event in topic_contents.offer_changes(configured, part))
-
-
-def _flow(configured: Settings, adapter: Marketplace, kept: KeptResults, terms: OfferTerms) -> OfferFlow:
-    return OfferFlow(
-        policy=convert.offer_policy(configured),
-        routing=routing(configured),
-        reference=adapter.reference(),
-        codecs=kept,
-        topics=convert.topics(configured),
-        cluster_id=terms.cluster_id,
-        stamp=_NO_STAMP,
-        update_limit=update_limit(configured),
-        commands=commands_in_force(configured),
-    )
-
-
-def update_limit(configured: Settings) -> int:
-    """Returns how many units one update carries at most."""
-    return configured.offers.bulk_size if configured.offers.mode == "batch" else 1
 
 
 def rates(configured: Settings) -> dict[str, float]:
