@@ -361,9 +361,9 @@ class Engine:
         """Gives lanes turns for records of side inputs, as far as live input leaves time and room; yields the fetches
         for more of them. The ones that have waited longest get their share first."""
         ready = [(each, side_input) for each in self._partitions.values() for side_input in each.ready_beside]
-        left = self._turns_beside(now.mono_s) if ready else 0
-        is_held_up = bool(ready) and self._room_beside(now.mono_s) <= 0
-        self._side_held_up_s = min(self._side_held_up_s, now.mono_s) if is_held_up else inf
+        room = self._room_beside(now.mono_s) if ready else 0
+        left = min(self._side_pace.allowed(now.mono_s), room) if ready else 0
+        self._side_held_up_s = min(self._side_held_up_s, now.mono_s) if ready and room <= 0 else inf
         ready.sort(key=lambda one: one[1].served)
         for others, (assigned, side_input) in zip(range(len(ready) - 1, -1, -1), ready, strict=True):
             turns = -(-left // (others + 1))
@@ -376,9 +376,6 @@ class Engine:
             if assigned.partition.sends:
                 yield from assigned.side.fetches(now.mono_s)
             yield from assigned.side.take_notices()
-
-    def _turns_beside(self, now_s: float) -> int:
-        return min(self._side_pace.allowed(now_s), self._room_beside(now_s))
 
     def _room_beside(self, now_s: float) -> int:
         return turns_allowed(self._policy, self._room(), self._dispatcher.background(now_s))
