@@ -37,6 +37,18 @@ class ControlState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScopedField:
+    """One field of an event, by what the scopes of commands restrict."""
+
+    account: str
+    target_id: str | None
+    storefront: str
+    ean: str
+    attributes: Mapping[str, str]
+    field: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandScope:
     """What a command applies to: whatever meets every restriction. An empty one restricts nothing."""
 
@@ -47,24 +59,21 @@ class CommandScope:
     attributes: Mapping[str, str] = field(default_factory=dict)  # an event must have all of them
     fields: tuple[str, ...] = ()
 
-    def covers(
-        self,
-        *,
-        account: str,
-        target_id: str | None,
-        storefront: str,
-        ean: str,
-        attributes: Mapping[str, str],
-        field: str,
-    ) -> bool:
-        """Whether it covers one field of an event."""
+    def covers_target(self, account: str, target_id: str | None, storefront: str) -> bool:
+        """Whether it covers anything of a target."""
         return (
             (not self.accounts or account in self.accounts)
             and (not self.target_ids or target_id in self.target_ids)
             and (not self.storefronts or storefront in self.storefronts)
-            and (not self.eans or ean in self.eans)
-            and (not self.fields or field in self.fields)
-            and all(attributes.get(name) == value for name, value in self.attributes.items())
+        )
+
+    def covers(self, changed: ScopedField) -> bool:
+        """Whether it covers one field of an event."""
+        return (
+            self.covers_target(changed.account, changed.target_id, changed.storefront)
+            and (not self.eans or changed.ean in self.eans)
+            and (not self.fields or changed.field in self.fields)
+            and all(changed.attributes.get(name) == value for name, value in self.attributes.items())
         )
 
 

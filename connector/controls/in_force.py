@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
-from connector.controls.commands import COMPARING, ControlCommand, ControlKind, ControlState, Verify
+from connector.controls.commands import COMPARING, ControlCommand, ControlKind, ControlState, ScopedField, Verify
 from connector.marketplace.call_kinds import CallKind
 from streams.control import ControlEffect, ControlRead, ControlRecord
 from streams.flow import BadRecord, NotYet, Now, Told
@@ -38,52 +38,17 @@ class CommandsInForce:
     guards: tuple[ControlCommand, ...] = ()  # decisions on what guard rails hold, newest first
     replays: tuple[ControlCommand, ...] = ()  # oldest first; some may be paused
 
-    def hold_of(
-        self,
-        *,
-        account: str,
-        target_id: str | None,
-        storefront: str,
-        ean: str,
-        attributes: Mapping[str, str],
-        field: str,
-        now_us: int,
-    ) -> ControlCommand | None:
+    def hold_of(self, changed: ScopedField, now_us: int) -> ControlCommand | None:
         """Returns the oldest hold or pause that covers a field of an event; None if there is none."""
         for command in self.holds:
-            if command.state_at(now_us) is ControlState.IN_FORCE and command.scope.covers(
-                account=account,
-                target_id=target_id,
-                storefront=storefront,
-                ean=ean,
-                attributes=attributes,
-                field=field,
-            ):
+            if command.state_at(now_us) is ControlState.IN_FORCE and command.scope.covers(changed):
                 return command
         return None
 
-    def decision_on(
-        self,
-        guard: str,
-        held_since_us: int,
-        *,
-        account: str,
-        target_id: str | None,
-        storefront: str,
-        ean: str,
-        attributes: Mapping[str, str],
-        field: str,
-    ) -> ControlCommand | None:
+    def decision_on(self, guard: str, held_since_us: int, changed: ScopedField) -> ControlCommand | None:
         """Returns the newest decision on a field that a guard rail holds, of an event read at ``held_since_us``."""
         for command in self.guards:
-            if command.decides(guard, held_since_us) and command.scope.covers(
-                account=account,
-                target_id=target_id,
-                storefront=storefront,
-                ean=ean,
-                attributes=attributes,
-                field=field,
-            ):
+            if command.decides(guard, held_since_us) and command.scope.covers(changed):
                 return command
         return None
 

@@ -38,7 +38,6 @@ class GuardRails:
 
     def note_releases(self, row: EntryDraft, target: Target) -> None:
         """Notes the rails from which a person has released the entry's held fields, whatever else holds them now."""
-        at = target.account, target.storefront
         for asked in row.open:
             field, held = asked.field, row.held_field(asked.field)
             if held is None or held.guard is None or held.guarded_at_us is None:
@@ -47,7 +46,7 @@ class GuardRails:
                 rail
                 for rail in _RAILS_OF[field]
                 if rail not in row.passed
-                and _is(ControlState.RELEASED, self._decision(rail, held.guarded_at_us, row.entry, field, *at))
+                and _is(ControlState.RELEASED, self._decision(rail, held.guarded_at_us, row.entry, field, target))
             )
             if released:
                 row.passed = (*row.passed, *released)
@@ -59,7 +58,7 @@ class GuardRails:
         held = row.held_field(field)
         if held is None or held.guard is None:
             return None
-        return self._dropped(held.guard, row.entry, field, target.account, target.storefront)
+        return self._dropped(held.guard, row.entry, field, target)
 
     def tripped(
         self, row: EntryDraft, field: Field, value: int, unit: KnownUnit, known: int | None
@@ -71,12 +70,11 @@ class GuardRails:
         """
         if value == known or row.entry.origin is Origin.RESEND:
             return None
-        at = unit.account, unit.storefront
         found = [one for one in self._by_price(row.entry, field, value, unit, known) if one.rail not in row.passed]
         for one in found:
-            if (fault := self._dropped(one.rail, row.entry, field, *at)) is not None:
+            if (fault := self._dropped(one.rail, row.entry, field, unit)) is not None:
                 return fault
-        return found[0] if found else self._by_window(row, field, value, *at)
+        return found[0] if found else self._by_window(row, field, value, unit)
 
     def _by_price(
         self, entry: LedgerEntry, field: Field, value: int, unit: KnownUnit, known: int | None
@@ -90,9 +88,7 @@ class GuardRails:
         price, currency = to_major(field, value, exponent), terms.currency(unit.storefront) or ""
         yield from tripped_by(rails.of(entry.attributes), price, was, currency)
 
-    def _by_window(
-        self, row: EntryDraft, field: Field, value: int, account: str, storefront: str
-    ) -> Tripped | Refusal | None:
+    def _by_window(self, row: EntryDraft, field: Field, value: int, unit: KnownUnit) -> Tripped | Refusal | None:
         """Has the field's window count a value once; returns as ``tripped``."""
         rail = Rail.CHANGED_PRICE_SHARE if field is Field.PRICE else Rail.ZEROED_SHARE
         is_counted = field is Field.PRICE or (field is Field.STOCK and value == 0)
@@ -100,7 +96,7 @@ class GuardRails:
             return None
         lane, entry, source = self._draft.before, row.entry, row.entry.order.source
         if self._windows.stopped_at(rail, lane.partition, source, entry.received_at_us):
-            fault = self._dropped(rail, entry, field, account, storefront)
+            fault = self._dropped(rail, entry, field, unit)
             if fault is not None:
                 return fault
         tripped = self._windows.tripped_by(rail, lane.partition, source, lane.ean, self._draft.now_us, self._commands)
@@ -108,8 +104,8 @@ class GuardRails:
             row.passed = (*row.passed, rail)
         return tripped
 
-    def _dropped(self, rail: str, entry: LedgerEntry, field: Field, account: str, storefront: str) -> Refusal | None:
-        decision = self._decision(rail, entry.received_at_us, entry, field, account, storefront)
+    def _dropped(self, rail: str, entry: LedgerEntry, field: Field, at: Target | KnownUnit) -> Refusal | None:
+        decision = self._decision(rail, entry.received_at_us, entry, field, at)
         if decision is None or decision.state is not ControlState.DROPPED:
             return None
         return refuse(
@@ -121,19 +117,10 @@ class GuardRails:
         )
 
     def _decision(
-        self, rail: str, since_us: int, entry: LedgerEntry, field: Field, account: str, storefront: str
+        self, rail: str, since_us: int, entry: LedgerEntry, field: Field, at: Target | KnownUnit
     ) -> ControlCommand | None:
         """Returns the newest decision since then on a field that a guard rail holds; None while there is none."""
-        return self._commands.decision_on(
-            rail,
-            since_us,
-            account=account,
-            target_id=entry.target_id,
-            storefront=storefront,
-            ean=self._draft.before.ean,
-            attributes=entry.attributes,
-            field=field,
-        )
+        return self._commands.decision_on(rail, since_us, self._draft.scoped(entry, field, at))
 
 
 def _is(state: ControlState, decision: ControlCommand | None) -> bool:

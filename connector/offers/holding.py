@@ -90,14 +90,7 @@ class Holding:
                 was_pending = entry.received_at_us < drop.at_us
             else:
                 was_pending = entry.origin is not Origin.REPLAY and command.issued_at_us <= written_us < drop.at_us
-            if was_pending and command.scope.covers(
-                account=target.account,
-                target_id=entry.target_id,
-                storefront=target.storefront,
-                ean=self._draft.before.ean,
-                attributes=entry.attributes,
-                field=field,
-            ):
+            if was_pending and command.scope.covers(self._draft.scoped(entry, field, target)):
                 return dropped_by(command)
         return None
 
@@ -167,15 +160,9 @@ class Holding:
         """Returns the command that holds a field: the one that does already, or else the oldest that covers it."""
         if held is not None and self._state_of(held) is ControlState.IN_FORCE:
             return self._commands.by_id[held.held_by]
-        return self._commands.hold_of(
-            account=unit.account,
-            target_id=entry.target_id,
-            storefront=unit.storefront,
-            ean=self._draft.before.ean,
-            attributes=entry.attributes,
-            field=field,
-            now_us=self._draft.now_us,
-        )
+        if not self._commands.holds:
+            return None
+        return self._commands.hold_of(self._draft.scoped(entry, field, unit), self._draft.now_us)
 
     def _state_of(self, held: HeldField) -> ControlState:
         return self._commands.state_of(held.held_by, self._draft.now_us)

@@ -3,13 +3,14 @@
 from operator import is_ as _is
 
 from connector.contracts.codes import Code
+from connector.controls.commands import ScopedField
 from connector.marketplace.offers import Field
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.event_order import Recency
 from connector.offers.events import FieldStatus
 from connector.offers.field_knowledge import doubted, given_up, group_of
 from connector.offers.identity import Proven, resolve
-from connector.offers.ledger import Asked, Fact, FieldOutcome, KnownUnit, OfferLane
+from connector.offers.ledger import Asked, Fact, FieldOutcome, KnownUnit, LedgerEntry, OfferLane
 from connector.offers.locations import Total, total_for
 from connector.offers.policy import OfferTerms
 from connector.offers.refusal import Refusal, refuse
@@ -41,6 +42,17 @@ class OfferDraft:
                 for unit in units
             )
         return lane if entries is lane.entries and units is lane.units else replace(lane, units=units, entries=entries)
+
+    def scoped(self, entry: LedgerEntry, field: Field, at: Target | KnownUnit) -> ScopedField:
+        """Returns a field of an entry as the scopes of commands see it; ``at``: where it is to be sent."""
+        return ScopedField(
+            account=at.account,
+            target_id=entry.target_id,
+            storefront=at.storefront,
+            ean=self.before.ean,
+            attributes=entry.attributes,
+            field=field,
+        )
 
     # -- facts
 

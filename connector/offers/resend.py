@@ -14,7 +14,7 @@ from typing import Final
 from connector.contracts.codes import Code
 from connector.contracts.microseconds import us
 from connector.contracts.result_ids import result_id, result_id_of_command
-from connector.controls.commands import COMPARING_EXPIRES_S, CommandScope, ControlCommand, ControlKind, ControlState
+from connector.controls.commands import COMPARING_EXPIRES_S, ControlCommand, ControlKind, ControlState
 from connector.controls.in_force import CommandsInForce
 from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Field
@@ -69,8 +69,10 @@ def begin(lane: OfferLane, command: ControlCommand, terms: OfferTerms, now_us: i
 def _entries(lane: OfferLane, command: ControlCommand, terms: OfferTerms, now_us: int) -> Iterator[LedgerEntry]:
     """Yields an entry for each event that was accepted for a unit within the command's scope."""
     for target in terms.routing.targets.values():
+        if not command.scope.covers_target(target.account, target.id, target.storefront):
+            continue
         for unit in lane.units:
-            if not _is_at(unit, target.account, target.storefront) or not _covers(command.scope, target):
+            if not _is_at(unit, target.account, target.storefront):
                 continue
             by_event: dict[tuple[Recency, str | None], list[Asked]] = {}
             for field, fact in _accepted(lane, unit):
@@ -175,14 +177,6 @@ def _doubting(lane: OfferLane, entries: Iterable[LedgerEntry], now_us: int) -> t
         if any(unit.unit_id == unit_id for unit_id, _ in compared)
         else unit
         for unit in lane.units
-    )
-
-
-def _covers(scope: CommandScope, target: Target) -> bool:
-    return (
-        (not scope.accounts or target.account in scope.accounts)
-        and (not scope.target_ids or target.id in scope.target_ids)
-        and (not scope.storefronts or target.storefront in scope.storefronts)
     )
 
 

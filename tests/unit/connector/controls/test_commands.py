@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.controls.commands import CommandScope, ControlCommand, ControlKind, ControlState
+from connector.controls.commands import CommandScope, ControlCommand, ControlKind, ControlState, ScopedField
 
 CHANGE: dict[str, Any] = {
     "account": "main",
@@ -44,7 +44,7 @@ def command(**other: Any) -> ControlCommand:
     ],
 )
 def test_a_change_that_meets_every_restriction_is_covered(restriction: dict[str, Any]) -> None:
-    assert CommandScope(**restriction).covers(**CHANGE)
+    assert CommandScope(**restriction).covers(ScopedField(**CHANGE))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_change_that_meets_every_restriction_is_covered(restriction: dict[str,
     ],
 )
 def test_a_change_that_misses_one_restriction_is_not_covered(restriction: dict[str, Any]) -> None:
-    assert not CommandScope(**restriction).covers(**CHANGE)
+    assert not CommandScope(**restriction).covers(ScopedField(**CHANGE))
 
 
 names = st.sampled_from(["a", "b"])
@@ -95,7 +95,7 @@ def test_a_scope_covers_exactly_what_none_of_its_restrictions_excludes(
     excluded = [name for name, values in listed.items() if values and change[name] not in values]
     excluded += [name for name, value in scope.attributes.items() if change["attributes"].get(name) != value]
 
-    assert scope.covers(**change) == (not excluded)
+    assert scope.covers(ScopedField(**change)) == (not excluded)
 
 
 def test_a_command_is_over_from_its_expiry_on() -> None:

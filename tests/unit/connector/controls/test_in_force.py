@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.controls.commands import CommandScope, ControlCommand, ControlKind, ControlState, Verify
+from connector.controls.commands import CommandScope, ControlCommand, ControlKind, ControlState, ScopedField, Verify
 from connector.controls.in_force import NO_COMMANDS, CommandsInForce, Controls
 from connector.marketplace.call_kinds import CallKind
 from streams.control import ControlEffect, ControlRead, ControlRecord
@@ -72,14 +72,14 @@ def test_the_oldest_hold_that_covers_a_change_holds_it() -> None:
     older = command(command_id="older", issued_at_us=5, kind=ControlKind.PAUSE)
     table = started(newer, other, older)
 
-    assert table.in_force.hold_of(**CHANGE, now_us=NOW_US) == older
+    assert table.in_force.hold_of(ScopedField(**CHANGE), NOW_US) == older
 
 
 def test_a_hold_that_is_over_holds_nothing() -> None:
     hold = command(expires_at_us=NOW_US)
 
-    assert started(hold).in_force.hold_of(**CHANGE, now_us=NOW_US) is None
-    assert started(released(command())).in_force.hold_of(**CHANGE, now_us=NOW_US) is None
+    assert started(hold).in_force.hold_of(ScopedField(**CHANGE), NOW_US) is None
+    assert started(released(command())).in_force.hold_of(ScopedField(**CHANGE), NOW_US) is None
 
 
 def test_a_command_that_is_not_known_counts_as_released() -> None:
