@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from connector.marketplace.offers import Condition, Field, Reference
+from connector.offers.attribute_rules import rule_for
 from connector.offers.event_order import EventOrder
 from connector.offers.rails import PriceRails, Rail
 from connector.routing.table import Routing
@@ -60,10 +61,7 @@ class StockRules:
 
     def of(self, attributes: Mapping[str, str]) -> StockRule:
         """Returns the rule for an event with these attributes."""
-        for when, rule in self.overrides:
-            if all(attributes.get(name) == value for name, value in when.items()):
-                return rule
-        return self.rule
+        return rule_for(attributes, self.overrides, self.rule)
 
 
 WHOLE_STOCK = StockRules()

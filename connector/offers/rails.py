@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from connector.contracts.codes import Code
+from connector.offers.attribute_rules import rule_for
 from connector.offers.refusal import Refusal, refuse
 
 
@@ -52,10 +53,7 @@ class PriceRails:
 
     def of(self, attributes: Mapping[str, str]) -> PriceLimits:
         """Returns the limits for an event with these attributes."""
-        for when, limits in self.overrides:
-            if all(attributes.get(name) == value for name, value in when.items()):
-                return limits
-        return self.limits
+        return rule_for(attributes, self.overrides, self.limits)
 
     @property
     def is_off(self) -> bool:
