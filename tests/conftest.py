@@ -1,8 +1,11 @@
 """Fixtures for all tests."""
 
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from devstack import stack
 from devstack.jvm_stack import JvmStack, StackUnavailable
 from tests.harness.effort import examples
 from tests.harness.secured_broker import SecuredBroker, secured_broker
+from tests.harness.shared_kafka import SharedKafka, ask
 
 # Properties do not test speed, so a busy machine must not fail them.
 settings.register_profile(
@@ -36,6 +40,23 @@ class _OneByOne(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist ships
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
     """Returns the scheduler for ``--dist loadscope``. (``xdist_group`` has no effect with pytest 9.2 and xdist 3.8.)"""
     return _OneByOne(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+SHARED_KAFKA = pytest.StashKey[SharedKafka]()
+KAFKA_FOLDER = "kafka_folder"
+"""The key under which the controller tells its test processes the folder to ask for the shared Kafka."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tells a test process where to ask for Kafka; called in the controller, for each process before it starts."""
+    config = node.config
+    if (shared := config.stash.get(SHARED_KAFKA, None)) is None:
+        folder = Path(tempfile.mkdtemp(prefix="shared-kafka-"))
+        shared = config.stash[SHARED_KAFKA] = SharedKafka(folder, _printer(config))
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        config.add_cleanup(shared.close)
+    node.workerinput[KAFKA_FOLDER] = str(shared.folder)
 
 
 STARTS_KAFKA = {"kafka", "own_kafka", "secured"}
@@ -70,7 +91,11 @@ def _length(item: pytest.Item) -> int:
 @pytest.fixture(scope="session")
 def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Returns a function that prints a line in spite of pytest's capturing, to show which Kafka a run uses."""
-    capture = request.config.pluginmanager.get_plugin("capturemanager")
+    return _printer(request.config)
+
+
+def _printer(config: pytest.Config) -> Callable[[str], None]:
+    capture = config.pluginmanager.get_plugin("capturemanager")
 
     def line(text: str) -> None:
         # standard error: xdist's worker processes use their standard output to communicate
@@ -81,11 +106,15 @@ def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 
 @pytest.fixture(scope="session")
-def kafka(say: Callable[[str], None]) -> Iterator[stack.Stack]:
-    """A real Apache Kafka and schema registry, one for all tests of a process."""
+def kafka(request: pytest.FixtureRequest, say: Callable[[str], None]) -> Iterator[stack.Stack]:
+    """A real Apache Kafka and schema registry, one for all tests of a run."""
+    told = getattr(request.config, "workerinput", {})
     try:
-        with stack.find(say) as found:
-            yield found
+        if KAFKA_FOLDER in told:
+            yield ask(Path(told[KAFKA_FOLDER]))
+        else:
+            with stack.find(say) as found:
+                yield found
     except stack.NoKafka as error:
         pytest.fail(str(error), pytrace=False)
 
