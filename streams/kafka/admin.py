@@ -21,6 +21,9 @@ _DEFAULT_REPLICATION = -1
 
 _NO_SUCH_TOPIC = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION})
 _AGAIN_S = 0.1
+_NOT_ANSWERED = frozenset({KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE, KafkaError.REQUEST_TIMED_OUT})  # noqa: SLF001
+_CREATE_S = 60.0
+"""How long a topic's creation is asked for while no answer comes: a busy controller may take longer than a request."""
 
 
 class ClusterAdmin:
@@ -124,8 +127,22 @@ class ClusterAdmin:
     def create(self, wanted: Sequence[TopicToCreate]) -> dict[str, str]:
         """Creates topics; returns the name of each topic that could not be created, with the reason.
 
-        Waits until every partition of the created topics has a leader, or until the timeout.
+        A request that is not answered in time is repeated for up to a minute. Waits until every partition of the
+        created topics has a leader, or until the timeout.
         """
+        deadline_s = uptime_s() + _CREATE_S
+        failed = self._create(wanted)
+        while (again := [topic for topic in wanted if _not_answered(failed, topic)]) and uptime_s() < deadline_s:
+            answered = {name: error for name, error in failed.items() if error.code() not in _NOT_ANSWERED}
+            failed = {**answered, **self._create(again)}
+        self._await_leaders([topic.name for topic in wanted if topic.name not in failed])
+        return {
+            name: str(not_permitted(error, RequiredAccess("Create", TOPIC, name)) or error.str())
+            for name, error in failed.items()
+        }
+
+    def _create(self, wanted: Sequence[TopicToCreate]) -> dict[str, KafkaError]:
+        """Requests topics; returns the name of each that does not exist afterwards, with the error."""
         topics = [
             NewTopic(
                 topic.name,
@@ -135,16 +152,14 @@ class ClusterAdmin:
             )
             for topic in wanted
         ]
-        refused = {}
+        failed = {}
         for name, future in self._client.create_topics(topics, request_timeout=self._timeout_s).items():
             try:
                 future.result()
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    denied = not_permitted(error.args[0], RequiredAccess("Create", TOPIC, name))
-                    refused[name] = _text(error) if denied is None else str(denied)
-        self._await_leaders([topic.name for topic in wanted if topic.name not in refused])
-        return refused
+                    failed[name] = error.args[0]
+        return failed
 
     def _failure(self, error: KafkaException) -> SourceFailed:
         self._client.poll(0)  # delivers the errors that the client has reported meanwhile
@@ -199,5 +214,5 @@ def _operations(described: Any) -> frozenset[str] | None:
     return frozenset(name.title().replace("_", "") for name in named) or None
 
 
-def _text(error: KafkaException) -> str:
-    return str(error.args[0].str()) if error.args and isinstance(error.args[0], KafkaError) else str(error)
+def _not_answered(failed: Mapping[str, KafkaError], topic: TopicToCreate) -> bool:
+    return topic.name in failed and failed[topic.name].code() in _NOT_ANSWERED

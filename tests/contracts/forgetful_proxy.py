@@ -1,5 +1,5 @@
-"""A TCP proxy that can remove all brokers from metadata responses, as a broker does right after a freeze, and that can
-cut its connections.
+"""A TCP proxy that can remove all brokers from metadata responses, as a broker does right after a freeze, that can
+withhold responses, and that can cut its connections.
 
 It parses as much of Kafka's protocol as that needs: frames with a length of four bytes, requests that begin with API
 key, API version and correlation id, and metadata responses from version 9 on.
@@ -23,6 +23,8 @@ class ForgetfulProxy:
         self.port: int = self._server.getsockname()[1]
         self.target_port = 0  # the broker's own port, once known
         self.forgets = False
+        self.withholds: list[int] = []
+        """API keys of requests whose next response does not reach the client; one response for each entry."""
         self._clients: list[socket.socket] = []
         self.forgot = threading.Event()  # at least one client got a response without brokers
 
@@ -57,21 +59,29 @@ class ForgetfulProxy:
             client.close()
             return
         metadata: set[bytes] = set()  # correlation ids of metadata requests
-        threading.Thread(target=self._requests, args=(client, broker, metadata), daemon=True).start()
+        withheld: set[bytes] = set()  # correlation ids of requests whose response is withheld
+        threading.Thread(target=self._requests, args=(client, broker, metadata, withheld), daemon=True).start()
         with suppress(OSError), client, broker:
             while (frame := _frame(broker)) is not None:
                 if self.forgets and frame[:4] in metadata:
                     frame = _without_brokers(frame)
                     self.forgot.set()
+                if frame[:4] in withheld:
+                    continue
                 client.sendall(len(frame).to_bytes(4, "big") + frame)
 
-    def _requests(self, client: socket.socket, broker: socket.socket, metadata: set[bytes]) -> None:
-        """Forwards requests to the broker, and collects the correlation ids of those for metadata."""
+    def _requests(
+        self, client: socket.socket, broker: socket.socket, metadata: set[bytes], withheld: set[bytes]
+    ) -> None:
+        """Forwards requests to the broker; collects correlation ids of those for metadata, and of those to withhold."""
         with suppress(OSError):
             while (frame := _frame(client)) is not None:
                 key, version = (int.from_bytes(frame[at : at + 2], "big") for at in (0, 2))
                 if key == _METADATA and version >= _FLEXIBLE_FROM:
                     metadata.add(frame[4:8])
+                if key in self.withholds:
+                    self.withholds.remove(key)
+                    withheld.add(frame[4:8])
                 broker.sendall(len(frame).to_bytes(4, "big") + frame)
         with suppress(OSError):
             broker.shutdown(socket.SHUT_RDWR)

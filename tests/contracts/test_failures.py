@@ -16,9 +16,11 @@ from devstack.stack import CACHE, Stack
 from streams.clock import uptime_s
 from streams.errors import SourceFailed
 from streams.flow import Output
+from streams.kafka.admin import ClusterAdmin
 from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.messages import Checkpoint, Written
 from streams.ports import Again, Done
+from streams.topics import TopicToCreate
 from tests.contracts.brokers import PATIENCE_S, KafkaAdapter, RecordingMember, closing, committed, mark, until, write
 from tests.contracts.forgetful_proxy import ForgetfulProxy
 from tests.contracts.test_source_and_sink import TopicSet, member, numbered, one_part, topic_set
@@ -600,6 +602,23 @@ def test_a_consumer_without_a_connection_for_a_session_is_replaced_and_reading_c
         until(lambda: len(reader.owned) > 0 and reader.at(0).epoch > 1, reader)
         KafkaAdapter(behind._stack).append(numbered(where.inputs, 0, 10, 5))
         until(lambda: {str(n).encode() for n in range(15)} <= set(reader.values()), reader)
+
+
+CREATE_TOPICS = 19
+"""The API key of the request, https://kafka.apache.org/protocol#protocol_api_keys."""
+
+
+def test_topics_are_created_although_the_broker_does_not_answer_the_first_request(
+    way: ForgetfulProxy, behind: KafkaAdapter
+) -> None:
+    admin = ClusterAdmin({"bootstrap.servers": f"127.0.0.1:{way.port}"}, timeout_s=1.0)
+    name = behind._stack.unique("unanswered")
+    way.withholds = [CREATE_TOPICS, CREATE_TOPICS]
+
+    refused = admin.create([TopicToCreate(name=name, partitions=3, config={})])
+
+    assert (refused, way.withholds) == ({}, [])
+    assert admin.describe([name])[name].partitions == 3
 
 
 @pytest.mark.parametrize("kind", [TransactionalSink, PlainSink])
