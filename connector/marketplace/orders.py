@@ -265,12 +265,14 @@ class CarriersFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRow:
-    """A row of the list of order units: it shows whether its order changed, and the fees that the order lacks."""
+    """A row of the list of order units: whether its order changed, what was sold, and the fees that the order lacks."""
 
     order_id: str
     order_unit_id: int
     status_raw: str
     changed_us: int
+    created_us: int | None = None  # None: the marketplace does not say
+    offer_id: str | None = None
     eco_fee: int | None = None
     packaging_fee: int | None = None
 

@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 from connector.contracts.codes import Code
 from connector.contracts.microseconds import us
 from connector.marketplace.offers import Field
-from connector.offers.drift_cause import MARGIN_S, cause_of, is_sold
+from connector.offers.drift_cause import MARGIN_S, are_orders_known, cause_of, fell, is_sold, pieces_sold
 from connector.offers.events import Announced, Basis, DriftAction, DriftCause, Miss, OfferDrifted, Origin
 from connector.offers.field_knowledge import group_of, observed, wanted_by_event
 from connector.offers.identity import ANY_CONDITION, NOT_YET_FOUND
@@ -132,10 +132,11 @@ class _UnitComparison:
     def _waits_for_orders(self, change: _Change) -> bool:
         """Whether an order that is not read yet may explain that a stock fell; then the next sweep decides."""
         read_us, changed_us = self._seen.orders_read_at_us, self._seen.changed_at_us
-        if change.field is not Field.STOCK or read_us is None or change.value >= (change.fact.value or 0):
+        if change.field is not Field.STOCK or read_us is None or not fell(change.fact, change.value):
             return False
         is_recent = changed_us is None or changed_us > read_us - us(MARGIN_S)
-        return is_recent and not is_sold(self._seen, change.fact, change.value)
+        may_be_read_yet = is_recent or self._seen.orders_known_from_us is None
+        return may_be_read_yet and not is_sold(self._seen, change.fact, change.value)
 
     def _group(self, field: Field) -> tuple[KnownUnit, ...]:
         return group_of(self._lane.units, self._unit, field)
@@ -199,7 +200,21 @@ class _UnitComparison:
             return False
         if order is None or order.offset < 0 or self._unit.release_at_us is not None:
             return False
-        return change.field is not Field.STOCK or change.value > wanted or drift.repair_lower_stock
+        return change.field is not Field.STOCK or change.value > wanted or self._may_raise(change, wanted)
+
+    def _may_raise(self, change: _Change, wanted: int) -> bool:
+        """Whether a stock may be raised to what was accepted: certainly, no piece was sold since.
+
+        The stock that was known before may be lower than accepted itself, because pieces were sold then.
+        """
+        seen, fact = self._seen, change.fact
+        return (
+            self._terms.policy.drift.repair_lower_stock
+            and are_orders_known(seen, fact)
+            and pieces_sold(seen, fact) == 0
+            and fact.value is not None
+            and fact.value >= wanted
+        )
 
     def _repair(self, drift: OfferDrifted, change: _Change) -> LedgerEntry:
         """Returns an entry that wants the accepted value again, with the order of its event: a newer one wins."""

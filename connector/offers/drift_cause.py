@@ -22,7 +22,7 @@ def cause_of(
     ``group``: the units that an update of the field changes. One that shows the same value has moved this one only if
     that is drift of its own, which is reported and repaired there. A unit that was last edited before the value was
     accepted has lost the write. One that was edited after everything that is known to be accepted was edited by someone
-    else.
+    else; but a stock that fell may have been sold, unless every order since is known.
     """
     if field is Field.STOCK and is_sold(seen, fact, value):
         return DriftCause.SOLD
@@ -32,6 +32,8 @@ def cause_of(
         return DriftCause.UNKNOWN
     if seen.changed_at_us < fact.accepted_at_us - us(MARGIN_S):
         return DriftCause.LOST_WRITE
+    if field is Field.STOCK and fell(fact, value) and not are_orders_known(seen, fact):
+        return DriftCause.UNKNOWN
     if seen.changed_at_us > _last_write_us(unit, group) + us(MARGIN_S):
         return DriftCause.EDITED_OUTSIDE
     return DriftCause.UNKNOWN
@@ -39,8 +41,23 @@ def cause_of(
 
 def is_sold(seen: UnitObserved, fact: Fact, value: int) -> bool:
     """Whether a stock fell by no more than the pieces ordered since it was last known to be right."""
-    sold = sum(at_us > fact.accepted_at_us for at_us in seen.ordered_at)
-    return fact.value is not None and 0 < fact.value - value <= sold
+    return fact.value is not None and 0 < fact.value - value <= pieces_sold(seen, fact)
+
+
+def pieces_sold(seen: UnitObserved, fact: Fact) -> int:
+    """Returns how many pieces are known to be ordered since the stock was last known to be right."""
+    return sum(at_us > fact.accepted_at_us for at_us in seen.ordered_at)
+
+
+def fell(fact: Fact, value: int) -> bool:
+    """Whether a stock is lower than it was known to be."""
+    return fact.value is not None and value < fact.value
+
+
+def are_orders_known(seen: UnitObserved, fact: Fact) -> bool:
+    """Whether no piece can have been ordered unseen since the stock was last known to be right."""
+    known_us = seen.orders_known_from_us
+    return known_us is not None and known_us <= fact.accepted_at_us - us(MARGIN_S)
 
 
 def _drifted_to(unit: KnownUnit, stock: int) -> bool:

@@ -20,6 +20,7 @@ from connector.contracts.released_orders import ReleasedOrders
 from connector.contracts.topics import Topics
 from connector.marketplace.call_kinds import GROUPS
 from connector.marketplace.offers import Currency
+from connector.marketplace.orders import OrderPage, ReadOrderPage
 from connector.orders import ledger, order_lane, poll_lane, return_lane
 from connector.orders.codec import OrderCodecs
 from connector.orders.commands import read_command
@@ -45,7 +46,20 @@ from connector.reconciliation import sweep_lane
 from connector.reconciliation.codec import UnitRows
 from connector.reconciliation.events import UnitObserved
 from connector.reconciliation.sweep_lane import SweepReport, SweepTerms
-from streams.flow import Arrived, BadRecord, Cause, NotYet, Now, Output, Record, Stored, Turn, Want
+from streams.flow import (
+    Answered,
+    Arrived,
+    BadRecord,
+    Cause,
+    NotYet,
+    Now,
+    Output,
+    Record,
+    Settled,
+    Stored,
+    Turn,
+    Want,
+)
 from streams.frozen import replace
 
 _LATER_US = 24 * 3600 * 1_000_000
@@ -109,8 +123,10 @@ class OrderFlow:
     def group(self, kind: str) -> str | None:
         return GROUPS.get(kind)
 
-    def assigned(self, partition: int, lanes: int) -> None:
-        """Does nothing: no lane depends on how many there are."""
+    def assigned(self, partition: int, lanes: int) -> None:  # noqa: ARG002
+        """Forgets how far orders were known: another process may have polled since."""
+        if partition == 0:
+            self._sweep_terms.sales.take_over()
 
     def standing(self, partition: int) -> Iterable[str]:
         """Returns the accounts and sweeps for the first partition and none for others, so that one process has each."""
@@ -179,6 +195,7 @@ class OrderFlow:
         else:
             step = poll_lane.turn(key.account, before.poll, cause, self._terms, now_us)
             after = replace(before, poll=step.state)
+            self._note_listed(key.account, before.poll, step.state, cause, now_us)
             self._publish(key.account, after.poll)
             wants, wake_at_us = self._watched(key.account, cause, now_us)
             step = replace(step, wants=(*step.wants, *wants), wake_at_us=_sooner(step.wake_at_us, wake_at_us))
@@ -212,26 +229,38 @@ class OrderFlow:
         return {} if self._push is None else self._push.reports()
 
     def _note(self, outputs: Iterable[LaneOutput]) -> None:
-        """Notes orders with a unit to be sent, for the shipment flow, and what was sold, for the sweeps."""
+        """Notes orders with a unit to be sent, for the shipment flow."""
+        if self._released is None:
+            return
         for fact in outputs:
-            if not isinstance(fact, OrderObserved):
-                continue
-            if self._released is not None and any(u.status is OrderUnitStatus.NEED_TO_BE_SENT for u in fact.units):
+            if isinstance(fact, OrderObserved) and any(
+                unit.status is OrderUnitStatus.NEED_TO_BE_SENT for unit in fact.units
+            ):
                 self._released.note(fact.account, fact.order_id, fact.observed_at_us)
-            self._note_sold(fact)
 
-    def _note_sold(self, order: OrderObserved) -> None:
-        pieces: dict[str, list[tuple[int, int]]] = {}
-        for unit in order.units:
-            if unit.offer_id is not None:
-                pieces.setdefault(unit.offer_id, []).append((unit.order_unit_id, unit.created_at_us))
-        for offer_id, sold in pieces.items():
-            self._sweep_terms.sales.note(order.account, offer_id, sold, order.observed_at_us)
+    def _note_listed(
+        self, account: str, before: PollState | None, after: PollState | None, cause: Cause, now_us: int
+    ) -> None:
+        """Notes what a page of the list of order units shows to be sold, for the sweeps, and when the list ends."""
+        match cause:
+            case Answered(want=Want(body=ReadOrderPage() as asked), reply=Settled(answer=OrderPage() as page)):
+                self._sweep_terms.sales.note_page(
+                    account,
+                    page.rows,
+                    sent_us=cause.sent_us,
+                    is_first=asked.offset == 0,
+                    is_whole=not page.unreadable,
+                    now_us=now_us,
+                )
+                if before is not None and after is not None and after.polled_at_us != before.polled_at_us:
+                    self._sweep_terms.sales.note_end(account, asked.changed_from_us)
+            case _:
+                pass
 
     def _publish(self, account: str, state: PollState | None) -> None:
         """Replaces the account's report; other threads read the mapping, so a new one is made."""
         if state is not None:
-            self._sweep_terms.sales.note_read(account, state.polled_at_us)
+            self._sweep_terms.sales.note_polled(account, state.polled_at_us)
             self._polls = MappingProxyType({**self._polls, account: poll_lane.report(account, state)})
 
     def _output(self, content: LaneOutput) -> Output:

@@ -32,6 +32,7 @@ class UnitObserved:
     changed_at_us: int | None = None  # last edited, by the marketplace's clock
     ordered_at: tuple[int, ...] = ()  # one for each piece, by the marketplace's clock
     orders_read_at_us: int | None = None  # later orders may be missing in ordered_at; None: not polled
+    orders_known_from_us: int | None = None  # earlier orders may be missing in ordered_at; None: all may
     requested_at_us: int  # when the call that showed it was sent
     observed_at_us: int
     sweep_at_us: int  # when the sweep began

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from connector.marketplace.offers import Currency, Field, Unit
 from connector.reconciliation.events import UnitObserved
+from connector.reconciliation.recent_sales import NONE_KNOWN, Ordered
 
 NormalForm: TypeAlias = Callable[[str], str]
 """Returns the normal form of an EAN, by which its lane is keyed. Raises ValueError for a text that is not an EAN."""
@@ -28,8 +29,7 @@ def rows_of_unit(
     *,
     normal_form: NormalForm,
     storefronts: Mapping[str, Currency],
-    ordered_us: tuple[int, ...] = (),
-    orders_read_us: int | None = None,
+    ordered: Ordered = NONE_KNOWN,
 ) -> tuple[UnitObserved, ...]:
     """Returns a record for each EAN of a unit; none if the marketplace shows no EAN.
 
@@ -55,8 +55,9 @@ def rows_of_unit(
             stock=unit.values.get(Field.STOCK),
             handling_time_days=unit.values.get(Field.HANDLING_TIME),
             changed_at_us=unit.changed_us,
-            ordered_at=ordered_us,
-            orders_read_at_us=orders_read_us,
+            ordered_at=ordered.at_us,
+            orders_read_at_us=ordered.read_at_us,
+            orders_known_from_us=ordered.known_from_us,
             requested_at_us=times.requested_us,
             observed_at_us=times.observed_us,
             sweep_at_us=times.sweep_us,

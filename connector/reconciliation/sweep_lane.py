@@ -140,8 +140,7 @@ class SweepDraft:
                 times,
                 normal_form=terms.normal_form,
                 storefronts=terms.storefronts,
-                ordered_us=terms.sales.of(account, unit.offer_id, self._now_us),
-                orders_read_us=terms.sales.read_at_us(account),
+                ordered=terms.sales.of(account, unit.offer_id, self._now_us),
             )
             for unit in page.units
         ]

@@ -541,6 +541,8 @@ def _ignored_parts(settings: Settings) -> Iterator[str]:
     reconcile = settings.reconcile
     if reconcile.enabled and reconcile.repair_lower_stock and reconcile.stock == "report":
         yield 'reconcile.repair_lower_stock: no effect while reconcile.stock = "report"'
+    if reconcile.enabled and reconcile.repair_lower_stock and not settings.orders.enabled:
+        yield "reconcile.repair_lower_stock: no effect while orders.enabled = false"
     if settings.push.enabled and not settings.orders.enabled:
         yield "push: no effect while orders.enabled = false"
     if settings.orders.default_customer_number is not None and not settings.orders.create_sales_orders:

@@ -274,8 +274,9 @@ class ReconcileSettings(SettingsSection):
     handling_time: Literal["report", "repair"] = "report"
     """As price, for this field."""
     repair_lower_stock: bool = False
-    """On, with stock = "repair": a stock that is lower than accepted is raised again, unless known orders explain it.
-    Only where sales reach the source of stock events faster than a sweep takes."""
+    """On, with stock = "repair": a stock that is lower than accepted is raised again if every order since the
+    acceptance is known, and none has a piece of it. Needs [orders]. Only where sales reach the source of stock events
+    faster than a sweep takes."""
 
 
 class PushSettings(SettingsSection):

@@ -34,6 +34,7 @@ from connector.orders.codec import OrderCodecs
 from connector.orders.events import Command, OrderLaneState, PollState, SchedulerCommand
 from connector.orders.flow import OrderFlow
 from connector.orders.policy import OrderPolicy
+from connector.reconciliation.sweep_lane import SweepTerms
 from streams.avro.codec import Decoder
 from streams.flow import (
     Answered,
@@ -83,13 +84,14 @@ def codecs() -> OrderCodecs:
     return OrderCodecs(IDS, TEXTS.get)
 
 
-def flow_of(policy: OrderPolicy | None = None, **switches: Any) -> OrderFlow:
+def flow_of(policy: OrderPolicy | None = None, sweeps: SweepTerms | None = None, **switches: Any) -> OrderFlow:
     return OrderFlow(
         policy=policy or OrderPolicy(accounts=frozenset({"main"}), **switches),
         currencies={"EUR": EUR, "CZK": CZK},
         codecs=codecs(),
         topics=TOPICS,
         stamp=Stamp(source="/shop", instance_id="shop-0", config_digest="0"),
+        sweeps=sweeps,
     )
 
 
@@ -132,6 +134,8 @@ def row_of(one: OrderUnit) -> PageRow:
         order_unit_id=one.order_unit_id,
         status_raw=one.status_raw,
         changed_us=one.changed_us,
+        created_us=one.created_us,
+        offer_id=one.offer_id,
         eco_fee=one.eco_fee,
         packaging_fee=one.packaging_fee,
     )
@@ -156,11 +160,11 @@ class ScriptedOrders:
     def second_us(self) -> int:
         return self.now_us // SECOND * SECOND
 
-    def create(self, order_id: str, units: int = 1, status: str = "open") -> list[int]:
+    def create(self, order_id: str, units: int = 1, status: str = "open", **other: Any) -> list[int]:
         """Creates an order; returns the ids of its order units."""
         numbers = [len(self.units) + n for n in range(1, units + 1)]
         for number in numbers:
-            self.units[number] = unit(number, order_id, status, self.second_us)
+            self.units[number] = unit(number, order_id, status, self.second_us, **other)
         return numbers
 
     def change(self, number: int, status: str) -> None:

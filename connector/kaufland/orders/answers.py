@@ -133,6 +133,8 @@ def _page_row(row: OrderUnitRow) -> PageRow:
         order_unit_id=row.id_order_unit,
         status_raw=row.status,
         changed_us=row.ts_updated_iso,
+        created_us=row.ts_created_iso,
+        offer_id=row.id_offer,
         eco_fee=row.eco_fee,
         packaging_fee=row.packaging_fee,
     )

@@ -174,17 +174,21 @@ class OrderSummaryAnswer(ApiResponseModel):
 
 
 class OrderUnitRow(ApiResponseModel):
-    """A row of ``CollectionApiResponse_OrderUnit_``, with the fields that show which order has changed.
+    """A row of ``CollectionApiResponse_OrderUnit_``: the fields that show what was sold and which order has changed.
 
     Also has the fees, which ``OrderDetails`` lacks.
     """
 
-    SIDE: ClassVar[frozenset[FieldPath]] = frozenset({("eco_fee",), ("packaging_fee",)})
+    SIDE: ClassVar[frozenset[FieldPath]] = frozenset(
+        {("eco_fee",), ("packaging_fee",), ("ts_created_iso",), ("id_offer",)}
+    )
 
     id_order: OrderId
     id_order_unit: NumericId
     status: Word
     ts_updated_iso: Moment
+    ts_created_iso: Moment | None = None
+    id_offer: Text | None = None
     eco_fee: Int64 | None = None
     packaging_fee: Int64 | None = None
 

@@ -52,6 +52,7 @@ def seen(harness: OfferHarness, **shown: Any) -> UnitObserved:
         "stock": 5,
         "handling_time_days": 3,
         "changed_at_us": harness.now_us - SECOND,
+        "orders_known_from_us": harness.now_us - 3600 * SECOND,
         "requested_at_us": harness.now_us,
         "observed_at_us": harness.now_us + SECOND // 10,
         "sweep_at_us": harness.now_us - 30 * SECOND,
@@ -340,6 +341,25 @@ def test_a_stock_that_no_order_explains_is_drift_once_the_orders_are_read() -> N
     )
 
 
+@pytest.mark.parametrize("known_from_s", [None, -60, -55])
+def test_a_stock_that_fell_may_have_been_sold_where_the_orders_since_are_not_known(known_from_s: int | None) -> None:
+    harness = harness_of(replace(REPAIR, repair_lower_stock=True))
+    known_us = None if known_from_s is None else harness.now_us + known_from_s * SECOND
+
+    see(harness, stock=4, orders_known_from_us=known_us)
+
+    assert [(drift.cause, drift.action) for drift in harness.drifts] == [(DriftCause.UNKNOWN, DriftAction.REPORTED)]
+    assert harness.wants == ()
+
+
+def test_a_stock_that_fell_waits_until_a_new_owner_has_read_the_orders() -> None:
+    harness = harness_of()
+    see(harness, stock=4, changed_at_us=harness.now_us - 30 * SECOND, orders_read_at_us=harness.now_us,
+        orders_known_from_us=None)  # fmt: skip
+
+    assert harness.drifts == []
+
+
 def test_a_stock_that_rose_does_not_wait_for_orders() -> None:
     harness = harness_of()
 
@@ -495,6 +515,22 @@ def test_a_lower_stock_is_raised_where_the_settings_say_so_but_not_if_it_was_sol
     see(sold, stock=4, ordered_at=(sold.now_us - SECOND,))
     assert (sold.drifts[0].cause, sold.drifts[0].action) == (DriftCause.SOLD, DriftAction.REPORTED)
     assert sold.wants == ()
+
+    sold.now_us += 60 * SECOND
+    see(sold, stock=3)
+    assert (sold.drifts[1].cause, sold.drifts[1].action) == (DriftCause.EDITED_OUTSIDE, DriftAction.REPORTED)
+    assert sold.wants == (), "the piece that was sold before must not be offered again"
+
+
+def test_a_lower_stock_is_not_raised_where_a_part_of_it_was_sold() -> None:
+    harness = harness_of(replace(REPAIR, repair_lower_stock=True))
+
+    see(harness, stock=2, ordered_at=(harness.now_us - SECOND,))
+
+    assert [(drift.cause, drift.action) for drift in harness.drifts] == [
+        (DriftCause.EDITED_OUTSIDE, DriftAction.REPORTED)
+    ]
+    assert harness.wants == ()
 
 
 def test_only_the_fields_of_the_policy_are_repaired() -> None:

@@ -679,12 +679,14 @@ def test_no_file_content_crashes_the_reader(text: str) -> None:
 
 def test_settings_of_a_disabled_feature_are_reported_as_without_effect(folder: Path) -> None:
     text = MINIMAL + '[orders]\ninterval = "30s"\n[push]\nenabled = true\npublic_url = "https://push.example"\n'
+    text += '[reconcile]\nenabled = true\nstock = "repair"\nrepair_lower_stock = true\n'
 
     off = read(folder, text).ignored
     on = read(folder, text.replace("[orders]\n", '[orders]\nenabled = true\ndefault_customer_number = "7"\n')).ignored
 
     assert off == (
         "orders.interval: no effect while orders.enabled = false",
+        "reconcile.repair_lower_stock: no effect while orders.enabled = false",
         "push: no effect while orders.enabled = false",
     )
     assert on == ("orders.default_customer_number: no effect while orders.create_sales_orders = false",)

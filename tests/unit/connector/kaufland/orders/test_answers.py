@@ -447,18 +447,20 @@ def test_an_invalid_contact_does_not_affect_the_order(personal: dict[str, Any]) 
 def test_a_page_lists_the_changed_orders() -> None:
     found = read_page(raw(page(order_unit(12, status="odd"), order_unit(11))))
 
+    sold: dict[str, Any] = {"changed_us": CHANGED_US, "created_us": CREATED_US, "offer_id": "sku-1"}
     assert found == OrderPage(
         rows=(
-            PageRow(order_id="MB7UWLD", order_unit_id=12, status_raw="odd", changed_us=CHANGED_US),
-            PageRow(order_id="MB7UWLD", order_unit_id=11, status_raw="need_to_be_sent", changed_us=CHANGED_US),
+            PageRow(order_id="MB7UWLD", order_unit_id=12, status_raw="odd", **sold),
+            PageRow(order_id="MB7UWLD", order_unit_id=11, status_raw="need_to_be_sent", **sold),
         ),
         unreadable=(),
         is_last=True,
     )
 
 
-def test_a_listed_row_is_read_although_its_amounts_are_invalid() -> None:
-    found = read_page(raw(page(order_unit(12, price="19,99"))))
+@pytest.mark.parametrize("invalid", [{"price": "19,99"}, {"ts_created_iso": "yesterday", "id_offer": 5.5}])
+def test_a_listed_row_is_read_although_other_fields_are_invalid(invalid: dict[str, Any]) -> None:
+    found = read_page(raw(page(order_unit(12, **invalid))))
 
     assert found is not None
     assert len(found.rows) == 1, "the order is read by itself, and judged then"
