@@ -156,13 +156,16 @@ def of_going_live(topics: Topics, group: str) -> Grant:
 
 def of_history(topics: Topics, group: str) -> Grant:
     """Returns what the commands need that answer from the output topics: they write nothing."""
-    names = (
+    names = [
         topics.offer_results,
         topics.marketplace_calls,
         topics.offer_state,
         topics.offers_not_found,
         topics.controls,
-    )
+        topics.replays,
+    ]
+    if Feature.RECONCILE in topics.features:
+        names += (topics.units, topics.drift)
     group_read = Permission(resource=Resource.GROUP, name=group, operations=("Describe",))
     return Grant(commands=HISTORY, permissions=(*(_topic(name, "Read") for name in names), group_read))
 

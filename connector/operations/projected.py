@@ -15,7 +15,7 @@ from connector.operations.progress import counted
 from connector.projection.codecs import ProjectionCodecs
 from connector.projection.database import open_projection
 from connector.projection.queries import ProjectionReader
-from connector.projection.rows import DATASETS
+from connector.projection.rows import DATASETS, SWEPT
 from connector.projection.updating import update
 from connector.settings import convert
 from connector.settings.model import Settings
@@ -34,13 +34,15 @@ def open_projected(
     ``rebuild``: reads everything again. Raises as ``update``, RegistryDown, SchemaUnknown, and Stopped if a topic does
     not exist or the file cannot be used.
     """
-    names = replace(convert.topics(configured), features=frozenset({Feature.OFFERS}))
-    topics = {dataset: str(getattr(names, dataset)) for dataset in DATASETS}
+    wanted = convert.features(configured) & {Feature.OFFERS, Feature.RECONCILE}
+    names = replace(convert.topics(configured), features=wanted)
+    every = {dataset: str(getattr(names, dataset)) for dataset in DATASETS}
+    topics = {name: topic for name, topic in every.items() if name not in SWEPT or Feature.RECONCILE in wanted}
     ids = administration(configured).topic_ids(list(topics.values()))
     missing = [topic for topic in topics.values() if topic not in ids]
     if missing:
         raise Stopped(f"the topic {missing[0]} does not exist. Remedy: connector topics --create")
-    path = file_in(directory or default_directory(os.environ), identity(configured, topics))
+    path = file_in(directory or default_directory(os.environ), identity(configured, every))
     if rebuild:
         _remove(path)
     with registry(configured) as client:

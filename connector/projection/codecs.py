@@ -3,15 +3,18 @@
 from typing import Final
 
 from connector.contracts.call_log_row import CallItem, MarketplaceCalled
-from connector.contracts.codec import KeyReader, SchemaIds, reader_of
+from connector.contracts.codec import KeyReader, SchemaIds, reader_of, schema_name
 from connector.contracts.problem import Problem, ProblemError
 from connector.controls.codec import ControlCodec
 from connector.controls.commands import ControlCommand
 from connector.offers.codec import OfferCodecs
 from connector.offers.events import (
     Candidate,
+    DriftAction,
+    DriftCause,
     FieldResult,
     FieldStatus,
+    OfferDrifted,
     OfferNotFound,
     OfferResult,
     OfferState,
@@ -23,6 +26,7 @@ from connector.offers.events import (
 from connector.projection.rows import (
     Kept,
     KeptCall,
+    KeptOfEan,
     KeptRecord,
     KeptResult,
     ProjectedRows,
@@ -30,9 +34,12 @@ from connector.projection.rows import (
     ean_of_key,
     place_of,
 )
+from connector.reconciliation.events import UnitObserved
+from connector.replays.progress import ReplayProgress, ReplayState
 from streams.avro.codec import Lookup
 from streams.flow import BadRecord, NotYet
 
+NO_VALUE: Final = BadRecord(code="NO_VALUE", text="the record has no value")
 _RESULT_PARTS: Final = (Origin, Status, FieldResult, FieldStatus, Sent, Problem, ProblemError)
 
 
@@ -49,6 +56,14 @@ class ProjectionCodecs:
         self._results: Final = reader_of(OfferResult, ids.value(OfferResult), _RESULT_PARTS, lookup)
         self._calls: Final = reader_of(MarketplaceCalled, ids.value(MarketplaceCalled), (CallItem,), lookup)
         self._not_found: Final = reader_of(OfferNotFound, ids.value(OfferNotFound), (Candidate, Pending), lookup)
+        # Id 0 is no schema's: it stands for one that is not registered, as without reconciliation.
+        self._replays: Final = reader_of(
+            ReplayProgress, ids.values.get(schema_name(ReplayProgress), 0), (ReplayState,), lookup
+        )
+        self._units: Final = reader_of(UnitObserved, ids.values.get(schema_name(UnitObserved), 0), (), lookup)
+        self._drifts: Final = reader_of(
+            OfferDrifted, ids.values.get(schema_name(OfferDrifted), 0), (DriftCause, DriftAction), lookup
+        )
         self._states: Final = offers.decode_state
         self._commands: Final = ControlCodec(ids, lookup).decode
 
@@ -69,6 +84,18 @@ class ProjectionCodecs:
 
     def command(self, value: bytes) -> ControlCommand | BadRecord | NotYet:
         return self._commands(value)
+
+    def replay(self, value: bytes) -> ReplayProgress | BadRecord | NotYet:
+        found: ReplayProgress | BadRecord | NotYet = self._replays.decode(value)
+        return found
+
+    def unit(self, value: bytes) -> UnitObserved | BadRecord | NotYet:
+        found: UnitObserved | BadRecord | NotYet = self._units.decode(value)
+        return found
+
+    def drift(self, value: bytes) -> OfferDrifted | BadRecord | NotYet:
+        found: OfferDrifted | BadRecord | NotYet = self._drifts.decode(value)
+        return found
 
     def key(self, key: bytes | None) -> str | BadRecord | NotYet:
         return self._key.decode(key)
@@ -94,9 +121,15 @@ def add_record(
                 rows.newest.append(KeptRecord(dataset, ean_of_key(dataset, text), text, partition, offset, value))
                 return None
             return _unreadable(rows, dataset, place, text)
+        case Kept.ALL:
+            ean = codecs.key(key)
+            if isinstance(ean, str) and value is not None:
+                rows.records.append(KeptOfEan(dataset, place, ean, value))
+                return None
+            return _unreadable(rows, dataset, place, NO_VALUE if isinstance(ean, str) else ean)
         case Kept.RESULTS | Kept.CALLS:
             if value is None:
-                return _unreadable(rows, dataset, place, BadRecord(code="NO_VALUE", text="the record has no value"))
+                return _unreadable(rows, dataset, place, NO_VALUE)
             found: OfferResult | MarketplaceCalled | BadRecord | NotYet
             found = codecs.result(value) if kept is Kept.RESULTS else codecs.call(value)
             match found:

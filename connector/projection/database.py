@@ -12,7 +12,7 @@ from connector.projection.rows import DATASETS, Kept, KeptRecord, ProjectedRows,
 from streams.errors import Stopped
 from streams.kafka.log_reader import OffsetRange, PartitionId
 
-VERSION: Final = 1
+VERSION: Final = 2
 """The version of the tables. A file of another version is built again."""
 _TABLES: Final = """
 CREATE TABLE topics (topic TEXT PRIMARY KEY, dataset TEXT NOT NULL, topic_id TEXT NOT NULL) WITHOUT ROWID;
@@ -34,6 +34,10 @@ CREATE TABLE newest (
     dataset TEXT NOT NULL, ean TEXT NOT NULL, key TEXT NOT NULL, partition INTEGER NOT NULL, "offset" INTEGER NOT NULL,
     value BLOB NOT NULL, PRIMARY KEY (dataset, ean, key, partition)
 );
+CREATE TABLE records (
+    dataset TEXT NOT NULL, place INTEGER NOT NULL, ean TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (dataset, place)
+);
+CREATE INDEX records_by_ean ON records (dataset, ean);
 CREATE TABLE unreadable (dataset TEXT NOT NULL, place INTEGER NOT NULL, reason TEXT NOT NULL,
     PRIMARY KEY (dataset, place)) WITHOUT ROWID;
 """
@@ -78,13 +82,16 @@ class ProjectionFile:
         """Removes the rows and positions of these topics, and notes their dataset and id."""
         with self._transaction() as run:
             for topic, (dataset, topic_id) in topics.items():
-                for table in _TABLES_OF[DATASETS[dataset]]:
-                    run(
-                        f"DELETE FROM {table}" + (" WHERE dataset = ?" if table in _BY_DATASET else ""),  # noqa: S608 - our names
-                        (dataset,) if table in _BY_DATASET else (),
-                    )
-                run("DELETE FROM positions WHERE topic = ?", (topic,))
+                _remove_rows(run, topic, dataset)
                 run("INSERT OR REPLACE INTO topics VALUES (?, ?, ?)", (topic, dataset, topic_id))
+
+    def forget(self, topics: Iterable[str]) -> None:
+        """Removes all of these topics, which are not read any more."""
+        with self._transaction() as run:
+            for topic in topics:
+                for (dataset,) in run("SELECT dataset FROM topics WHERE topic = ?", (topic,)).fetchall():
+                    _remove_rows(run, topic, dataset)
+                run("DELETE FROM topics WHERE topic = ?", (topic,))
 
     def add(
         self, rows: ProjectedRows, before: Mapping[PartitionId, int], after: Mapping[PartitionId, OffsetRange]
@@ -100,8 +107,10 @@ class ProjectionFile:
                 ).fetchone()
                 if (0 if found is None else found[0]) != position:
                     raise Overtaken
-            for table, added in (("results", rows.results), ("calls", rows.calls), ("unreadable", rows.unreadable)):
-                self._insert(table, map(astuple, added))
+            self._insert("results", map(astuple, rows.results))
+            self._insert("calls", map(astuple, rows.calls))
+            self._insert("records", map(astuple, rows.records))
+            self._insert("unreadable", map(astuple, rows.unreadable))
             for row in rows.newest:
                 _keep_newest(run, row)
             for (topic, partition), part in after.items():
@@ -123,6 +132,8 @@ class ProjectionFile:
                         'DELETE FROM newest WHERE dataset = ? AND partition = ? AND "offset" < ?',
                         (dataset, partition, first),
                     )
+                case Kept.ALL:
+                    run("DELETE FROM records WHERE dataset = ? AND place >= ? AND place < ?", (dataset, *below))
 
     def _insert(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
         marks = ", ".join("?" * _COLUMNS[table])
@@ -147,12 +158,13 @@ class ProjectionFile:
             raise _unusable(self._path, error) from error
 
 
-_COLUMNS: Final[Mapping[str, int]] = {"results": 9, "calls": 5, "unreadable": 3}
-_BY_DATASET: Final = frozenset({"newest", "unreadable"})
+_COLUMNS: Final[Mapping[str, int]] = {"results": 9, "calls": 5, "records": 4, "unreadable": 3}
+_BY_DATASET: Final = frozenset({"newest", "records", "unreadable"})
 _TABLES_OF: Final[Mapping[Kept, tuple[str, ...]]] = {
     Kept.RESULTS: ("results", "unreadable"),
     Kept.CALLS: ("calls", "unreadable"),
     Kept.NEWEST: ("newest", "unreadable"),
+    Kept.ALL: ("records", "unreadable"),
 }
 
 
@@ -183,6 +195,16 @@ def _prepare(connection: sqlite3.Connection) -> None:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
+
+
+def _remove_rows(run: Callable[..., sqlite3.Cursor], topic: str, dataset: str) -> None:
+    """Removes the rows and positions of a topic."""
+    for table in _TABLES_OF[DATASETS[dataset]]:
+        run(
+            f"DELETE FROM {table}" + (" WHERE dataset = ?" if table in _BY_DATASET else ""),  # noqa: S608 - our names
+            (dataset,) if table in _BY_DATASET else (),
+        )
+    run("DELETE FROM positions WHERE topic = ?", (topic,))
 
 
 def _keep_newest(run: Callable[..., sqlite3.Cursor], row: KeptRecord) -> None:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 from connector.contracts.call_log_row import MarketplaceCalled
 from connector.controls.commands import ControlCommand
-from connector.offers.events import OfferNotFound, OfferResult, OfferState
+from connector.offers.events import OfferDrifted, OfferNotFound, OfferResult, OfferState
+from connector.reconciliation.events import UnitObserved
+from connector.replays.progress import ReplayProgress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,9 @@ class EanHistory:
     not_found: tuple[OfferNotFound, ...] = ()
     calls: Mapping[str, tuple[MarketplaceCalled, ...]] = field(default_factory=dict)
     commands: tuple[ControlCommand, ...] = ()
+    replays: tuple[ReplayProgress, ...] = ()  # of all replays and partitions
+    shown: tuple[UnitObserved, ...] = ()  # its units as sweeps saw them last
+    drifts: tuple[OfferDrifted, ...] = ()  # in no order
     begins_us: int | None = None
     unreadable: tuple[str, ...] = ()  # what could not be decoded, as sentences
 
@@ -33,4 +38,4 @@ class EanHistory:
     @property
     def is_empty(self) -> bool:
         """Whether no topic knows the EAN."""
-        return not (self.results or self.states or self.not_found)
+        return not (self.results or self.states or self.not_found or self.shown or self.drifts)

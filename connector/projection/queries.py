@@ -39,6 +39,9 @@ class ProjectionReader:
             not_found=tuple(self._not_found(self._newest("offers_not_found", ean), problems)),
             calls=self._calls(_call_ids(results, states), problems),
             commands=tuple(self._decoded(self._codecs.command, self._newest("controls", ""), "a command", problems)),
+            replays=tuple(self._decoded(self._codecs.replay, self._newest("replays", ""), "a replay", problems)),
+            shown=tuple(self._decoded(self._codecs.unit, self._newest("units", ean), "a swept unit", problems)),
+            drifts=tuple(self._decoded(self._codecs.drift, self._all("drift", ean), "a drift", problems)),
             begins_us=self._begins_us(),
             unreadable=(*problems, *self._unreadable()),
         )
@@ -51,6 +54,9 @@ class ProjectionReader:
 
     def _newest(self, dataset: str, ean: str) -> list[tuple[Any, ...]]:
         return self._file.query("SELECT value FROM newest WHERE dataset = ? AND ean = ?", dataset, ean)
+
+    def _all(self, dataset: str, ean: str) -> list[tuple[Any, ...]]:
+        return self._file.query("SELECT value FROM records WHERE dataset = ? AND ean = ? ORDER BY place", dataset, ean)
 
     def _not_found(self, rows: Iterable[tuple[Any, ...]], problems: list[str]) -> Iterator[OfferNotFound]:
         return self._decoded(self._codecs.not_found, rows, "an offer that was not found", problems)

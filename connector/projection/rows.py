@@ -18,6 +18,7 @@ class Kept(Enum):
     RESULTS = "every result of an event, found by EAN"
     CALLS = "every call, found by its id"
     NEWEST = "the newest record of each key and partition, found by EAN"
+    ALL = "every record, found by the EAN that is its key"
 
 
 DATASETS: Final[Mapping[str, Kept]] = {
@@ -26,8 +27,13 @@ DATASETS: Final[Mapping[str, Kept]] = {
     "offer_state": Kept.NEWEST,
     "offers_not_found": Kept.NEWEST,
     "controls": Kept.NEWEST,
+    "replays": Kept.NEWEST,
+    "units": Kept.NEWEST,
+    "drift": Kept.ALL,
 }
 """The topics of the projection, as the settings of ``[topics]`` name them."""
+SWEPT: Final = frozenset({"units", "drift"})
+"""The topics among them that exist with reconciliation only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,16 @@ class KeptRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptOfEan:
+    """A row of the table ``records``."""
+
+    dataset: str
+    place: int
+    ean: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class UndecodedRecord:
     """A record that cannot be decoded, with the reason."""
 
@@ -84,6 +100,7 @@ class ProjectedRows:
     results: list[KeptResult] = field(default_factory=list)
     calls: list[KeptCall] = field(default_factory=list)
     newest: list[KeptRecord] = field(default_factory=list)
+    records: list[KeptOfEan] = field(default_factory=list)
     unreadable: list[UndecodedRecord] = field(default_factory=list)
 
 
@@ -99,5 +116,7 @@ def ean_of_key(dataset: str, key: str) -> str:
             return key
         case "offers_not_found":
             return key.rpartition("|")[2]
+        case "units":
+            return key.rsplit("/", 2)[0]
         case _:
             return ""

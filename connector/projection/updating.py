@@ -23,11 +23,13 @@ def update(
     """Reads up to the ends of the topics, and yields the number of records after each batch.
 
     ``topics``: dataset -> topic. ``topic_ids``: topic -> its id at the broker. A topic whose id has changed was created
-    again: its rows are removed, and it is read from its first offset. Raises as ``LogReader`` and ``fetch``, and
-    Stopped.
+    again: its rows are removed, and it is read from its first offset. Rows of topics that are not named are removed.
+    Raises as ``LogReader`` and ``fetch``, and Stopped.
     """
     datasets = {topic: dataset for dataset, topic in topics.items()}
     known = file.topics()
+    if gone := set(known) - set(datasets):
+        file.forget(gone)
     again = {
         topic: (dataset, topic_ids[topic])
         for topic, dataset in datasets.items()

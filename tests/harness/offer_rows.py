@@ -8,9 +8,12 @@ from connector.contracts.call_log_row import CallItem, MarketplaceCalled
 from connector.contracts.problem import Problem
 from connector.offers.events import (
     Basis,
+    DriftAction,
+    DriftCause,
     FieldResult,
     FieldState,
     FieldStatus,
+    OfferDrifted,
     OfferResult,
     OfferState,
     Origin,
@@ -18,6 +21,7 @@ from connector.offers.events import (
     Status,
     UnitState,
 )
+from connector.reconciliation.events import UnitObserved
 
 EAN = "4006381333931"
 UNIT = 1_000_004
@@ -141,6 +145,58 @@ def call(call_id: str, at_us: int, **more: Any) -> MarketplaceCalled:
         **more,
     }
     return MarketplaceCalled(call_id=call_id, **given)
+
+
+def swept(minute: float = 90, **more: Any) -> UnitObserved:
+    """Returns what a sweep that began so many minutes after BASE_US saw of the unit."""
+    at_us = BASE_US + int(minute * MINUTE_US)
+    given = {
+        "ean": EAN,
+        "account": "demo",
+        "storefront": "de",
+        "unit_id": UNIT,
+        "condition": "NEW",
+        "offer_id": "SKU-1",
+        "status": "AVAILABLE",
+        "is_live": True,
+        "price": Decimal("15.00"),
+        "currency": "EUR",
+        "stock": 5,
+        "handling_time_days": 2,
+        "requested_at_us": at_us + 1_000_000,
+        "observed_at_us": at_us + 1_040_000,
+        "sweep_at_us": at_us,
+        **more,
+    }
+    return UnitObserved(**given)
+
+
+def drifted(seen: UnitObserved, accepted: str, **more: Any) -> OfferDrifted:
+    """Returns the drift of the price that a sweep saw from one accepted at minute 22."""
+    given = {
+        "drift_id": f"00000000-0000-5000-9000-{seen.sweep_at_us:020d}",
+        "ean": seen.ean,
+        "account": seen.account,
+        "storefront": seen.storefront,
+        "unit_id": seen.unit_id,
+        "condition": seen.condition,
+        "offer_id": seen.offer_id,
+        "field": "price",
+        "currency": "EUR",
+        "accepted_value": Decimal(accepted),
+        "accepted_event_at_us": BASE_US + 22 * MINUTE_US,
+        "accepted_event_id": "22",
+        "accepted_at_us": BASE_US + 22 * MINUTE_US,
+        "observed_value": seen.price,
+        "requested_at_us": seen.requested_at_us,
+        "observed_at_us": seen.observed_at_us,
+        "sweep_at_us": seen.sweep_at_us,
+        "cause": DriftCause.EDITED_OUTSIDE,
+        "action": DriftAction.REPORTED,
+        "detected_at_us": seen.observed_at_us + 200_000,
+        **more,
+    }
+    return OfferDrifted(**given)
 
 
 def problem(message: str, advice: str) -> Problem:

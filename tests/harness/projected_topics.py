@@ -11,10 +11,13 @@ from connector.cli.main import cli
 from connector.contracts.call_log_row import MarketplaceCalled
 from connector.contracts.codec import writer_of
 from connector.contracts.registry_subjects import look_up
-from connector.contracts.topics import Topics, named
+from connector.contracts.topics import Feature, Topics, named
 from connector.controls.commands import ControlCommand
-from connector.offers.events import OfferNotFound, OfferResult, OfferState
+from connector.offers.events import OfferDrifted, OfferNotFound, OfferResult, OfferState
 from connector.projection.rows import DATASETS
+from connector.reconciliation.codec import unit_key
+from connector.reconciliation.events import UnitObserved
+from connector.replays.progress import ReplayProgress
 from devstack.embedded_broker import CLIENT_PROPERTIES, EmbeddedBroker
 from streams.kafka.produce_once import RecordWriter
 from streams.kafka.registry import RegistryClient
@@ -23,9 +26,28 @@ from streams.partitioner import partition_for
 from streams.records import NewRecord
 from tests.harness.pages import ROOT
 
-TOPICS: Topics = named("kaufland")
+TOPICS: Topics = named("kaufland", frozenset({Feature.OFFERS, Feature.RECONCILE}))
 PARTITIONS = 4
-Row: TypeAlias = OfferResult | OfferState | OfferNotFound | MarketplaceCalled | ControlCommand
+_KINDS = (
+    OfferResult,
+    OfferState,
+    OfferNotFound,
+    MarketplaceCalled,
+    ControlCommand,
+    ReplayProgress,
+    UnitObserved,
+    OfferDrifted,
+)
+Row: TypeAlias = (
+    OfferResult
+    | OfferState
+    | OfferNotFound
+    | MarketplaceCalled
+    | ControlCommand
+    | ReplayProgress
+    | UnitObserved
+    | OfferDrifted
+)
 
 
 class ProjectedTopics:
@@ -40,14 +62,14 @@ class ProjectedTopics:
             "CONNECTOR__KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap_servers,
             "CONNECTOR__KAFKA__TOPIC_IDS": "false",
             "CONNECTOR__REGISTRY__URL": registry_url,
+            "CONNECTOR__RECONCILE__ENABLED": "true",
             "CONNECTOR_PROJECTION": str(folder),
         }
         for dataset in DATASETS:
             broker.create_topic(getattr(TOPICS, dataset), 1 if dataset == "controls" else PARTITIONS)
         with RegistryClient(registry_url) as client:
             ids = look_up(client, TOPICS, avro_keys=False)
-        kinds = (OfferResult, OfferState, OfferNotFound, MarketplaceCalled, ControlCommand)
-        self._write = {kind: writer_of(kind, ids.value(kind)) for kind in kinds}
+        self._write = {kind: writer_of(kind, ids.value(kind)) for kind in _KINDS}
 
     def put(self, *rows: Row) -> None:
         """Writes rows, each to the topic and partition where the connector writes it."""
@@ -93,5 +115,11 @@ def _place(row: Row) -> tuple[str, int, bytes]:
             key, topic, partition = row.account, TOPICS.marketplace_calls, None
         case ControlCommand():
             key, topic, partition = row.command_id, TOPICS.controls, 0
+        case ReplayProgress():
+            key, topic, partition = row.key, TOPICS.replays, None
+        case UnitObserved():
+            key, topic, partition = unit_key(row), TOPICS.units, partition_for(row.ean.encode(), PARTITIONS)
+        case OfferDrifted():
+            key, topic, partition = row.ean, TOPICS.drift, None
     raw = key.encode()
     return topic, partition_for(raw, PARTITIONS) if partition is None else partition, raw

@@ -1,13 +1,24 @@
 """One line of advice for an EAN: the most important thing that a person can do about it. Pure."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from connector.contracts.event_time import moment
 from connector.controls.commands import ControlCommand
-from connector.offers.events import Basis, Status
-from connector.operations.why.timeline import OfferTimeline, WaitingEvent
+from connector.offers.events import Basis, DriftAction, DriftCause, OfferNotFound, Status
+from connector.operations.why.timeline import KnownOffer, KnownValue, OfferTimeline, WaitingEvent
+from connector.reconciliation.events import UnitObserved
+from connector.replays.progress import ReplayState
 
 NOTHING: Final = "Nothing to do: every event has its final result, and the values are those of the newest events."
+CAUSES: Final[Mapping[DriftCause, str]] = {
+    DriftCause.LOST_WRITE: "the accepted write was lost",
+    DriftCause.EDITED_OUTSIDE: "it was edited outside",
+    DriftCause.SOLD: "pieces were sold",
+    DriftCause.LINKED_UNIT: "a linked unit has moved it",
+    DriftCause.UNKNOWN: "the cause is not known",
+}
+"""The cause of a drift in words."""
 _FAILED: Final = frozenset({Status.FAILED, Status.REJECTED, Status.PARTIAL, Status.CONFLICT, Status.SUPPRESSED})
 
 
@@ -37,8 +48,21 @@ def _held(found: OfferTimeline) -> Iterator[str]:
 
 def _not_found(found: OfferTimeline) -> Iterator[str]:
     for row in found.missing:
+        here = [one for one in found.shown if (one.account, one.storefront) == (row.account, row.storefront)]
+        for unit in here:
+            if _is_wanted(row, unit):
+                yield (
+                    f"The sweep of {moment(unit.sweep_at_us)} shows unit {unit.unit_id} for it, which is looked up "
+                    "next. If the offer stays not found, name the unit in the events, by unit_id"
+                )
         other = f" {row.hint}." if row.hint is not None else ""
-        yield f"{row.advice}{other}"
+        swept = "".join(
+            f" The sweep of {moment(unit.sweep_at_us)} shows unit {unit.unit_id} here, condition {unit.condition}"
+            + ("." if unit.offer_id is None else f", offer id {unit.offer_id}.")
+            for unit in here[:1]
+            if row.hint is None
+        )
+        yield f"{row.advice}{other}{swept}"
     waiting = {one.result_id for one in found.waiting if one.announced == "NOT_FOUND"}
     for event in found.events:
         if event.result_id in waiting and event.counts.problem is not None:
@@ -91,16 +115,46 @@ def _observed(found: OfferTimeline) -> Iterator[str]:
     for unit in found.units:
         for field in unit.fields:
             if field.basis is Basis.OBSERVED and field.winner is not None:
-                yield (
-                    f"Unit {unit.unit_id} shows another {field.field} than was accepted for event "
-                    f"{field.event_id}: it was changed outside. The next event sends its own value"
-                )
+                yield _drifted(found, unit, field)
+
+
+def _drifted(found: OfferTimeline, unit: KnownOffer, field: KnownValue) -> str:
+    """Returns what to do about a value that is not the accepted one, by the cause that a sweep could tell."""
+    shows = f"Unit {unit.unit_id} shows another {field.field} than was accepted for event {field.event_id}"
+    drift = found.drift_of(unit.unit_id, field.field)
+    if drift is None or drift.observed_value != field.value:
+        return f"{shows}: it was changed outside. The next event sends its own value"
+    if drift.action is DriftAction.REPAIRED:
+        return f"{shows}. The accepted value is sent again, as result {drift.result_id}"
+    match drift.cause:
+        case DriftCause.SOLD:
+            return f"{shows}: pieces were sold, by known orders. The next event sends its own value"
+        case DriftCause.LINKED_UNIT:
+            return f"{shows}: a linked unit has moved it. To mend both: connector resend {found.ean}"
+        case cause:
+            return f"{shows}: {CAUSES[cause]}. To send the accepted value again: connector resend {found.ean}"
 
 
 def _on_hold(found: OfferTimeline) -> Iterator[str]:
     for unit in found.units:
         if unit.status in ("ONHOLD", "INCOMPLETE"):
             yield f"Unit {unit.unit_id} is {unit.status}: it takes values but is not on sale. See the seller portal"
+    for shown in found.shown:
+        if shown.is_live is False:
+            stock = "not told" if shown.stock is None else shown.stock
+            yield (
+                f"Unit {shown.unit_id} is not live, as the sweep of {moment(shown.sweep_at_us)} shows: status "
+                f"{shown.status or 'not told'}, stock {stock}. See the seller portal"
+            )
+
+
+def _replayed(found: OfferTimeline) -> Iterator[str]:
+    for replay in found.replays:
+        if any(one.state is ReplayState.RUNNING for one in replay.progress):
+            yield (
+                f"{replay.replay_id} still reads events of this partition again. To see how far it is: connector "
+                f"replay status {replay.replay_id}"
+            )
 
 
 def _nothing(found: OfferTimeline) -> Iterator[str]:
@@ -110,6 +164,15 @@ def _nothing(found: OfferTimeline) -> Iterator[str]:
             "sent, look for it among the dead letters: connector dlq list"
         )
     yield NOTHING
+
+
+def _is_wanted(row: OfferNotFound, unit: UnitObserved) -> bool:
+    """Whether the offer that is not found is the unit, which a sweep has shown after the event was read."""
+    return (
+        unit.condition == row.condition
+        and row.offer_id in (None, unit.offer_id)
+        and unit.requested_at_us > row.last_seen_at_us
+    )
 
 
 def _named(waiting: WaitingEvent) -> str:
@@ -127,5 +190,6 @@ _RULES: Final[tuple[Callable[[OfferTimeline], Iterator[str]], ...]] = (
     _uncertain,
     _observed,
     _on_hold,
+    _replayed,
     _nothing,
 )

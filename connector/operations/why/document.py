@@ -5,11 +5,13 @@ from typing import Any
 
 from connector.contracts.event_time import moment
 from connector.controls.commands import ControlCommand
-from connector.offers.events import OfferNotFound
+from connector.offers.events import OfferDrifted, OfferNotFound
 from connector.operations.why.advice import advice
 from connector.operations.why.outcomes import EventOutcome, LosingEvent
+from connector.operations.why.replays import TouchingReplay
 from connector.operations.why.timeline import EventCall, KnownOffer, KnownValue, OfferTimeline, WaitingEvent
 from connector.operations.why.values import ValueChange
+from connector.reconciliation.events import UnitObserved
 
 
 def document(found: OfferTimeline) -> dict[str, Any]:
@@ -23,6 +25,9 @@ def document(found: OfferTimeline) -> dict[str, Any]:
         "units": [_unit_document(unit) for unit in found.units],
         "waiting": [_waiting_document(one) for one in found.waiting],
         "not_found": [_missing_document(one) for one in found.missing],
+        "swept": [_shown_document(one) for one in found.shown],
+        "drifts": [_drift_document(one, found) for one in found.drifts],
+        "replays": [_replay_document(one) for one in found.replays],
         "events": [_event_document(one, found) for one in found.events],
         "unreadable": list(found.unreadable),
         "advice": advice(found),
@@ -126,6 +131,67 @@ def _missing_document(row: OfferNotFound) -> dict[str, Any]:
         "last_seen_at": moment(row.last_seen_at_us),
         "times_seen": row.times_seen,
         "next_check_at": _moment(row.next_check_at_us),
+    }
+
+
+def _shown_document(unit: UnitObserved) -> dict[str, Any]:
+    return {
+        "account": unit.account,
+        "storefront": unit.storefront,
+        "unit_id": unit.unit_id,
+        "condition": unit.condition,
+        "offer_id": unit.offer_id,
+        "other_eans": list(unit.other_eans),
+        "status": unit.status,
+        "live": unit.is_live,
+        "price": _number(unit.price),
+        "currency": unit.currency,
+        "stock": _number(None if unit.stock is None else Decimal(unit.stock)),
+        "handling_time": _number(None if unit.handling_time_days is None else Decimal(unit.handling_time_days)),
+        "changed_at": _moment(unit.changed_at_us),
+        "observed_at": moment(unit.observed_at_us),
+        "sweep_at": moment(unit.sweep_at_us),
+    }
+
+
+def _drift_document(drift: OfferDrifted, found: OfferTimeline) -> dict[str, Any]:
+    repair = None if drift.result_id is None else found.outcome(drift.result_id)
+    return {
+        "drift_id": drift.drift_id,
+        "account": drift.account,
+        "storefront": drift.storefront,
+        "unit_id": drift.unit_id,
+        "field": drift.field,
+        "accepted": _number(drift.accepted_value),
+        "observed": _number(drift.observed_value),
+        "currency": drift.currency,
+        "event_id": drift.accepted_event_id,
+        "accepted_at": moment(drift.accepted_at_us),
+        "observed_at": moment(drift.observed_at_us),
+        "detected_at": moment(drift.detected_at_us),
+        "changed_at": _moment(drift.changed_at_us),
+        "cause": drift.cause.value,
+        "action": drift.action.value,
+        "result_id": drift.result_id,
+        "repair_status": None if repair is None else repair.counts.status.value,
+    }
+
+
+def _replay_document(replay: TouchingReplay) -> dict[str, Any]:
+    return {
+        "replay_id": replay.replay_id,
+        "command": None if replay.command is None else _command_document(replay.command),
+        "result_ids": list(replay.result_ids),
+        "partitions": [
+            {
+                "partition": one.partition,
+                "state": one.state.value,
+                "start": one.start,
+                "position": one.position,
+                "end": one.end,
+            }
+            for one in replay.progress
+        ],
     }
 
 

@@ -6,17 +6,20 @@ from typing import Final
 from rich.console import Console
 
 from connector.contracts.event_time import moment
-from connector.offers.events import Basis, OfferNotFound
+from connector.offers.events import Basis, DriftAction, OfferDrifted, OfferNotFound
 from connector.operations.dlq.texts import printable
-from connector.operations.why.advice import advice
+from connector.operations.why.advice import CAUSES, advice
 from connector.operations.why.outcomes import EventOutcome
+from connector.operations.why.replays import TouchingReplay
 from connector.operations.why.texts import amount, call_line, command_line, event_name, lost, named
 from connector.operations.why.timeline import KnownOffer, KnownValue, OfferTimeline, WaitingEvent
 from connector.operations.why.values import ValueChange
+from connector.reconciliation.events import UnitObserved
 
 _MOST_EVENTS: Final = 10
 _MOST_LOSERS: Final = 5
 _MOST_CHANGES: Final = 3
+_MOST_DRIFTS: Final = 5
 
 
 def show(console: Console, found: OfferTimeline) -> None:
@@ -35,12 +38,15 @@ def _lines(found: OfferTimeline) -> Iterator[str]:
         yield f"  not managed{since}: a tombstone ended it"
     for unit in found.units:
         yield from _unit(unit, found, names)
+    yield from map(_shown, found.shown)
+    yield from _drifts(found)
     for row in found.missing:
         yield from _missing(row)
     if found.waiting:
         yield "waits"
     for waiting in found.waiting:
         yield from _waiting(waiting)
+    yield from map(_replay, found.replays)
     if found.events:
         yield f"events: {len(found.events):,}, newest first"
     yield from map(_event, found.events[:_MOST_EVENTS])
@@ -95,6 +101,52 @@ def _change(change: ValueChange, names: dict[str, str]) -> str:
     by = names.get(change.result_id, "an event") if change.result_id is not None else "shown by the marketplace"
     through = f", through linked unit {change.through_unit_id}" if change.through_unit_id is not None else ""
     return f"{amount(change.value, change.currency)} since {moment(change.at_us)} ({by}{through})"
+
+
+def _shown(unit: UnitObserved) -> str:
+    values = {
+        "price": None if unit.price is None else amount(unit.price, unit.currency),
+        "stock": None if unit.stock is None else str(unit.stock),
+        "handling_time": None if unit.handling_time_days is None else str(unit.handling_time_days),
+    }
+    told = ", ".join(f"{field} {value}" for field, value in values.items() if value is not None)
+    live = {True: "live", False: "NOT LIVE", None: ""}[unit.is_live]
+    offer_id = f"offer id {printable(unit.offer_id)}" if unit.offer_id is not None else ""
+    known = (unit.storefront, unit.condition, offer_id, printable(unit.status or ""), live)
+    return (
+        f"sweep of {moment(unit.sweep_at_us)}: unit {unit.unit_id}: {', '.join(filter(None, known))}"
+        f"{f': {told}' if told else ''}"
+    )
+
+
+def _drifts(found: OfferTimeline) -> Iterator[str]:
+    yield from (_drift(drift, found) for drift in found.drifts[:_MOST_DRIFTS])
+    if (more := len(found.drifts) - _MOST_DRIFTS) > 0:
+        yield f"and {more:,} older drifts; --json has them all"
+
+
+def _drift(drift: OfferDrifted, found: OfferTimeline) -> str:
+    event = "an event" if drift.accepted_event_id is None else event_name(drift.accepted_event_id)
+    done = "reported"
+    if drift.action is DriftAction.REPAIRED:
+        repair = found.outcome(drift.result_id or "")
+        done = f"the accepted value is sent again: {'no result yet' if repair is None else repair.counts.status.value}"
+    return (
+        f"drift of {moment(drift.observed_at_us)}: unit {drift.unit_id}: {drift.field} "
+        f"{amount(drift.observed_value, drift.currency)} instead of {amount(drift.accepted_value, drift.currency)} "
+        f"({event}): {drift.cause.value}, {CAUSES[drift.cause]}; {done}"
+    )
+
+
+def _replay(replay: TouchingReplay) -> str:
+    command = command_line(replay.replay_id if replay.command is None else replay.command)
+    count = len(replay.result_ids)
+    progress = "".join(
+        f"; partition {one.partition}: {one.state.value}, {one.position - one.start:,} of {one.end - one.start:,} "
+        "offsets"
+        for one in replay.progress
+    )
+    return f"replayed by {command}: {count:,} event{'' if count == 1 else 's'} of this EAN{progress}"
 
 
 def _missing(row: OfferNotFound) -> Iterator[str]:

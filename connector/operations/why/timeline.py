@@ -1,8 +1,7 @@
 """Computes what is known of an EAN at a time, from its records. Pure.
 
 What is there now comes from the state topic. What was there earlier comes from the results, because the state topic
-keeps only the newest record of an EAN. What later versions of the topics tell (units that a sweep has seen, drift,
-replays) joins here: as records of ``EanHistory``, and as a part of ``OfferTimeline``.
+keeps only the newest record of an EAN. What a sweep has shown is known of the last sweep only, for the same reason.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from connector.offers.events import (
     FieldState,
     FieldStatus,
     Miss,
+    OfferDrifted,
     OfferNotFound,
     OfferResult,
     OfferState,
@@ -24,8 +24,10 @@ from connector.offers.events import (
     UnitState,
 )
 from connector.operations.why.outcomes import EventOutcome, LosingEvent, losers_by_winner, outcomes
+from connector.operations.why.replays import TouchingReplay, touching
 from connector.operations.why.values import Cell, ValueChange, value_at, value_changes
 from connector.projection.ean_history import EanHistory
+from connector.reconciliation.events import UnitObserved
 
 FIELDS = ("price", "stock", "handling_time")
 
@@ -106,13 +108,25 @@ class OfferTimeline:
     misses: tuple[Miss, ...]
     events: tuple[EventOutcome, ...]  # newest first
     calls: Mapping[str, tuple[EventCall, ...]]  # by result_id
+    shown: tuple[UnitObserved, ...] = ()  # units as sweeps saw them last; none for an earlier time
+    drifts: tuple[OfferDrifted, ...] = ()  # newest first
+    replays: tuple[TouchingReplay, ...] = ()
     begins_us: int | None
     unreadable: tuple[str, ...]
 
     @property
     def is_known(self) -> bool:
         """Whether anything was known of the EAN at the time."""
-        return bool(self.units or self.waiting or self.missing or self.misses or self.events)
+        seen = self.shown or self.drifts
+        return bool(self.units or self.waiting or self.missing or self.misses or self.events or seen)
+
+    def outcome(self, result_id: str) -> EventOutcome | None:
+        """Returns what became of an event; None if there is none with this id."""
+        return next((one for one in self.events if one.result_id == result_id), None)
+
+    def drift_of(self, unit_id: int, field: str) -> OfferDrifted | None:
+        """Returns the newest drift of a field; None if none is known."""
+        return next((one for one in self.drifts if (one.unit_id, one.field) == (unit_id, field)), None)
 
 
 def timeline(
@@ -166,6 +180,9 @@ class _Asked:
             misses=tuple(self._misses(state)),
             events=tuple(events),
             calls={one.result_id: self._calls_of(one.counts) for one in events},
+            shown=tuple(self._shown()),
+            drifts=tuple(self._drifts()),
+            replays=touching(shown, self._commands, self._history.replays),
             begins_us=self._history.begins_us,
             unreadable=self._history.unreadable,
         )
@@ -313,6 +330,21 @@ class _Asked:
             if (one.counts.input_partition, one.counts.input_offset) == (partition, offset):
                 return one
         return None
+
+    # ---- what sweeps saw --------------------------------------------------------------------------------------------
+
+    def _shown(self) -> Iterator[UnitObserved]:
+        for one in sorted(self._history.shown, key=lambda one: (one.account, one.storefront, one.unit_id)):
+            if self._is_now and self._is_meant(self._targets.get((one.account, one.storefront), "")):
+                yield one
+
+    def _drifts(self) -> Iterator[OfferDrifted]:
+        """Yields the drifts by the time, newest first; one that was written twice once."""
+        once = {one.drift_id: one for one in self._history.drifts}
+        for one in sorted(once.values(), key=lambda one: (one.detected_at_us, one.drift_id), reverse=True):
+            is_then = self._is_now or one.detected_at_us <= self._at_us
+            if is_then and self._is_meant(self._targets.get((one.account, one.storefront), "")):
+                yield one
 
     # ---- what waits -------------------------------------------------------------------------------------------------
 

@@ -16,8 +16,28 @@ from typer.testing import CliRunner
 
 from connector.cli.main import cli
 from connector.contracts.call_log_row import CallItem
-from connector.controls.commands import CommandScope, ControlCommand, ControlKind, ControlState
-from connector.offers.events import Announced, Candidate, HeldField, OfferNotFound, Origin, Pending, Undone, UndoneField
+from connector.controls.commands import (
+    CommandScope,
+    ControlCommand,
+    ControlKind,
+    ControlState,
+    ReplayRange,
+    ReplayRequest,
+)
+from connector.offers.events import (
+    Announced,
+    Basis,
+    Candidate,
+    DriftAction,
+    DriftCause,
+    HeldField,
+    OfferNotFound,
+    Origin,
+    Pending,
+    Undone,
+    UndoneField,
+)
+from connector.replays.progress import ReplayProgress, ReplayState
 from devstack.embedded_broker import EmbeddedBroker
 from devstack.embedded_registry import EmbeddedRegistry
 from tests.harness.offer_rows import (
@@ -26,6 +46,7 @@ from tests.harness.offer_rows import (
     MINUTE_US,
     UNIT,
     call,
+    drifted,
     fact,
     field_result,
     problem,
@@ -33,6 +54,7 @@ from tests.harness.offer_rows import (
     result_id,
     sent,
     state,
+    swept,
 )
 from tests.harness.pages import ROOT, block
 from tests.harness.projected_topics import ProjectedTopics, Row
@@ -124,7 +146,7 @@ def result_price(text: str) -> Any:
 def registry_url() -> Iterator[str]:
     """A registry with this version's schemas."""
     with EmbeddedRegistry() as registry:
-        environ = {"CONNECTOR__REGISTRY__URL": registry.url}
+        environ = {"CONNECTOR__REGISTRY__URL": registry.url, "CONNECTOR__RECONCILE__ENABLED": "true"}
         config = str(ROOT / "config" / "example.toml")
         done = CliRunner().invoke(cli, ("schemas", "register", "--config", config), env=environ)
         assert done.exit_code == 0, done.output
@@ -143,6 +165,130 @@ def test_the_answer_is_what_the_documentation_shows(topics: ProjectedTopics) -> 
 
     assert topics.said("why", EAN) == block(PAGE, "text", "advice: Held by hold-3f9a1c2e").body
     assert topics.said("why", EAN, "--at", "2026-01-31T06:21:00") == block(PAGE, "text", "ended later").body
+
+
+REPLAY = ControlCommand(
+    command_id="replay-5b2d9e10",
+    kind=ControlKind.REPLAY,
+    state=ControlState.IN_FORCE,
+    reason="after the wrong price list",
+    issued_by="anna",
+    issued_at_us=BASE_US + 80 * MINUTE_US,
+    replay=ReplayRequest(input_topic="kaufland.offer-changes.v1", ranges=(ReplayRange(partition=3, start=0, end=100),)),
+)
+
+
+def drifted_story(**more: Any) -> list[Row]:
+    """Returns the rows of an offer whose price was edited outside, after a replay had read its event again."""
+    shown = Basis.OBSERVED
+    return [
+        result(
+            22,
+            "APPLIED",
+            field_result("price", "APPLIED", "17.99", before="19.99", sent="17.99"),
+            sent=sent(at_us(22), "connector-0-41"),
+        ),
+        result(
+            22,
+            "UNCHANGED",
+            field_result("price", "UNCHANGED", "17.99", before="17.99"),
+            origin=Origin.REPLAY,
+            command_id=REPLAY.command_id,
+            decided_at_us=at_us(81),
+        ),
+        call("connector-0-41", at_us(22)),
+        state([fact("price", "15.00", offset=22, at_us=at_us(90), basis=shown)]),
+        REPLAY,
+        ReplayProgress(
+            replay_id=REPLAY.command_id,
+            input_topic="kaufland.offer-changes.v1",
+            partition=3,
+            start=0,
+            end=100,
+            position=100,
+            delivered=40,
+            state=ReplayState.DONE,
+            reported_at_us=at_us(82),
+        ),
+        swept(),
+        drifted(swept(), "17.99", **more),
+    ]
+
+
+def test_what_a_sweep_and_a_replay_did_is_what_the_documentation_shows(topics: ProjectedTopics) -> None:
+    topics.put(*drifted_story())
+
+    assert topics.said("why", EAN) == block(PAGE, "text", "EDITED_OUTSIDE, it was edited outside").body
+
+
+def test_a_sweep_a_drift_and_a_replay_are_in_the_document(topics: ProjectedTopics) -> None:
+    topics.put(*drifted_story(), drifted(swept(), "17.99"), swept(unit_id=UNIT + 7, storefront="at", is_live=False))
+
+    found = topics.json("why", EAN)
+
+    assert [(one["storefront"], one["live"], one["price"]) for one in found["swept"]] == [
+        ("at", False, "15"),
+        ("de", True, "15"),
+    ]
+    assert [(one["accepted"], one["observed"], one["cause"]) for one in found["drifts"]] == [
+        ("17.99", "15", "EDITED_OUTSIDE")
+    ]
+    [replay] = found["replays"]
+    assert (replay["command"]["reason"], replay["result_ids"]) == (REPLAY.reason, [result_id(22)])
+    assert [(one["partition"], one["state"], one["position"]) for one in replay["partitions"]] == [(3, "DONE", 100)]
+    before = topics.json("why", EAN, "--at", "2026-01-31T07:29:00")
+    assert (before["swept"], before["drifts"]) == ([], [])
+
+
+def test_a_repair_is_shown_with_how_it_ended(topics: ProjectedTopics) -> None:
+    repair = result(
+        22,
+        "APPLIED",
+        field_result("price", "APPLIED", "17.99", before="15.00", sent="17.99"),
+        result_id=result_id(900),
+        origin=Origin.RESEND,
+        decided_at_us=at_us(91),
+    )
+    rows = drifted_story(action=DriftAction.REPAIRED, result_id=result_id(900), cause=DriftCause.LOST_WRITE)
+    topics.put(*rows)
+    assert "sent again: no result yet" in topics.said("why", EAN)
+
+    topics.put(repair)
+
+    assert "LOST_WRITE, the accepted write was lost; the accepted value is sent again: APPLIED" in topics.said(
+        "why", EAN
+    )
+
+
+def test_an_ean_that_only_a_sweep_has_seen_is_known(topics: ProjectedTopics) -> None:
+    topics.put(swept(is_live=False, status="ONHOLD", stock=0))
+
+    assert topics.said("why", EAN).endswith(
+        f"advice: Unit {UNIT} is not live, as the sweep of 2026-01-31T07:30:00Z shows: status ONHOLD, stock 0. See the "
+        "seller portal\n"
+    )
+
+
+def test_the_advice_about_an_offer_that_is_not_found_names_a_unit_that_a_sweep_shows(topics: ProjectedTopics) -> None:
+    topics.put(not_found(), swept(condition="USED_GOOD"))
+    assert topics.json("why", EAN)["advice"] == (
+        f"Create the offer. The sweep of 2026-01-31T07:30:00Z shows unit {UNIT} here, condition USED_GOOD, offer id "
+        "SKU-1."
+    )
+
+    topics.put(swept())
+
+    assert f"shows unit {UNIT} for it, which is looked up next" in topics.json("why", EAN)["advice"]
+
+
+def test_without_reconciliation_its_topics_are_not_read(topics: ProjectedTopics) -> None:
+    topics.put(*drifted_story())
+    assert topics.json("why", EAN)["drifts"]
+
+    topics.environ["CONNECTOR__RECONCILE__ENABLED"] = "false"
+
+    found = topics.json("why", EAN)
+    assert (found["swept"], found["drifts"], len(found["replays"])) == ([], [], 1)
 
 
 def test_the_answer_as_json_has_exact_values_and_everything_else(topics: ProjectedTopics) -> None:

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from connector.projection.database import Overtaken, ProjectionFile, open_projection
-from connector.projection.rows import KeptCall, KeptRecord, KeptResult, ProjectedRows, UndecodedRecord, place_of
+from connector.projection.rows import (
+    KeptCall,
+    KeptOfEan,
+    KeptRecord,
+    KeptResult,
+    ProjectedRows,
+    UndecodedRecord,
+    place_of,
+)
 from streams.errors import Stopped
 from streams.kafka.log_reader import OffsetRange
 
@@ -92,6 +100,32 @@ def test_what_retention_has_removed_is_removed(file: ProjectionFile) -> None:
     assert values(file, "SELECT result_id FROM results") == ["id-5"]
     assert values(file, "SELECT place FROM calls ORDER BY place") == [place_of(0, 0), place_of(0, 9), place_of(1, 9)]
     assert values(file, "SELECT value FROM newest") == [b"b"]
+
+
+def test_of_a_topic_of_eans_every_record_is_kept_until_retention_removes_it(file: ProjectionFile) -> None:
+    file.start_again({"drift": ("drift", "id-3")})
+    rows = [KeptOfEan("drift", place_of(1, offset), "ean", b"%d" % offset) for offset in (0, 4, 9)]
+    file.add(ProjectedRows(records=rows), {("drift", 1): 0}, {("drift", 1): OffsetRange(0, 10)})
+    assert values(file, "SELECT value FROM records ORDER BY place") == [b"0", b"4", b"9"]
+
+    file.prune("drift", "drift", 1, 4)
+
+    assert values(file, "SELECT value FROM records ORDER BY place") == [b"4", b"9"]
+
+
+def test_a_topic_that_is_not_read_any_more_is_forgotten(file: ProjectionFile) -> None:
+    file.start_again({"drift": ("drift", "id-3")})
+    file.add(
+        ProjectedRows(newest=[record(0, b"state")], records=[KeptOfEan("drift", place_of(1, 0), "ean", b"")]),
+        {STATES: 0, ("drift", 1): 0},
+        {STATES: OffsetRange(0, 1), ("drift", 1): OffsetRange(0, 1)},
+    )
+
+    file.forget(["drift"])
+
+    assert file.positions() == {STATES: OffsetRange(0, 1)}
+    assert values(file, "SELECT value FROM records") == []
+    assert file.topics() == {"results": "id-1", "states": "id-2"}
 
 
 def test_a_failure_changes_nothing(file: ProjectionFile) -> None:
