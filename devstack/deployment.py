@@ -75,7 +75,7 @@ class Deployment(Generic[On]):
         self.marketplace = SimulatorProcess(self.folder, self._scenario(), apart=self.apart)
         self._processes.append(self.marketplace.process)
         self._create_topics()
-        self.command("schemas", "register", "--config", str(self.config("setup")))
+        self.set_up("schemas", "register")
         self.units_before = self.marketplace.units()
         return self
 
@@ -92,10 +92,13 @@ class Deployment(Generic[On]):
     def topic(self, dataset: str) -> str:
         return f"{self.prefix}.{dataset}.v1"
 
+    def set_up(self, *arguments: str) -> None:
+        """Runs a command that prepares the deployment; it must succeed."""
+        self.command(*arguments, "--config", str(self.config("setup")))
+
     def _create_topics(self) -> None:
         if self.kafka.make_topic is None:
-            arguments = ("--partitions", str(self.partitions), "--config", str(self.config("setup")))
-            self.command("topics", "--create", *arguments)
+            self.set_up("topics", "--create", "--partitions", str(self.partitions))
         else:
             topics = named(self.prefix, self._on())
             for topic in wanted(topics, {}, partitions=self.partitions, replication=None):

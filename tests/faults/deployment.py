@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from typer.testing import CliRunner
 
+from connector.cli.main import cli
 from devstack.deployment import Deployment
-from devstack.processes import wait_for
+from devstack.processes import DeploymentFailed, wait_for
 from devstack.stack import Stack
 from devstack.waiting import StoodStill, until
 
@@ -16,6 +18,13 @@ from devstack.waiting import StoodStill, until
 @dataclass(kw_only=True)
 class WatchedDeployment(Deployment[Stack]):
     """A deployment on a real broker, with this check."""
+
+    def set_up(self, *arguments: str) -> None:
+        """Runs a command that prepares the deployment, in this process: each start of Python takes a second."""
+        done = CliRunner().invoke(cli, [*arguments, "--config", str(self.config("setup"))])
+        self.printed += done.output
+        if done.exit_code:
+            raise DeploymentFailed(f"connector {' '.join(arguments)}: {done.output}{done.exception!r}")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
