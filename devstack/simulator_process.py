@@ -24,7 +24,7 @@ class SimulatorProcess:
     def __init__(self, folder: Path, scenario: str, *, apart: bool = False) -> None:
         path = folder / "scenario.toml"
         path.write_text(scenario, "utf-8")
-        arguments = ["connector", "simulate", "--scenario", str(path)]
+        arguments = ["simulator", "--scenario", str(path)]
         self.process = ModuleProcess("simulator", arguments, folder / "simulator.log", apart=apart)
         greeting = orjson.loads(self.process.first_line())
         self.url: str = greeting["url"]
