@@ -14,10 +14,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 SOURCES := streams schemas connector simulator devstack tests benchmarks
-# Tests on a broker wait most of the time: four of them use two cores. They run first, and each process takes the next
+# Tests on a broker wait most of the time: six of them use two cores. They run first, and each process takes the next
 # test when it has finished one; the tests of some files stay in one process (tests/conftest.py), because they share
-# what is slow to start. ARGS="-n 0" is one process, as a debugger needs it.
-SIDE_BY_SIDE := -n 4 --dist loadscope
+# what is slow to start. A process that dies ends the run. ARGS="-n 0" is one process, as a debugger needs it.
+SIDE_BY_SIDE := -n 6 --dist loadscope --max-worker-restart 0
 UNIT_SIDE_BY_SIDE := -n 3 --dist worksteal
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
            --custom-compile-command "make lock" pyproject.toml
