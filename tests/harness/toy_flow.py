@@ -62,6 +62,14 @@ class SetPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A message that asks for a set-point: it has a result HEARD of its own, and the event is processed as any."""
+
+    id: str
+    event: SetPoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """The wanted and the last accepted value of a device."""
 
@@ -176,6 +184,9 @@ class Thermostats:
                 lane = self._answered(lane, cause, outputs)
             case Told(message=SetPoint() as event):
                 lane = self._arrived(lane, event, outputs)
+            case Told(message=Wish() as wish):
+                outputs.append(self._result(lane.key, wish.id, "HEARD"))
+                lane = self._arrived(replace(lane, heard=lane.heard + 1), wish.event, outputs)
             case Told(message=message):
                 lane = replace(lane, heard=lane.heard + 1)
                 outputs.append(self._result(lane.key, str(message), "HEARD"))

@@ -24,7 +24,7 @@ from tests.simulation.broker import INPUT, EntryKind, GroupCoordinator, LogEntry
 from tests.simulation.checker import CallInterval, Landed, Violation
 from tests.simulation.control import HaltCommands, ModelControl
 from tests.simulation.engines import Build, build_engine
-from tests.simulation.side_topics import ID_PREFIX, SideTopics
+from tests.simulation.side_topics import ID_PREFIX, WISH_PREFIX, WISHED, SideTopics
 from tests.simulation.simulated_process import STEPS, Breaks, SimulatedEnvironment, SimulatedProcess
 from tests.simulation.world import START_S, SimulatedWorld
 
@@ -74,6 +74,7 @@ class HistoryPlan:
     versions: bool = False  # two connector versions at once, until the last fault is over
     halts: int = 0  # of all sets, by a control topic, in addition to the faults
     side_rows: int = 0  # records in topics that are read beside the input
+    side_wishes: bool = False  # each of them asks for a set-point
     transactions: bool = True  # False: records become durable one by one, then the marks
 
     @staticmethod
@@ -183,6 +184,8 @@ class Evidence:
         if self.world.now_s > self.leases.get(process, 0.0) + checker.ROUNDING_S:
             self.complain("O", f"{process} sends {call.id} without a lease")
         for item in call.items:
+            if item.body.event_id.startswith(WISH_PREFIX):
+                continue  # the gate says nothing of side inputs
             said = self.by_id[item.body.event_id]
             mark = self.broker.marks.get(said.partition)
             if not self.mended:
@@ -242,7 +245,7 @@ class Evidence:
             self.notes[room] = kept
 
     def _result(self, raw: dict[str, str]) -> None:
-        if raw["id"].startswith(ID_PREFIX):
+        if raw["id"].startswith((ID_PREFIX, WISH_PREFIX)):
             return
         said = self.by_id[raw["id"]]
         if said.event_id in self.before:
@@ -284,7 +287,7 @@ class Evidence:
         for key, output in self.broker.states[partition].items():
             if ("undone", b"1") in output.headers and output.value is not None:
                 ids.update(undone_ids(decode(key, output.value)))
-        return frozenset(self.by_id[event_id].offset for event_id in ids)
+        return frozenset(self.by_id[event_id].offset for event_id in ids if not event_id.startswith(WISH_PREFIX))
 
 
 def undone_ids(room: Any) -> Iterable[str]:
@@ -330,7 +333,7 @@ class SeededHistory:
         self.broker = ModelBroker(self.world, plan.partitions)
         self.group = GroupCoordinator(self.world, plan.partitions)
         self.api = ModelApi(self.world, plan.habits, plan.policy.grace_s)
-        self.side = SideTopics(self.world, plan.partitions) if plan.side_rows else None
+        self.side = SideTopics(self.world, plan.partitions, plan.side_wishes) if plan.side_rows else None
         self.evidence = Evidence(self.world, self.broker, plan.policy, repeats=not plan.transactions, side=self.side)
         self.broker.listeners.append(self.evidence)
         self.control = ModelControl() if plan.halts else None
@@ -730,7 +733,9 @@ class SeededHistory:
                 from_s=sent.sent_s,
                 until_s=sent.call.give_up_at_s + self.plan.policy.grace_s if until_s is None else until_s,
                 slots=tuple((body.room, body.device or "chime") for body in bodies),
-                exclusive=tuple(boiler for body in bodies if (boiler := self.evidence.by_id[body.event_id].boiler)),
+                exclusive=tuple(
+                    said.boiler for body in bodies if (said := self.evidence.by_id.get(body.event_id)) and said.boiler
+                ),
             )
 
     def _rates(self) -> Iterable[Violation]:
@@ -757,4 +762,6 @@ class SeededHistory:
             slot for slot, said in newest.items() if said.event_id in self.evidence.before
         }  # dropped while pending
         values = {slot: said.value for slot, said in newest.items()}
-        yield from checker.newest_everywhere(values, self.api.values, excused)
+        wished = {slot for slot in self.api.values if isinstance(slot, tuple) and slot[1] == WISHED}
+        actual = {slot: value for slot, value in self.api.values.items() if slot not in wished}
+        yield from checker.newest_everywhere(values, actual, excused)

@@ -107,6 +107,11 @@ def quiet(plan: HistoryPlan) -> HistoryPlan:
     return replace(plan, events=3, rooms=3, policy=policy, outages=2, faults=0, lasts_s=7.0, refused=0.0)
 
 
+def wishing(plan: HistoryPlan) -> HistoryPlan:
+    """One room whose side input asks for many values, while checkpoints are slow and owners change."""
+    return replace(hot(plan), members=2, events=12, side_rows=60, side_wishes=True)
+
+
 # ---- side inputs ----------------------------------------------------------------------------------------------------
 
 
@@ -236,6 +241,10 @@ def _forgets_what_may_have_left(self: Lanes, key: str, cause: Cause, now: Now, *
 
 
 _take_turn = Lanes.turn
+
+
+def _takes_side_inputs_for_live(self: Lanes, key: str, cause: Cause, now: Now, *, beside: bool = False) -> None:
+    _take_turn(self, key, cause, now)
 
 
 def _settles_too_early(self: Lanes, lane: Any, now_s: float) -> None:
@@ -407,6 +416,12 @@ MUTANTS = (
         goes_red="L",
         changes=((AssignedPartition, "ready_beside", property(lambda self: self.side.ready)),),
         change=lambda plan: replace(plan, side_rows=60, policy=replace(plan.policy, read_ahead=2)),
+    ),
+    Mutant(
+        name="what a side input asks for leaves before its turn is durable",
+        goes_red="O",
+        changes=((Lanes, "turn", _takes_side_inputs_for_live),),
+        change=wishing,
     ),
     Mutant(name="no pace", goes_red="R", changes=((RateLimiter, "_slot_at", _at_once),)),
     Mutant(name="strict holds no slot", goes_red="R", changes=((RateLimiter, "_free_at", _at_once),)),

@@ -12,6 +12,7 @@ from typing import Any
 from streams.flow import Assignment, BadRecord, NotYet, Now, Output, Record, Told
 from streams.messages import Mark, SideFetch, SideRecords
 from streams.side_input import SideInput, SidePosition
+from tests.harness.toy_flow import SetPoint, Wish
 from tests.harness.toy_side_inputs import SideLog
 from tests.simulation import checker
 from tests.simulation.checker import Violation
@@ -19,6 +20,10 @@ from tests.simulation.world import SimulatedWorld
 
 TOPIC = "side"
 ID_PREFIX = "side:"
+WISH_PREFIX = "wish:"
+"""Of the ids of events that side inputs ask for, and of nothing else."""
+WISHED = "vent"
+"""The device that only side inputs ask for."""
 PROGRESS = "progress"
 PAST = range(2, 8)
 AT_END_S = 1.0
@@ -48,7 +53,14 @@ class SimulatedSideInputs:
     def read(self, name: str, record: Record, now: Now) -> Told | BadRecord | NotYet | None:
         self.check(record)
         raw = json.loads(record.value or b"")
-        return Told(lane=raw["room"], message=f"{ID_PREFIX}{record.at.partition}:{name}:{raw['id']}:{record.offset}")
+        told = f"{record.at.partition}:{name}:{raw['id']}:{record.offset}"
+        if "at" not in raw:
+            return Told(lane=raw["room"], message=f"{ID_PREFIX}{told}")
+        order = raw["at"], -1  # an offset of the input would make earlier events of the room repetitions
+        event = SetPoint(
+            id=f"{WISH_PREFIX}{told}", order=order, device=WISHED, value=raw["value"], received_us=now.wall_us
+        )
+        return Told(lane=raw["room"], message=Wish(id=f"{ID_PREFIX}{told}", event=event))
 
     def progress(self, partition: int, side_input: SideInput, reached: SidePosition, now: Now) -> Sequence[Output]:
         row = {"partition": partition, "position": reached.position}
@@ -61,6 +73,7 @@ class SideTopics:
 
     world: SimulatedWorld
     partitions: int
+    wishes: bool = False  # each record asks for a set-point
     logs: list[SideLog] = field(default_factory=list)
     told: dict[tuple[int, str, str], dict[int, int]] = field(default_factory=dict)  # offset -> times, by topic id
     reached: dict[Part, SidePosition] = field(default_factory=dict)
@@ -84,7 +97,8 @@ class SideTopics:
 
     def _append(self, room: str, partition: int) -> None:
         log = self.logs[partition]
-        log.add({"room": room, "id": log.topic_id})
+        wish = {"at": self.world.wall_us(), "value": log.end} if self.wishes else {}
+        log.add({"room": room, "id": log.topic_id, **wish})
 
     def _recreate(self) -> None:
         self.world.count("side topic created again")

@@ -168,8 +168,8 @@ def test_nothing_leaves_against_a_command_and_nothing_is_lost_by_one() -> None:
 
 
 def beside(plan: HistoryPlan) -> HistoryPlan:
-    """A topic is read beside each partition: followed, and a range of it."""
-    return replace(plan, side_rows=40, faults=plan.faults + 1)
+    """A topic is read beside each partition: followed, and a range of it. In half of the histories, calls follow."""
+    return replace(plan, side_rows=40, side_wishes=plan.values == 2, faults=plan.faults + 1)
 
 
 def test_each_record_of_a_side_input_is_told_once_and_live_input_is_never_kept_waiting() -> None:
