@@ -37,6 +37,7 @@ class CommandsInForce:
     drops: tuple[DroppedHold, ...] = ()  # oldest command first
     guards: tuple[ControlCommand, ...] = ()  # decisions on what guard rails hold, newest first
     replays: tuple[ControlCommand, ...] = ()  # oldest first; some may be paused
+    deleted: frozenset[str] = frozenset()  # ids of commands that a tombstone has deleted, as far as this process saw it
 
     def hold_of(self, changed: ScopedField, now_us: int) -> ControlCommand | None:
         """Returns the oldest hold or pause that covers a field of an event; None if there is none."""
@@ -107,6 +108,7 @@ class Controls:
         self._report_ignored = report_ignored
         self._commands: dict[str, ControlCommand] = {}  # by record key
         self._drops: dict[str, DroppedHold] = {}  # by command id
+        self._deleted: set[str] = set()  # ids; the record's key, too, because the command may not be known
         self._anew: dict[str, ControlCommand] | None = None  # read from the topic's beginning, not to its end yet
         self._in_force = NO_COMMANDS
 
@@ -127,7 +129,7 @@ class Controls:
             self._commands, self._anew = self._anew, None
         before, known = self._in_force, list(self._commands.values())
         self._drops = dict(self._dropped(known, now.wall_us))
-        self._in_force = _in_force(known, self._drops.values())
+        self._in_force = replace(_in_force(known, self._drops.values()), deleted=frozenset(self._deleted))
         return _effect(before, self._in_force, now.wall_us)
 
     def tells(self, now: Now) -> tuple[Told, ...]:
@@ -150,8 +152,9 @@ class Controls:
 
     def _put(self, table: dict[str, ControlCommand], record: ControlRecord) -> None:
         if record.value is None:
-            table.pop(record.key, None)
+            self._deleted.update(_ids(record, table.pop(record.key, None) or self._commands.get(record.key)))
             return
+        self._deleted.difference_update(_ids(record, self._commands.get(record.key)))
         command = self._decode(record.value)
         if isinstance(command, BadRecord | NotYet):
             self._report_ignored(record, command.text)
@@ -159,6 +162,11 @@ class Controls:
             self._report_ignored(record, "its kind or state is of a newer version of the connector")
         else:
             table[record.key] = command
+
+
+def _ids(record: ControlRecord, command: ControlCommand | None) -> set[str]:
+    """Returns the names that a record's command may have. The record has one key format, and commands another."""
+    return {record.key} if command is None else {record.key, command.command_id}
 
 
 def in_force_at(commands: Iterable[ControlCommand], now_us: int) -> CommandsInForce:

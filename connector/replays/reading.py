@@ -65,14 +65,17 @@ class ReplayInputs:
         return wanted
 
     def is_over(self, name: str) -> bool:
-        """Whether a command says that the replay is over. One that is missing may only be unreadable at present."""
-        command = self._commands.in_force.by_id.get(name.removeprefix(NAME_PREFIX))
-        return (
-            name.startswith(NAME_PREFIX)
-            and command is not None
-            and command.kind is ControlKind.REPLAY
-            and command.state is not ControlState.IN_FORCE
-        )
+        """Whether a command says that the replay is over, or was deleted by a tombstone.
+
+        One that is only missing may be unreadable at present, or not be read yet.
+        """
+        if not name.startswith(NAME_PREFIX):
+            return False
+        in_force, command_id = self._commands.in_force, name.removeprefix(NAME_PREFIX)
+        command = in_force.by_id.get(command_id)
+        if command is None:
+            return command_id in in_force.deleted
+        return command.kind is ControlKind.REPLAY and command.state is not ControlState.IN_FORCE
 
     def read(self, name: str, record: Record, now: Now) -> Message:  # noqa: ARG002
         """Returns the event for its lane; None if the replay's filters leave it out, or the replay is over."""

@@ -187,7 +187,7 @@ def test_progress_says_how_far_a_partition_has_come(position: int, is_paused: bo
         ("ended", False),
     ],
 )
-def test_a_replay_is_over_only_if_its_command_says_so(name: str, over: bool) -> None:
+def test_a_replay_is_over_if_its_command_says_so(name: str, over: bool) -> None:
     reading = Reading(command(), replace(command("ended"), state=ControlState.RELEASED))
 
     assert reading.inputs.is_over(name) is over
@@ -202,6 +202,35 @@ def test_a_command_that_cannot_be_read_does_not_end_its_replay() -> None:
 
     assert not reading.inputs.is_over("replay/replay-1")
     assert reading.inputs.inputs(0) == []
+
+
+def test_a_replay_whose_command_was_deleted_is_over_until_it_is_given_again() -> None:
+    known = Controls(pickle.loads, lambda record, why: None)
+    reading = Reading()
+
+    def read(key: str, value: bytes | None) -> bool:
+        record = ControlRecord(key=key, value=value, offset=0, time_us=0)
+        known.apply(ControlRead(records=[record], anew=key == "other", complete=True), NOW)
+        reading.in_force = known.in_force
+        return reading.inputs.is_over("replay/replay-1")
+
+    given = pickle.dumps(command())
+    assert not read("framed replay-1", given)
+    assert read("framed replay-1", None)
+    assert read("other", None), "it is not in the topic either when that is read again"
+    assert not read("framed replay-1", given)
+    assert read("replay-1", None) is False, "another key"
+    assert not Reading().inputs.is_over("replay/replay-1"), "a process that has not seen the tombstone does not know"
+
+
+def test_a_tombstone_is_enough_where_its_command_was_never_read() -> None:
+    known = Controls(pickle.loads, lambda record, why: None)
+    record = ControlRecord(key="replay-1", value=None, offset=0, time_us=0)
+    known.apply(ControlRead(records=[record], anew=True, complete=True), NOW)
+    reading = Reading()
+    reading.in_force = known.in_force
+
+    assert reading.inputs.is_over("replay/replay-1")
 
 
 def test_offsets_that_are_gone_are_reported() -> None:
