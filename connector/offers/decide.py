@@ -206,11 +206,12 @@ class _OfferDecision:
     def _sort_marks(self) -> None:
         """Sorts the watermarks into cells by the units known now: events may select one unit in several ways.
 
-        They decide nothing between live events if all sources are ordered by time.
+        If all sources are ordered by time, only those of dropped events decide between live events.
         """
-        if not self._terms.policy.mixes_orders:
-            return
-        for mark in self._lane.marks:
+        mixes_orders = self._terms.policy.mixes_orders
+        for mark in self._draft.before.marks:
+            if not (mixes_orders or mark.is_dropped):
+                continue
             cell: _Cell = (mark.field, *mark.selectors)
             if (target := self._terms.routing.find(mark.selectors[0])) is not None:
                 identity = resolve(self._lane, target.account, target.storefront, mark, self._now_us)

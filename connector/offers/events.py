@@ -449,6 +449,7 @@ class OrderMark:
     sequence: int | None = None
     input_offset: int
     source: str
+    is_dropped: bool = False  # a person dropped its value before it was sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -475,6 +476,7 @@ class OfferState:
     units: tuple[UnitState, ...] = ()
     misses: tuple[Miss, ...] = ()
     locations: tuple[LocationStock, ...] = ()
+    locations_before: tuple[LocationStock, ...] = ()  # of offers with a held stock: what counts again if it is dropped
     marks: tuple[OrderMark, ...] = ()
     undone: tuple[Undone, ...] = ()
     commands: tuple[BegunCommand, ...] = ()

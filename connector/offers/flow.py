@@ -19,7 +19,7 @@ from connector.controls.waiting import without_stopped
 from connector.mappings.in_use import MappingsInUse, MappingSource
 from connector.marketplace.call_kinds import UNITS_WRITE, group_of
 from connector.marketplace.offers import Reference
-from connector.offers import holding, merge, resend, results, state_mapping, unaccepted, wants
+from connector.offers import holding, locations, merge, resend, results, state_mapping, unaccepted, wants
 from connector.offers.call_bodies import CLAIM, CLAIMS_IN_A_CALL, RELEASE
 from connector.offers.decide import decide
 from connector.offers.drift import compare
@@ -215,7 +215,7 @@ class OfferFlow:
         if lane.last_offset < 0 <= applied.last_offset:
             self._windows.added(applied.partition)
         decided, plan = decide(applied, self._terms, now_us, commands, fresh, self._windows)
-        decided = unaccepted.keep_orders(decided, self._terms, now_us)
+        decided = locations.settled(unaccepted.keep_orders(decided, self._terms, now_us))
         after, outputs = results.build(lane, decided, plan, self._terms, now_us)
         wanted, wake_at_us = wants.derive(after, plan, self._terms), _wake(after, plan)
         if commands.stops:

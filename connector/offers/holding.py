@@ -73,7 +73,9 @@ class Holding:
     def _end(self, row: EntryDraft, asked: Asked, fault: Refusal) -> None:
         fact = self._draft.fact(row.unit, asked.field) if row.unit is not None else None
         before = fact.value if fact is not None else None
-        self._draft.doubt(row, asked)
+        if row.entry.result_id not in self._fresh:
+            self._draft.doubt(row, asked)
+        self._draft.drop(row, asked)
         self._draft.end(row, asked.field, FieldStatus.SUPPRESSED, fault, before=before)
 
     def _dropping(self, row: EntryDraft, field: Field, target: Target) -> Refusal | None:

@@ -202,13 +202,15 @@ class Watermark:
     A line is one source ordered by sequence, or all sources ordered by time. If some source is not ordered by time,
     watermarks are kept whatever the event's outcome: an older event of the line stays late, even after an event of
     another line has won the field. Otherwise they are kept only of events that ended without being accepted, and make
-    only those late that are read again (``unaccepted``).
+    only those late that are read again (``unaccepted``). Of an event whose value a person dropped, a watermark of its
+    own makes live events late as well, until a newer event is accepted.
     """
 
     selectors: Selectors
     location: str | None  # of a stock; None for other fields, and for a stock without a location
     field: Field
     order: Recency
+    is_dropped: bool = False
 
     @property
     def condition(self) -> str | None:
@@ -223,10 +225,10 @@ class Watermark:
         return self.selectors[3]
 
     def is_of(self, other: "Watermark") -> bool:
-        """Whether both watermarks have the same line, field, location and selectors."""
+        """Whether both watermarks have the same line, field, location and selectors, and both or none were dropped."""
         mine, others = self.order, other.order
-        return (self.selectors, self.location, self.field, mine.by) == (
-            other.selectors, other.location, other.field, others.by,
+        return (self.selectors, self.location, self.field, self.is_dropped, mine.by) == (
+            other.selectors, other.location, other.field, other.is_dropped, others.by,
         ) and (mine.by is EventOrder.EVENT_TIME or mine.source == others.source)  # fmt: skip
 
 
@@ -242,6 +244,7 @@ class OfferLane:
     units: tuple[KnownUnit, ...] = ()
     misses: tuple[Miss, ...] = ()
     locations: tuple[Located, ...] = ()
+    locations_before: tuple[Located, ...] = ()  # of selectors with a held stock: what counts again if it is dropped
     marks: tuple[Watermark, ...] = ()
     entries: tuple[LedgerEntry, ...] = ()
     commands: tuple[BegunCommand, ...] = ()  # that were begun and may not have expired

@@ -14,7 +14,7 @@ from connector.marketplace.offers import Field
 from connector.offers.event_order import EventOrder, Recency, newest
 from connector.offers.events import Basis, FieldStatus, Origin
 from connector.offers.late import out_of_order
-from connector.offers.ledger import Asked, Fact, FieldOutcome, LedgerEntry, Located, OfferLane
+from connector.offers.ledger import Asked, Fact, FieldOutcome, LedgerEntry, Located, OfferLane, Selectors
 from connector.offers.policy import Locations, OfferTerms
 from connector.offers.watermarks import marks_at, newer_mark
 from streams.frozen import replace
@@ -54,15 +54,51 @@ def count(
         return lane, replace(entry, ended=(*entry.ended, end), problem=entry.problem or late)
     counted = Located(selectors=entry.selectors, location=location, stock=max(0, asked.value), order=entry.order)
     kept = (row for row in lane.locations if row.selectors != entry.selectors or not _replaces(counted, row))
-    return replace(lane, locations=(*kept, counted)), entry
+    before = lane.locations_before
+    if not any(_holds_stock_of(standing, entry.selectors) for standing in lane.entries):
+        before = (*(row for row in before if row.selectors != entry.selectors), *rows)
+    return replace(lane, locations=(*kept, counted), locations_before=before), entry
+
+
+def not_counted(lane: OfferLane, entry: LedgerEntry) -> OfferLane:
+    """Returns the lane after the stock of an entry was dropped: what counted before it was held counts again.
+
+    If that is not known, because it was not held from the first moment, only the entry's own location is left out.
+    """
+    rows = [row for row in lane.locations if row.selectors == entry.selectors]
+    if not rows:
+        return lane
+    counted = [row for row in lane.locations_before if row.selectors == entry.selectors]
+    held = entry.held_field(Field.STOCK)
+    if not counted and (held is None or not held.never_sent):
+        counted = [row for row in rows if row.order.offset != entry.offset]
+    others = (row for row in lane.locations if row.selectors != entry.selectors)
+    return replace(lane, locations=(*others, *counted))
+
+
+def settled(lane: OfferLane) -> OfferLane:
+    """Returns the lane without the earlier stocks of locations that no drop can bring back any more."""
+    if not lane.locations_before:
+        return lane
+    before = tuple(
+        row for row in lane.locations_before if any(_holds_stock_of(entry, row.selectors) for entry in lane.entries)
+    )
+    return lane if len(before) == len(lane.locations_before) else replace(lane, locations_before=before)
+
+
+def _holds_stock_of(entry: LedgerEntry, selectors: Selectors) -> bool:
+    return entry.selectors == selectors and entry.held_field(Field.STOCK) is not None
 
 
 def _newer(
     lane: OfferLane, entry: LedgerEntry, location: str | None, rows: list[Located], terms: OfferTerms
 ) -> Recency | None:
     """Returns the newer order that makes the stock of a location late; None if it is not late."""
-    marks = marks_at(lane, entry, location) if terms.policy.mixes_orders else ()
-    if (marked := newer_mark(marks, entry.order)) is not None:
+    marks = marks_at(lane, entry, location) if lane.marks else []
+    dropped = [mark.order for mark in marks if mark.is_dropped and mark.order > entry.order]
+    if dropped:
+        return newest(dropped)
+    if terms.policy.mixes_orders and (marked := newer_mark(marks, entry.order)) is not None:
         return marked
     last = newest([*(row.order for row in rows if row.location in (location, None)), entry.order])
     return None if last == entry.order else last

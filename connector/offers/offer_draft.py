@@ -7,14 +7,15 @@ from connector.controls.commands import ScopedField
 from connector.marketplace.offers import Field
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.event_order import Recency
-from connector.offers.events import FieldStatus
+from connector.offers.events import FieldStatus, Origin
 from connector.offers.field_knowledge import doubted, given_up, group_of
 from connector.offers.identity import Proven, resolve
-from connector.offers.ledger import Asked, Fact, FieldOutcome, KnownUnit, LedgerEntry, OfferLane
-from connector.offers.locations import Total, total_for
+from connector.offers.ledger import Asked, Fact, FieldOutcome, KnownUnit, LedgerEntry, OfferLane, Watermark
+from connector.offers.locations import Total, not_counted, total_for
 from connector.offers.policy import OfferTerms
 from connector.offers.refusal import Refusal, refuse
 from connector.offers.stock import offered
+from connector.offers.watermarks import with_mark
 from connector.routing.table import Target
 from streams.frozen import replace
 
@@ -69,16 +70,15 @@ class OfferDraft:
 
         The value may have been sent, so no older one may follow it, whatever becomes of its successor. The known value
         becomes uncertain if the dropped one differs from it, and always if the dropped one is a total, because an
-        earlier total may have been sent; but not if no call has carried it, because it was held from the first moment.
-        ``newer`` is the order of the successor, which must not be shut out.
+        earlier total may have been sent. Nothing changes if no call has carried it, because it was held from the first
+        moment. ``newer`` is the order of the successor, which must not be shut out.
         """
-        if row.unit is None:
+        held = row.entry.held_field(asked.field)
+        if row.unit is None or (held is not None and held.never_sent):
             return
         total = self.total(row, asked)
         order = total.order if total is not None else row.entry.order
         value = offered(self.terms.policy, row.entry, asked, total).value
-        held = row.entry.held_field(asked.field)
-        never_sent = held is not None and held.never_sent
         for member in group_of(self.before.units, row.unit, asked.field):
             fact = self.fact(member, asked.field)
             if (
@@ -88,8 +88,27 @@ class OfferDraft:
             ):
                 continue
             known = given_up(fact, order) if newer is None or newer > order else fact
-            same = never_sent or (total is None and fact is not None and fact.value == value)
+            same = total is None and fact is not None and fact.value == value
             self.put(member, asked.field, known if known is not None and same else doubted(known, self.now_us))
+
+    def drop(self, row: EntryDraft, asked: Asked) -> None:
+        """Notes that a person dropped a field: no older event may win over that, and its stock does not count.
+
+        A repeated acceptance has the order of the event that was accepted, so it leaves nothing.
+        """
+        entry, lane = row.entry, self.before
+        if entry.origin is Origin.RESEND:
+            return
+        orders: list[tuple[str | None, Recency]] = []
+        if asked.field is Field.STOCK:
+            lane = not_counted(lane, entry)
+            orders = [(row.location, row.order) for row in self.before.locations if row not in lane.locations]
+        for location, order in orders or [(None, entry.order)]:
+            mark = Watermark(
+                selectors=entry.selectors, location=location, field=asked.field, order=order, is_dropped=True
+            )
+            lane = with_mark(lane, mark)
+        self.before = lane
 
     # -- entries
 

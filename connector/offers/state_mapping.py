@@ -64,6 +64,7 @@ def stamped(before: OfferLane, after: OfferLane, now_us: int) -> OfferLane:
     same = (
         after.units is before.units
         and after.locations is before.locations
+        and after.locations_before is before.locations_before
         and after.marks is before.marks
         and after.misses is before.misses
         and (after.entries is before.entries or after.entries == before.entries)
@@ -85,6 +86,7 @@ def to_state(lane: OfferLane, terms: OfferTerms) -> OfferState:
         units=tuple(_unit_state(unit, terms) for unit in lane.units),
         misses=lane.misses,
         locations=tuple(map(_location_stock, lane.locations)),
+        locations_before=tuple(map(_location_stock, lane.locations_before)),
         marks=tuple(map(_order_mark, lane.marks)),
         undone=tuple(_undone(entry, terms) for entry in lane.entries),
         commands=lane.commands,
@@ -104,6 +106,7 @@ def from_state(key: str, state: OfferState, terms: OfferTerms) -> OfferLane:
         units=tuple(_known_unit(unit, terms) for unit in state.units),
         misses=state.misses,
         locations=tuple(_located(stock, terms) for stock in state.locations),
+        locations_before=tuple(_located(stock, terms) for stock in state.locations_before),
         marks=tuple(_mark(one, terms) for one in state.marks if one.field in _FIELDS),
         entries=tuple(_entry(undone, state.input_partition, terms) for undone in state.undone),
         commands=state.commands,
@@ -279,6 +282,7 @@ def _order_mark(mark: Watermark) -> OrderMark:
         sequence=_sequence(mark.order),
         input_offset=mark.order.offset,
         source=mark.order.source,
+        is_dropped=mark.is_dropped,
     )
 
 
@@ -288,6 +292,7 @@ def _mark(mark: OrderMark, terms: OfferTerms) -> Watermark:
         location=mark.location,
         field=_FIELDS[mark.field],
         order=_order(mark.event_time_us, mark.sequence, mark.input_offset, mark.source, terms),
+        is_dropped=mark.is_dropped,
     )
 
 

@@ -2,12 +2,14 @@
 
 The fact of a unit's field has the order of the last accepted event. An event that was rejected, suppressed or failed
 leaves none there, but it is still what its source said last. So its order is kept as a watermark, and an older event
-that is read again ends as SUPERSEDED. Live events ignore these watermarks if all sources are ordered by time.
+that is read again ends as SUPERSEDED. Live events ignore these watermarks if all sources are ordered by time, but
+not those of values that a person dropped.
 """
 
 from collections.abc import Hashable, Iterator
 from typing import Final
 
+from connector.contracts.codes import Code
 from connector.marketplace.offers import Field
 from connector.offers.event_order import EventOrder, Recency, newest
 from connector.offers.events import FieldStatus, Origin
@@ -21,6 +23,8 @@ _ORDER_IS_KEPT: Final = frozenset(
     (FieldStatus.APPLIED, FieldStatus.UNCHANGED, FieldStatus.DRY_RUN, FieldStatus.SUPERSEDED, FieldStatus.UNMANAGED)
 )
 """Statuses of fields whose order, or that of a newer event, is that of a fact, of a tombstone or of another event."""
+_DROPPED: Final = frozenset((Code.HOLD_DROPPED, Code.GUARD_DROPPED))
+"""Codes of fields whose order was kept when they were dropped."""
 
 
 def keep_orders(lane: OfferLane, terms: OfferTerms, now_us: int) -> OfferLane:
@@ -60,7 +64,7 @@ def newer_than(
 
 def _marks_of(lane: OfferLane, entry: LedgerEntry) -> Iterator[Watermark]:
     for end in entry.ended:
-        if end.status not in _ORDER_IS_KEPT:
+        if end.status not in _ORDER_IS_KEPT and end.code not in _DROPPED:
             location = None
             if end.field is Field.STOCK:
                 location = next((row.location for row in lane.locations if row.order.offset == entry.offset), None)
@@ -69,9 +73,22 @@ def _marks_of(lane: OfferLane, entry: LedgerEntry) -> Iterator[Watermark]:
 
 def _may_be_dropped(lane: OfferLane, mark: Watermark, terms: OfferTerms, now_us: int) -> bool:
     """Whether a watermark is not needed any more; those that decide between live events are kept."""
-    if terms.policy.mixes_orders and mark.order.by is not EventOrder.LOG:
+    if mark.is_dropped:
+        if mark.location is not None:
+            return _is_counted_anew(lane, mark)
+    elif terms.policy.mixes_orders and mark.order.by is not EventOrder.LOG:
         return False
     return _is_shown(lane, mark, terms, now_us)
+
+
+def _is_counted_anew(lane: OfferLane, mark: Watermark) -> bool:
+    """Whether a newer stock of the location than the dropped one is known, or of none."""
+    if lane.withdrawn is not None and mark.order < lane.withdrawn:
+        return True
+    return any(
+        row.selectors == mark.selectors and row.location in (mark.location, None) and _covers(row.order, mark.order)
+        for row in lane.locations
+    )
 
 
 def _is_shown(lane: OfferLane, mark: Watermark, terms: OfferTerms, now_us: int) -> bool:

@@ -50,11 +50,16 @@ def newer_mark(marks: Sequence[Watermark], order: Recency) -> Recency | None:
 
 
 def marks_at(lane: OfferLane, entry: LedgerEntry, location: str | None) -> list[Watermark]:
-    """Returns the watermarks of the stock of a location, among those with the entry's selectors."""
+    """Returns the watermarks of the stock of a location, among those with the entry's selectors.
+
+    One of a stock without a location that was dropped counts as well: it had replaced all older ones.
+    """
     return [
         one
         for one in lane.marks
-        if one.field is Field.STOCK and one.location == location and one.selectors == entry.selectors
+        if one.field is Field.STOCK
+        and one.selectors == entry.selectors
+        and (one.location == location or (one.is_dropped and one.location is None))
     ]
 
 
