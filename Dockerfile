@@ -6,12 +6,14 @@ RUN python -m venv /opt/connector
 COPY requirements-run.lock ./
 RUN /opt/connector/bin/python -m pip install --no-cache-dir --disable-pip-version-check \
         --require-hashes --requirement requirements-run.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY streams streams
 COPY schemas schemas
 COPY connector connector
 COPY simulator simulator
-RUN /opt/connector/bin/python -m pip install --no-cache-dir --disable-pip-version-check \
+# docker build --build-arg SOURCE_COMMIT="$(git rev-parse HEAD)": what `connector --version` prints
+ARG SOURCE_COMMIT=""
+RUN SOURCE_COMMIT="$SOURCE_COMMIT" /opt/connector/bin/python -m pip install --no-cache-dir --disable-pip-version-check \
         --no-deps --no-build-isolation . \
     && /opt/connector/bin/python -m pip uninstall --yes setuptools pip
 

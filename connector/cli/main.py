@@ -13,13 +13,15 @@ from connector import app, connections, logs
 from connector.cli import controls, going_live, guards, history, resend
 from connector.cli.config import config_cli
 from connector.cli.dlq import dlq_cli
-from connector.cli.options import FAILED, MISUSED, ConfigFile, finish, loaded, output
+from connector.cli.options import FAILED, MISUSED, AsJson, ConfigFile, finish, loaded, output
 from connector.cli.orders import orders_cli
 from connector.cli.push import push_cli
 from connector.cli.replay import replay_cli
 from connector.cli.schemas import schemas_cli
 from connector.cli.state import state_cli
-from connector.operations import check, check_inputs, required_permissions, topics
+from connector.operations import check, check_inputs, release, required_permissions, topic_formats, topics
+from connector.operations.json_output import show_json
+from connector.operations.topic_formats import TopicFormat, TopicPlan
 from connector.settings import convert
 from connector.settings.load import wants_json
 from streams.errors import SettingsError, StreamError
@@ -32,7 +34,6 @@ FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True, "help_opt
 """For commands that parse their own arguments, --help included."""
 
 cli = typer.Typer(
-    help="Applies offer changes, shipments and order polls from Kafka to the Kaufland Marketplace, and writes results.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # they print local variables, keys among them
     add_completion=False,
@@ -62,6 +63,24 @@ DryRun = Annotated[
 ]
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo("\n".join(release.installed()))
+        raise typer.Exit
+
+
+@cli.callback()
+def options_of_all(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print version, commit and lock digest, and exit."
+        ),
+    ] = False,
+) -> None:
+    """Applies offer changes, shipments and order polls from Kafka to the Kaufland Marketplace, and writes results."""
+
+
 def main() -> None:
     """Runs the installed command."""
     try:
@@ -84,10 +103,18 @@ def run_command(config_file: ConfigFile = None, dry_run: DryRun = False) -> None
 
 
 @cli.command("check")
-def check_command(config_file: ConfigFile = None) -> None:
-    """Check configuration, broker, schema registry and marketplace before going live; exit code 1 on a failure."""
+def check_command(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Check configuration, broker, schema registry and marketplace before going live; exit code 1 on a failure.
+
+    Usable as a job or an init container: nothing is written. Example for a pipeline that prints what failed:
+    `connector check --json | jq '.checks[] | select(.status == "failed")'`
+    """
     with check_inputs.open_inputs(loaded(config_file)) as inputs:
-        finish(good=check.report(output(), check.check(inputs)))
+        rows = check.check(inputs)
+    if as_json:
+        show_json(output(), check.document(rows))
+        finish(good=check.passed(rows))
+    finish(good=check.report(output(), rows))
 
 
 @cli.command("topics")
@@ -107,8 +134,24 @@ def topics_command(
         str | None,
         typer.Option(help="Common prefix of all instance ids. Default: the configured one without its number."),
     ] = None,
+    form: Annotated[
+        TopicFormat,
+        typer.Option(
+            "--format",
+            help="strimzi: KafkaTopic and KafkaUser; terraform: kafka_topic and kafka_acl in Terraform's JSON syntax.",
+        ),
+    ] = TopicFormat.TABLE,
+    cluster: Annotated[
+        str, typer.Option("--strimzi-cluster", help="Name of the Kafka resource that the Strimzi resources belong to.")
+    ] = "kafka",
 ) -> None:
-    """Print the topics and ACLs that are needed; --check compares them with the broker, --create creates topics."""
+    """Print the topics and ACLs that are needed; --check compares them with the broker, --create creates topics.
+
+    Examples for clusters that are kept as code: `connector topics --format strimzi --partitions 12 > topics.yaml`,
+    and `connector topics --format terraform --replication 3 > kafka.tf.json`
+    """
+    if form is not TopicFormat.TABLE and (create or compare):
+        raise SettingsError("--format goes with neither --create nor --check")
     live = loaded(config_file).settings
     settings = convert.dry_run(live) if dry_run else live
     names = convert.topics(settings)
@@ -126,7 +169,12 @@ def topics_command(
         )
         finish(good=topics.check(output(), found))
     grants = required_permissions.grants(live, dry_run=dry_run, instances=instances)
-    topics.show(output(), names, grants, required_permissions.principal(live, principal))
+    who = required_permissions.principal(live, principal)
+    if form is TopicFormat.TABLE:
+        topics.show(output(), names, grants, who)
+        return
+    plan = TopicPlan(topics=names, partitions=partitions, replication=replication, grants=grants, principal=who)
+    typer.echo(topic_formats.text_of(plan, form, cluster=cluster))
 
 
 @cli.command(context_settings=FORWARDED)

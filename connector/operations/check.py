@@ -6,7 +6,7 @@ Every check runs, whatever the others found, so that one run reports all problem
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -109,7 +109,26 @@ def report(console: Console, rows: Sequence[CheckRow]) -> bool:
     console.print(table)
     bad = sum(row.verdict is CheckStatus.BAD for row in rows)
     console.print("[green]Ready to run.[/]" if not bad else f"[red]{bad} of {len(rows)} failed.[/]")
-    return not bad
+    return passed(rows)
+
+
+def passed(rows: Sequence[CheckRow]) -> bool:
+    """Returns whether no check failed."""
+    return all(row.verdict is not CheckStatus.BAD for row in rows)
+
+
+def document(rows: Sequence[CheckRow]) -> dict[str, Any]:
+    """Returns the results for ``--json``; a status is ok, note or failed."""
+    checks = [
+        {
+            "subject": row.subject,
+            "status": row.verdict.value.lower(),
+            "reason": row.reason,
+            "remedy": row.remedy or None,
+        }
+        for row in rows
+    ]
+    return {"ready": passed(rows), "checks": checks}
 
 
 def _configuration(parts: CheckInputs) -> Iterator[CheckRow]:

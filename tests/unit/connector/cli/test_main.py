@@ -114,6 +114,31 @@ def test_the_manifest_is_printed_without_any_broker(monkeypatch: pytest.MonkeyPa
     assert "kafka-acls" in said
 
 
+def test_topics_are_printed_for_tools_that_keep_a_cluster_as_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = printed(monkeypatch, "topics", "--config", EXAMPLE, "--format", "strimzi", "--strimzi-cluster", "events")
+
+    assert said.startswith("---\napiVersion:")
+    assert 'strimzi.io/cluster: "events"' in said
+
+
+@pytest.mark.parametrize("other", ["--check", "--create"])
+def test_a_format_is_for_printing_only(other: str) -> None:
+    done = connector("topics", "--config", EXAMPLE, "--format", "json", other)
+
+    assert done.returncode == 2
+    assert "--format goes with neither --create nor --check" in done.stderr
+
+
+@pytest.mark.slow
+def test_check_prints_json_for_a_pipeline() -> None:
+    done = connector("check", "--json", "--config", EXAMPLE, environ={"CONNECTOR__KAFKA__BOOTSTRAP_SERVERS": NOBODY})
+
+    assert done.returncode == 1
+    document = json.loads(done.stdout)
+    assert not document["ready"]
+    assert "failed" in {check["status"] for check in document["checks"]}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["topics", "--check"], ["check"]])
 def test_a_broker_that_is_down_is_one_sentence_and_exit_code_1(arguments: list[str]) -> None:

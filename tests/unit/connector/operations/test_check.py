@@ -14,7 +14,7 @@ from connector.contracts.permissions import Identity, Principal, of_run
 from connector.contracts.topic_checks import Limits, Needs
 from connector.contracts.topics import manifest, named
 from connector.marketplace.offers import Health
-from connector.operations.check import CheckInputs, CheckRow, CheckStatus, check, report
+from connector.operations.check import CheckInputs, CheckRow, CheckStatus, check, document, report
 from connector.routing.table import Routing, Target
 from connector.settings.load import Loaded
 from connector.settings.model import (
@@ -349,3 +349,15 @@ def test_guard_rails_that_are_on_are_shown_with_their_limits(parts: CheckInputs)
         (CheckStatus.GOOD, "each source: 10 % set to zero in 600s"),
         (CheckStatus.GOOD, "shop-de: price step 50 %, floor 1"),
     ]
+
+
+def test_json_has_every_check_with_its_status_and_whether_all_passed() -> None:
+    good = CheckRow(subject="broker", verdict=CheckStatus.GOOD, reason="3 brokers")
+    bad = CheckRow(subject="registry", verdict=CheckStatus.BAD, reason="no answer", remedy="start it")
+
+    assert document([good]) == {
+        "ready": True,
+        "checks": [{"subject": "broker", "status": "ok", "reason": "3 brokers", "remedy": None}],
+    }
+    assert not document([good, bad])["ready"]
+    assert document([good, bad])["checks"][1]["status"] == "failed"
