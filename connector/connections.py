@@ -4,13 +4,10 @@ Nothing is opened on import.
 """
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from connector.configuration import base_address
 from connector.contracts.topics import Feature
-from connector.kaufland.account import KauflandAccount
-from connector.kaufland.adapter import Kaufland, kaufland
-from connector.kaufland.call_log import CallLog
-from connector.kaufland.call_options import UpdateMode
 from connector.kaufland.http.credentials import Credentials
 from connector.kaufland.reference import load_reference
 from connector.logs import SCRUBBER
@@ -24,6 +21,12 @@ from streams.kafka.produce_once import RecordWriter, produce_record
 from streams.kafka.registry import RegistryClient
 from streams.kafka.settings import KafkaConnection
 from streams.kafka.table import CompactedTable
+
+if TYPE_CHECKING:  # most commands call no marketplace, and importing the adapter takes a while
+    from connector.kaufland.account import KauflandAccount
+    from connector.kaufland.adapter import Kaufland
+    from connector.kaufland.call_log import CallLog
+    from connector.kaufland.call_options import UpdateMode
 
 
 def connection(configured: Settings) -> KafkaConnection:
@@ -74,8 +77,11 @@ def record_writer(configured: Settings) -> RecordWriter:
     return RecordWriter(connection(configured))
 
 
-def marketplace(configured: Settings, log: CallLog | None = None) -> Kaufland:
+def marketplace(configured: Settings, log: "CallLog | None" = None) -> "Kaufland":
     """Returns the marketplace adapter for all configured accounts. ``log`` None: calls are not logged."""
+    from connector.kaufland.adapter import kaufland
+    from connector.kaufland.call_options import UpdateMode
+
     mode = UpdateMode.BATCH if configured.offers.mode == "batch" else UpdateMode.SINGLE
     contacts = Feature.CONTACTS in convert.features(configured)
     return kaufland(
@@ -87,8 +93,10 @@ def marketplace(configured: Settings, log: CallLog | None = None) -> Kaufland:
 
 
 def _marketplace_account(
-    name: str, account: model.AccountSettings, mode: UpdateMode, *, contacts: bool
-) -> KauflandAccount:
+    name: str, account: model.AccountSettings, mode: "UpdateMode", *, contacts: bool
+) -> "KauflandAccount":
+    from connector.kaufland.account import KauflandAccount
+
     client_key, secret_key = (_scrubbed(source) for source in key_sources(account))
     known = KauflandAccount(
         name=name,

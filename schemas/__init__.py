@@ -1,6 +1,7 @@
 """The Avro schemas as package data: one file per record and version. ``README.md`` describes naming and evolution."""
 
 import json
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -43,6 +44,7 @@ def load(name: str, version: int) -> dict[str, Any]:
     return schema
 
 
+@lru_cache(maxsize=64)
 def versions(name: str) -> tuple[int, ...]:
     """Returns all versions of a record, oldest first."""
     found = (naming.parse(entry.name) for entry in files(__name__).iterdir())

@@ -9,11 +9,9 @@ import typer
 from rich.console import Console
 
 from connector import configuration
+from connector.cli.exit_codes import FAILED
 from connector.settings.environment import CONFIG_FILE
 from connector.settings.load import Loaded
-
-FAILED = 1
-MISUSED = 2
 
 ConfigFile = Annotated[
     Path | None,

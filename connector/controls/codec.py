@@ -14,7 +14,7 @@ from connector.controls.commands import (
 from streams.avro.codec import Lookup
 from streams.flow import BadRecord, NotYet
 
-_PARTS: Final = (CommandScope, ControlKind, ControlState, ReplayRange, ReplayRequest)
+PARTS_OF_COMMANDS: Final = (CommandScope, ControlKind, ControlState, ReplayRange, ReplayRequest)
 
 
 class ControlCodec:
@@ -27,7 +27,7 @@ class ControlCodec:
         schema_id = ids.value(ControlCommand)
         self.encode: Final = writer_of(ControlCommand, schema_id)
         self.key: Final = key_writer(ids.key(ControlCommand))
-        self._reader: Final = reader_of(ControlCommand, schema_id, _PARTS, lookup)
+        self._reader: Final = reader_of(ControlCommand, schema_id, PARTS_OF_COMMANDS, lookup)
 
     def decode(self, value: bytes) -> ControlCommand | BadRecord | NotYet:
         """Decodes what ``encode`` of this or any other version wrote.

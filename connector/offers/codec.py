@@ -43,7 +43,7 @@ from streams.avro.codec import DecodeErrorCode, Decoder, Lookup
 from streams.dead_letter import REDRIVE_FROM
 from streams.flow import BadRecord, NotYet, Record
 
-_PARTS_OF_STATES: Final = (
+PARTS_OF_STATES: Final = (
     UnitState, FieldState, Basis, Miss, LocationStock, OrderMark, Undone, Origin, UndoneField, Ended, FieldStatus,
     Announced, HeldField, Sent, Problem, ProblemError, BegunCommand,
 )  # fmt: skip
@@ -66,7 +66,7 @@ class OfferCodecs:
         self.not_found_key: Final = key_writer(ids.key(OfferNotFound))
         self.decode_key: Final = KeyReader(lookup, avro=ids.keys is not None, expected="the EAN").decode
         self._changes: Final = Decoder(newest_schema(OfferChanged), lookup)
-        self._states: Final = reader_of(OfferState, ids.value(OfferState), _PARTS_OF_STATES, lookup)
+        self._states: Final = reader_of(OfferState, ids.value(OfferState), PARTS_OF_STATES, lookup)
 
     def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | BadRecord | NotYet:
         """Decodes an input record; one without a value is a tombstone.

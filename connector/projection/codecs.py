@@ -1,13 +1,14 @@
 """Decodes the records that the projection keeps, and makes rows of them. Pure."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from connector.contracts.call_log_row import CallItem, MarketplaceCalled
 from connector.contracts.codec import KeyReader, SchemaIds, reader_of, schema_name
 from connector.contracts.problem import Problem, ProblemError
-from connector.controls.codec import ControlCodec
+from connector.controls.codec import PARTS_OF_COMMANDS
 from connector.controls.commands import ControlCommand
-from connector.offers.codec import OfferCodecs
+from connector.offers.codec import PARTS_OF_STATES
 from connector.offers.events import (
     Candidate,
     DriftAction,
@@ -36,69 +37,77 @@ from connector.projection.rows import (
 )
 from connector.reconciliation.events import UnitObserved
 from connector.replays.progress import ReplayProgress, ReplayState
-from streams.avro.codec import Lookup
+from streams.avro.codec import Lookup, ObjectDecoder
 from streams.flow import BadRecord, NotYet
 
 NO_VALUE: Final = BadRecord(code="NO_VALUE", text="the record has no value")
-_RESULT_PARTS: Final = (Origin, Status, FieldResult, FieldStatus, Sent, Problem, ProblemError)
+_PARTS: Final[Mapping[type, tuple[type, ...]]] = {
+    OfferResult: (Origin, Status, FieldResult, FieldStatus, Sent, Problem, ProblemError),
+    MarketplaceCalled: (CallItem,),
+    OfferNotFound: (Candidate, Pending),
+    OfferState: PARTS_OF_STATES,
+    ControlCommand: PARTS_OF_COMMANDS,
+    ReplayProgress: (ReplayState,),
+    UnitObserved: (),
+    OfferDrifted: (DriftCause, DriftAction),
+}
+"""The classes of the records and enums in each event."""
 
 
 class ProjectionCodecs:
-    """The decoders of the projected topics. Not thread-safe.
+    """The decoders of the projected topics, each made when it is first used. Not thread-safe.
 
     Decoding never raises for invalid input: it returns BadRecord if a value cannot be decoded, and NotYet if its schema
     has not been fetched yet.
     """
 
     def __init__(self, ids: SchemaIds, lookup: Lookup) -> None:
-        offers = OfferCodecs(ids, lookup)
+        self._ids: Final = ids
+        self._lookup: Final = lookup
         self._key: Final = KeyReader(lookup, avro=ids.keys is not None, expected="a text")
-        self._results: Final = reader_of(OfferResult, ids.value(OfferResult), _RESULT_PARTS, lookup)
-        self._calls: Final = reader_of(MarketplaceCalled, ids.value(MarketplaceCalled), (CallItem,), lookup)
-        self._not_found: Final = reader_of(OfferNotFound, ids.value(OfferNotFound), (Candidate, Pending), lookup)
-        # Id 0 is no schema's: it stands for one that is not registered, as without reconciliation.
-        self._replays: Final = reader_of(
-            ReplayProgress, ids.values.get(schema_name(ReplayProgress), 0), (ReplayState,), lookup
-        )
-        self._units: Final = reader_of(UnitObserved, ids.values.get(schema_name(UnitObserved), 0), (), lookup)
-        self._drifts: Final = reader_of(
-            OfferDrifted, ids.values.get(schema_name(OfferDrifted), 0), (DriftCause, DriftAction), lookup
-        )
-        self._states: Final = offers.decode_state
-        self._commands: Final = ControlCodec(ids, lookup).decode
+        self._made: Final[dict[type, ObjectDecoder]] = {}
 
     def result(self, value: bytes) -> OfferResult | BadRecord | NotYet:
-        found: OfferResult | BadRecord | NotYet = self._results.decode(value)
+        found: OfferResult | BadRecord | NotYet = self._decoder(OfferResult).decode(value)
         return found
 
     def call(self, value: bytes) -> MarketplaceCalled | BadRecord | NotYet:
-        found: MarketplaceCalled | BadRecord | NotYet = self._calls.decode(value)
+        found: MarketplaceCalled | BadRecord | NotYet = self._decoder(MarketplaceCalled).decode(value)
         return found
 
     def not_found(self, value: bytes) -> OfferNotFound | BadRecord | NotYet:
-        found: OfferNotFound | BadRecord | NotYet = self._not_found.decode(value)
+        found: OfferNotFound | BadRecord | NotYet = self._decoder(OfferNotFound).decode(value)
         return found
 
     def state(self, value: bytes) -> OfferState | BadRecord | NotYet:
-        return self._states(value)
+        found: OfferState | BadRecord | NotYet = self._decoder(OfferState).decode(value)
+        return found
 
     def command(self, value: bytes) -> ControlCommand | BadRecord | NotYet:
-        return self._commands(value)
+        found: ControlCommand | BadRecord | NotYet = self._decoder(ControlCommand).decode(value)
+        return found
 
     def replay(self, value: bytes) -> ReplayProgress | BadRecord | NotYet:
-        found: ReplayProgress | BadRecord | NotYet = self._replays.decode(value)
+        found: ReplayProgress | BadRecord | NotYet = self._decoder(ReplayProgress).decode(value)
         return found
 
     def unit(self, value: bytes) -> UnitObserved | BadRecord | NotYet:
-        found: UnitObserved | BadRecord | NotYet = self._units.decode(value)
+        found: UnitObserved | BadRecord | NotYet = self._decoder(UnitObserved).decode(value)
         return found
 
     def drift(self, value: bytes) -> OfferDrifted | BadRecord | NotYet:
-        found: OfferDrifted | BadRecord | NotYet = self._drifts.decode(value)
+        found: OfferDrifted | BadRecord | NotYet = self._decoder(OfferDrifted).decode(value)
         return found
 
     def key(self, key: bytes | None) -> str | BadRecord | NotYet:
         return self._key.decode(key)
+
+    def _decoder(self, event: type) -> ObjectDecoder:
+        if event not in self._made:
+            # Id 0 is no schema's: it stands for one that is not registered, as without reconciliation.
+            schema_id = self._ids.values.get(schema_name(event), 0)
+            self._made[event] = reader_of(event, schema_id, _PARTS[event], self._lookup)
+        return self._made[event]
 
 
 def add_record(

@@ -33,10 +33,8 @@ class ClusterAdmin:
     """
 
     def __init__(self, properties: Mapping[str, Any], timeout_s: float = 5.0, *, describes: bool = True) -> None:
-        quiet = {
-            "log_level": 2,
-            "reconnect.backoff.ms": 1000,
-        }  # the caller gets the error, so the log need not repeat it
+        # No reconnect.backoff.ms: librdkafka applies it to the first connection as well, to a broker that it just learnt of.
+        quiet = {"log_level": 2}  # the caller gets the error, so the log need not repeat it
         self._errors = ClientErrors(properties.get("bootstrap.servers", ""))
         ours: dict[str, Any] = {"socket.timeout.ms": int(timeout_s * 1000), "error_cb": self._errors.on_error, **quiet}
         self._client = AdminClient({**ours, **properties})

@@ -37,6 +37,7 @@ class RegistryClient:
             timeout=timeout_s,
             trust_env=False,
             transport=transport,
+            verify=url.lower().startswith("https:"),  # reading the certificates takes a while, and http needs none
             headers={"Accept": f"{CONTENT_TYPE}, application/json", "Content-Type": CONTENT_TYPE},
         )
 

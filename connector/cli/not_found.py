@@ -1,70 +1,21 @@
-"""The commands that answer from the topics' history: ``connector why`` and ``connector not-found``."""
+"""``connector not-found``: the offers that are not found, by pattern."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from connector import configuration
-from connector.cli.moments import moment_us
-from connector.cli.options import AsJson, ConfigFile, finish, loaded, output
+from connector.cli.options import AsJson, ConfigFile, loaded, output
+from connector.cli.projection_options import ProjectionDirectory, Rebuild, check_target
 from connector.operations.json_output import show_json
 from connector.operations.not_found import file as not_found_file
 from connector.operations.not_found import patterns
 from connector.operations.not_found import showing as not_found_showing
 from connector.operations.projected import open_projected
-from connector.operations.why import asking, document, showing
-from connector.settings.model import Settings
 from streams.clock import SystemClock
 from streams.errors import SettingsError
 
-PROJECTION = "CONNECTOR_PROJECTION"
-DAY_US = 86_400_000_000
-
-ProjectionDirectory = Annotated[
-    Path | None,
-    typer.Option(
-        "--projection",
-        envvar=PROJECTION,
-        metavar="DIR",
-        help="Where to keep what was read from the topics, for the next time. Default: the user's cache directory.",
-    ),
-]
-Rebuild = Annotated[bool, typer.Option("--rebuild", help="Read the topics from the beginning again.")]
-
-
-def why(
-    ean: Annotated[str, typer.Argument(metavar="EAN")],
-    config_file: ConfigFile = None,
-    at: Annotated[
-        str | None,
-        typer.Option("--at", help="As it was then: 2h (ago), or 2026-01-31T06:00:00 (UTC). Default: now."),
-    ] = None,
-    target: Annotated[str | None, typer.Option("--target", help="Only this target id.")] = None,
-    directory: ProjectionDirectory = None,
-    rebuild: Rebuild = False,
-    as_json: AsJson = False,
-) -> None:
-    """Explain what the marketplace holds for an EAN, which event won and who lost to it, and what waits for what.
-
-    Answers from the topics alone, as far back as they reach. The first time, all of them are read, into a file; later,
-    only what is new. Reads only; calls nothing at the marketplace.
-
-    Exit code: 0 if something is known of the EAN; 1 if nothing is, or if the topics cannot be read; 2 if the command
-    line or the configuration must be changed.
-
-    Example: connector why 4006381333931 --at 2026-01-31T06:00:00
-    """
-    settings, now_us = loaded(config_file).settings, SystemClock().now().wall_us
-    at_us = moment_us("--at", at, now_us)
-    check_target(settings, target)
-    with open_projected(settings, directory, rebuild=rebuild) as reader:
-        found = asking.answer(settings, reader, ean, now_us=now_us, at_us=at_us, target=target)
-    if as_json:
-        show_json(output(), document.document(found))
-    else:
-        showing.show(output(), found)
-    finish(good=found.is_known)
+DAY_US: Final = 86_400_000_000
 
 
 def not_found(
@@ -110,10 +61,3 @@ def not_found(
         show_json(output(), not_found_showing.document(found, unreadable))
     else:
         not_found_showing.show(output(), found, unreadable, now_us)
-
-
-def check_target(settings: Settings, target: str | None) -> None:
-    """Raises SettingsError if the target is not configured."""
-    targets = configuration.routing(settings).targets
-    if target is not None and target not in targets:
-        raise SettingsError(f"--target {target} is not configured; configured: {', '.join(sorted(targets))}")

@@ -1,0 +1,126 @@
+"""The commands without a group: run, check, topics, simulate and demo."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from connector import app, connections, logs
+from connector.cli.exit_codes import FAILED
+from connector.cli.options import AsJson, ConfigFile, finish, loaded, output
+from connector.operations import check, check_inputs, required_permissions, topic_formats, topics
+from connector.operations.json_output import show_json
+from connector.operations.topic_formats import TopicFormat, TopicPlan
+from connector.settings import convert
+from connector.settings.load import wants_json
+from streams.errors import SettingsError
+
+DEMO_NEEDS_CHECKOUT = (
+    "connector demo runs from a checkout of the repository only: this installation does not contain the package "
+    "devstack. Clone the repository and run `make demo`; `connector simulate` works here."
+)
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Send nothing; use a consumer group, instance id and output topics of its own."),
+]
+
+
+def run_command(config_file: ConfigFile = None, dry_run: DryRun = False) -> None:
+    """Consume events, call the marketplace, and write results, until SIGTERM or SIGINT."""
+    if wants_json(config_file, os.environ):
+        logs.configure(level="info", form="json")
+    configured = loaded(config_file)
+    logs.configure(level=configured.settings.log.level, form=configured.settings.log.format)
+    app.run(configured, dry_run=dry_run)
+
+
+def check_command(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Check configuration, broker, schema registry and marketplace before going live; exit code 1 on a failure.
+
+    Usable as a job or an init container: nothing is written. Example for a pipeline that prints what failed:
+    `connector check --json | jq '.checks[] | select(.status == "failed")'`
+    """
+    with check_inputs.open_inputs(loaded(config_file)) as inputs:
+        rows = check.check(inputs)
+    if as_json:
+        show_json(output(), check.document(rows))
+        finish(good=check.passed(rows))
+    finish(good=check.report(output(), rows))
+
+
+def topics_command(
+    config_file: ConfigFile = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="The topics of a dry run instead.")] = False,
+    compare: Annotated[
+        bool, typer.Option("--check", help="Compare with the broker; exit code 1 where run would refuse to start.")
+    ] = False,
+    create: Annotated[bool, typer.Option("--create", help="Create missing topics; change no existing one.")] = False,
+    partitions: Annotated[int, typer.Option(min=1, help="Partitions of a missing input topic, and of outputs.")] = 8,
+    replication: Annotated[int | None, typer.Option(min=1, help="Replication factor. Default: the broker's.")] = None,
+    principal: Annotated[
+        str | None, typer.Option(help="Principal in the printed ACL commands. Default: the configured sasl.username.")
+    ] = None,
+    instances: Annotated[
+        str | None,
+        typer.Option(help="Common prefix of all instance ids. Default: the configured one without its number."),
+    ] = None,
+    form: Annotated[
+        TopicFormat,
+        typer.Option(
+            "--format",
+            help="strimzi: KafkaTopic and KafkaUser; terraform: kafka_topic and kafka_acl in Terraform's JSON syntax.",
+        ),
+    ] = TopicFormat.TABLE,
+    cluster: Annotated[
+        str, typer.Option("--strimzi-cluster", help="Name of the Kafka resource that the Strimzi resources belong to.")
+    ] = "kafka",
+) -> None:
+    """Print the topics and ACLs that are needed; --check compares them with the broker, --create creates topics.
+
+    Examples for clusters that are kept as code: `connector topics --format strimzi --partitions 12 > topics.yaml`,
+    and `connector topics --format terraform --replication 3 > kafka.tf.json`
+    """
+    if form is not TopicFormat.TABLE and (create or compare):
+        raise SettingsError("--format goes with neither --create nor --check")
+    live = loaded(config_file).settings
+    settings = convert.dry_run(live) if dry_run else live
+    names = convert.topics(settings)
+    if create:
+        broker = connections.administration(settings)
+        finish(good=topics.create(output(), broker, names, partitions=partitions, replication=replication))
+    if compare:
+        found = topics.found_on(
+            connections.administration(settings),
+            names,
+            required_permissions.limits(settings),
+            required_permissions.needs(live, dry_run=dry_run),
+            settings.kafka.group,
+            dry_run=dry_run,
+        )
+        finish(good=topics.check(output(), found))
+    grants = required_permissions.grants(live, dry_run=dry_run, instances=instances)
+    who = required_permissions.principal(live, principal)
+    if form is TopicFormat.TABLE:
+        topics.show(output(), names, grants, who)
+        return
+    plan = TopicPlan(topics=names, partitions=partitions, replication=replication, grants=grants, principal=who)
+    typer.echo(topic_formats.text_of(plan, form, cluster=cluster))
+
+
+def simulate(context: typer.Context) -> None:
+    """Run the marketplace simulator alone; see --help for its options."""
+    from simulator.__main__ import main as simulate_main
+
+    raise typer.Exit(simulate_main(context.args))
+
+
+def demo(context: typer.Context) -> None:
+    """Run the whole connector against a simulated marketplace, no account needed; see --help for its options."""
+    try:
+        from devstack.command import main as demo_main
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("devstack"):
+            raise
+        typer.echo(DEMO_NEEDS_CHECKOUT, err=True)
+        raise typer.Exit(FAILED) from None
+    raise typer.Exit(demo_main(context.args))
