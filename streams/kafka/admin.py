@@ -33,7 +33,7 @@ class ClusterAdmin:
     """
 
     def __init__(self, properties: Mapping[str, Any], timeout_s: float = 5.0, *, describes: bool = True) -> None:
-        # No reconnect.backoff.ms: librdkafka applies it to the first connection as well, to a broker that it just learnt of.
+        # No reconnect.backoff.ms: librdkafka waits for it before its first connection to a broker as well.
         quiet = {"log_level": 2}  # the caller gets the error, so the log need not repeat it
         self._errors = ClientErrors(properties.get("bootstrap.servers", ""))
         ours: dict[str, Any] = {"socket.timeout.ms": int(timeout_s * 1000), "error_cb": self._errors.on_error, **quiet}

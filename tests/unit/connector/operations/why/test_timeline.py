@@ -1,26 +1,55 @@
 """The answer about an EAN against a model that knows what really happened: random events, replays and repeated rows."""
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connector.contracts.codec import SchemaIds, writer_of
 from connector.controls.commands import CommandScope, ControlCommand, ControlKind, ControlState
-from connector.offers.events import Basis, FieldState, FieldStatus, OfferResult, OfferState, Origin, UnitState
+from connector.offers.events import (
+    Basis,
+    FieldState,
+    FieldStatus,
+    OfferDrifted,
+    OfferResult,
+    OfferState,
+    Origin,
+    UnitState,
+)
 from connector.operations.why.advice import NOTHING, advice
 from connector.operations.why.timeline import OfferTimeline, is_in_force, timeline
+from connector.projection.codecs import ProjectionCodecs, add_record
+from connector.projection.database import open_projection
 from connector.projection.ean_history import EanHistory
+from connector.projection.queries import ProjectionReader
+from connector.projection.rows import DATASETS, ProjectedRows
 from tests.harness.effort import examples
-from tests.harness.offer_rows import BASE_US, EAN, MINUTE_US, UNIT, fact, field_result, result, result_id, sent, state
+from tests.harness.offer_rows import (
+    BASE_US,
+    EAN,
+    MINUTE_US,
+    UNIT,
+    drifted,
+    fact,
+    field_result,
+    result,
+    result_id,
+    sent,
+    state,
+    swept,
+)
 
 SECOND = 1_000_000
 TARGETS = {("demo", "de"): "shop-de", ("demo", "at"): "shop-at"}
 PLACES = {"shop-de": (UNIT, "de"), "shop-at": (UNIT + 1, "at")}
+SCHEMAS = ("offer_result", "offer_state", "offer_drifted")
 END_US = BASE_US + 10_000 * MINUTE_US
 
 
@@ -81,9 +110,12 @@ class World:
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     """Up to 12 events: each carries a price, a stock or both, and is accepted, or replaced by the next of its kind."""
-    chance = random.Random(draw(st.integers(0, 2**32)))
+    return made_world(random.Random(draw(st.integers(0, 2**32))), draw(st.integers(1, 12)))
+
+
+def made_world(chance: random.Random, events: int) -> World:
     world, busy_until = World(), defaultdict[tuple[str, str], int](int)
-    for number in range(draw(st.integers(1, 12))):
+    for number in range(events):
         names = chance.choice((("price",), ("stock",), ("price", "stock")))
         world.events.append(
             Happened(
@@ -280,6 +312,83 @@ def test_what_became_of_an_event_is_not_what_its_replay_says(world: World, seed:
         happened = world.events[one.counts.input_offset]
         assert one.counts.origin is Origin.LIVE
         assert one.counts.status.value == ("APPLIED" if happened.accepted_us else "SUPERSEDED")
+
+
+def test_100_answers_from_a_projection_of_many_eans_are_those_of_the_model(tmp_path: Path) -> None:
+    """The history goes through the records of the topics and the projection's file, in random order and batches."""
+    chance = random.Random(27)
+    worlds_of = {f"{number:013d}": made_world(chance, chance.randint(1, 12)) for number in range(300)}
+    drifts_of = {ean: drifts_at_random(ean, chance) for ean in worlds_of}
+    codecs = ProjectionCodecs(SchemaIds(values=dict.fromkeys(SCHEMAS, 1)), lambda _: None)
+    with open_projection(tmp_path / "projection.sqlite") as file:
+        file.start_again({dataset: (dataset, "") for dataset in ("offer_results", "offer_state", "drift")})
+        for batch in batches_of(worlds_of, drifts_of, chance):
+            projected = ProjectedRows()
+            for dataset, partition, offset, ean, value in batch:
+                added = add_record(
+                    projected,
+                    codecs,
+                    dataset,
+                    DATASETS[dataset],
+                    partition=partition,
+                    offset=offset,
+                    key=ean.encode(),
+                    value=value,
+                )
+                assert added is None
+            file.add(projected, {}, {})
+        reader = ProjectionReader(file, codecs, lambda _: None)
+        for ean in chance.sample(sorted(worlds_of), 100):
+            world, history = worlds_of[ean], reader.history(ean)
+            assert history.unreadable == ()
+            at_us = chance.randint(BASE_US, max(one.decided_us for one in world.events) + 10 * SECOND)
+            found = timeline(history, TARGETS, END_US + MINUTE_US, at_us, None)
+            for (unit_id, name), held in shown(found).items():
+                assert held in {world.value(unit_id, name, at_us), *world.unsettled(unit_id, name, at_us)}
+            for unit_id, name in world.values:
+                is_told = (unit_id, name) in shown(found) or world.value(unit_id, name, at_us) is None
+                assert is_told or None in world.unsettled(unit_id, name, at_us)
+            assert {one.result_id for one in found.waiting} == {
+                result_id(n.number) for n in world.events if n.received_us <= at_us < n.decided_us
+            }
+            assert {one.result_id for one in found.events} == {
+                result_id(n.number) for n in world.events if n.decided_us <= at_us
+            }
+            assert {one.drift_id for one in found.drifts} == {
+                one.drift_id for one in drifts_of[ean] if one.detected_at_us <= at_us
+            }
+
+
+def drifts_at_random(ean: str, chance: random.Random) -> list[OfferDrifted]:
+    minutes = chance.sample(range(5), chance.randint(0, 3))
+    return [drifted(swept(minute, ean=ean), "17.99", drift_id=f"{ean}-{minute}") for minute in minutes]
+
+
+def batches_of(
+    worlds_of: Mapping[str, World], drifts_of: Mapping[str, list[OfferDrifted]], chance: random.Random
+) -> Iterator[list[tuple[str, int, int, str, bytes]]]:
+    """Yields dataset, partition, offset, key and value of every record, each topic in an order of its own."""
+    write, write_state, write_drift = (writer_of(kind, 1) for kind in (OfferResult, OfferState, OfferDrifted))
+    values = [
+        *(
+            ("offer_results", ean, write(replace(one, ean=ean)))
+            for ean, world in worlds_of.items()
+            for one in rows(world, chance)
+        ),
+        *(("offer_state", ean, write_state(replace(state_of(world), ean=ean))) for ean, world in worlds_of.items()),
+        *(("drift", ean, write_drift(one)) for ean, found in drifts_of.items() for one in found),
+    ]
+    chance.shuffle(values)
+    offsets: Counter[tuple[str, int]] = Counter()
+    records = []
+    for dataset, ean, value in values:
+        partition = int(ean) % 4
+        records.append((dataset, partition, offsets[dataset, partition], ean, value))
+        offsets[dataset, partition] += 1
+    while records:
+        size = chance.randint(1, 400)
+        yield records[:size]
+        records = records[size:]
 
 
 # ---- single cases ---------------------------------------------------------------------------------------------------
