@@ -8,7 +8,7 @@ SHELL := bash
 unexport PYTHONDONTWRITEBYTECODE
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test check format bench lock clean
+.PHONY: help demo unit test check format bench rules lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -50,6 +50,11 @@ format: $(READY) ## rewrite the sources as `make check` wants them
 bench: $(READY) ## the measured claims beside a naive consumer and a bare loop, on a real Kafka (ARGS=--quick: a minute)
 	@$(KAFKA_FOR_TESTS)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+rules: ## alert rules with promtool: each with input that must fire it and input that must not
+	@command -v promtool >/dev/null || { echo "promtool is not there: it is part of Prometheus (Debian: the package prometheus)" >&2; exit 2; }
+	@promtool check rules deploy/prometheus/rules.yaml
+	@promtool test rules deploy/prometheus/rules_test.yaml
 
 lock: $(READY) ## pin what pyproject.toml asks for: versions and hashes, no addresses (UPGRADE=1: the newest)
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra dev --extra build --output-file requirements.lock

@@ -93,6 +93,16 @@ def out_of_order(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str
     return next(line.flow.out_of_order for line in running.values() if isinstance(line.flow, OfferFlow))
 
 
+def results(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, int]]:
+    """Returns a function that reports, by status, the number of results of offer changes."""
+    return next(line.flow.results for line in running.values() if isinstance(line.flow, OfferFlow))
+
+
+def held(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, int]]:
+    """Returns a function that reports, by code, the number of changes that were held."""
+    return next(line.flow.held for line in running.values() if isinstance(line.flow, OfferFlow))
+
+
 def drifts(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, int]]:
     """Returns a function that reports, by cause, the number of drifts that were found."""
     return next(line.flow.drifts for line in running.values() if isinstance(line.flow, OfferFlow))

@@ -76,7 +76,7 @@ def test_the_page_of_benchmarks_lists_every_measurement() -> None:
 
 
 NAMED = re.compile(
-    r"(\.ci|benchmarks|config|connector|devstack|docs|schemas|simulator|streams|tests)/[\w./-]*(::\w+)?"
+    r"(\.ci|benchmarks|config|connector|deploy|devstack|docs|schemas|simulator|streams|tests)/[\w./-]*(::\w+)?"
     r"|[A-Z]\w+\.md|Makefile"
 )
 """Matches paths of this repository, relative to its root."""

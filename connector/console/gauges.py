@@ -53,6 +53,28 @@ OUT_OF_ORDER: Final = Gauge(
     label="source",
     kind="counter",
 )
+RESULTS: Final = Gauge(
+    name="connector_offers_results_total",
+    unit="results",
+    means="Results of offer changes that this process has written, by status, announcements such as NOT_FOUND and HELD "
+    "among them.",
+    label="status",
+    kind="counter",
+)
+HELD: Final = Gauge(
+    name="connector_offers_held_total",
+    unit="values",
+    means="Prices, stocks and handling times that were held, by code: HELD_BY_PERSON and PAUSED by a command, the "
+    "others by a guard rail.",
+    label="code",
+    kind="counter",
+)
+KEYS_REFUSED: Final = Gauge(
+    name="connector_account_keys_refused",
+    unit="0 or 1",
+    means="1: the account's last answer was a 401, so its keys or this machine's clock are wrong; /status has the "
+    "reason (`valve`). The account sends nothing but a probe now and then.",
+)
 SENT_AS_OTHER: Final = Gauge(
     name="connector_shipments_sent_as_other_total",
     unit="results",
@@ -94,6 +116,9 @@ EVERY: Final = (
     SKEW,
     POLLED,
     POLL_FAILURES,
+    KEYS_REFUSED,
+    RESULTS,
+    HELD,
     OUT_OF_ORDER,
     SENT_AS_OTHER,
     DRIFTS,
@@ -110,6 +135,9 @@ def readings(
     *,
     ready: bool,
     skews: Mapping[str, float | None],
+    refused: Mapping[str, bool],
+    results: Mapping[str, int],
+    held: Mapping[str, int],
     polls: Mapping[str, PollReport],
     out_of_order: Mapping[str, int],
     sent_as_other: Mapping[str, int],
@@ -124,6 +152,9 @@ def readings(
         SKEW: skews,
         POLLED: {name: _seconds(poll.polled_at_us) for name, poll in polls.items()},
         POLL_FAILURES: {name: poll.failures for name, poll in polls.items()},
+        KEYS_REFUSED: {name: float(is_refused) for name, is_refused in refused.items()},
+        RESULTS: results,
+        HELD: held,
         OUT_OF_ORDER: out_of_order,
         SENT_AS_OTHER: sent_as_other,
         DRIFTS: drifts,

@@ -52,6 +52,9 @@ class ProcessVitals:
         about: Mapping[str, Any],
         timeouts: CoordinatorTimeouts,
         skews: Callable[[], Mapping[str, float | None]] = dict,
+        refused: Callable[[], Mapping[str, bool]] = dict,
+        results: Callable[[], Mapping[str, int]] = dict,
+        held: Callable[[], Mapping[str, int]] = dict,
         polls: Callable[[], Mapping[str, PollReport]] = dict,
         out_of_order: Callable[[], Mapping[str, int]] = dict,
         sent_as_other: Callable[[], Mapping[str, int]] = dict,
@@ -66,6 +69,9 @@ class ProcessVitals:
         self._about = about
         self._timeouts = timeouts
         self._skews = skews
+        self._refused = refused
+        self._results = results
+        self._held = held
         self._polls = polls
         self._out_of_order = out_of_order
         self._sent_as_other = sent_as_other
@@ -113,6 +119,9 @@ class ProcessVitals:
         read = readings(
             ready=ready,
             skews=self._skews(),
+            refused=self._refused(),
+            results=self._results(),
+            held=self._held(),
             polls=self._polls(),
             out_of_order=self._out_of_order(),
             sent_as_other=self._sent_as_other(),

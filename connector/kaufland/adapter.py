@@ -77,6 +77,10 @@ class Kaufland:
         """
         return self._shared.accounts[account].skew.skew_s(self._shared.clock.now())
 
+    def refused(self) -> dict[str, bool]:
+        """Returns, by account, whether its last answer was a 401."""
+        return {name: state.refused for name, state in self._shared.accounts.items()}
+
     def check(self, account: str) -> Health:
         """Makes a signed ping and reads the seller's storefronts: two calls, which the rate limiter does not count."""
         known = self._shared.accounts.get(account)

@@ -24,6 +24,7 @@ from connector.offers.call_bodies import CLAIM, CLAIMS_IN_A_CALL, RELEASE
 from connector.offers.decide import decide
 from connector.offers.drift import compare
 from connector.offers.events import (
+    FieldStatus,
     OfferChanged,
     OfferDrifted,
     OfferNotFound,
@@ -31,6 +32,7 @@ from connector.offers.events import (
     OfferState,
     OfferWithdrawn,
     Replayed,
+    Status,
 )
 from connector.offers.ledger import OfferLane
 from connector.offers.outcomes import apply_answer
@@ -58,6 +60,16 @@ from streams.flow import (
     Woken,
 )
 
+HOLDING: Final = (
+    Code.HELD_BY_PERSON,
+    Code.PAUSED,
+    Code.PRICE_STEP_TOO_LARGE,
+    Code.PRICE_BELOW_FLOOR,
+    Code.PRICE_OVER_RAIL,
+    Code.TOO_MANY_ZEROED,
+    Code.TOO_MANY_PRICES_CHANGED,
+)
+"""Codes of held changes, counted from zero: an alert sees the first of them as an increase."""
 NAMED_SOURCES = 20  # sources that ``out_of_order`` counts separately
 OTHER_SOURCES = "(other)"  # the name under which it counts all further ones
 NOTHING_ADDED: Final[Mapping[str, int]] = MappingProxyType({})
@@ -116,6 +128,8 @@ class OfferFlow:
         self._state_version = state_versions.state_version(OfferState)
         self._out_of_order: dict[str, int] = {}
         self._drifts: dict[str, int] = {}
+        self._results = {status.value: 0 for status in Status if status is not Status.UNKNOWN}
+        self._held: dict[str, int] = {code.value: 0 for code in HOLDING}
         self._windows = WindowRails(policy.window_limits, partitions)
 
     @property
@@ -133,6 +147,14 @@ class OfferFlow:
     def drifts(self) -> Mapping[str, int]:
         """Returns how many drifts were found since the start, by cause. Thread-safe."""
         return self._drifts.copy()
+
+    def results(self) -> Mapping[str, int]:
+        """Returns how many results were written since the start, by status. Thread-safe."""
+        return self._results.copy()
+
+    def held(self) -> Mapping[str, int]:
+        """Returns how many changes were held since the start, by code. Thread-safe."""
+        return self._held.copy()
 
     @property
     def state_version(self) -> int:
@@ -267,6 +289,7 @@ class OfferFlow:
         trace = Trace(traceparent=entry.traceparent) if entry is not None else NO_TRACE
         match what:
             case OfferResult():
+                self._count(what)
                 if entry is not None and any(one.code == Code.OUT_OF_ORDER for one in what.fields):
                     self._count_late(entry.order.source)
                 return Output(
@@ -313,6 +336,12 @@ class OfferFlow:
     def _not_found_headers(self, row: OfferNotFound, trace: Trace) -> Headers:
         id_ = f"{row.result_id}/{row.last_seen_at_us}"
         return self._stamp.of(OfferNotFound, id_=id_, time_us=row.last_seen_at_us, subject=row.ean, trace=trace)
+
+    def _count(self, result: OfferResult) -> None:
+        self._results[result.status] += 1
+        for field in result.fields:
+            if field.status is FieldStatus.HELD and field.code is not None:
+                self._held[field.code] = self._held.get(field.code, 0) + 1
 
     def _count_late(self, source: str) -> None:
         """Counts a late event by source. Producers choose the names, so their number is limited."""

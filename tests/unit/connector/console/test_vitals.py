@@ -283,6 +283,21 @@ def test_polls_of_each_account_are_metrics_and_on_the_status_page() -> None:
     assert (said["other"]["status"], said["other"]["message"]) == ("error", "HTTP 500")
 
 
+def test_results_held_changes_and_refused_keys_are_metrics() -> None:
+    shown = (
+        vitals(
+            results=lambda: {"APPLIED": 2}, held=lambda: {"PAUSED": 0}, refused=lambda: {"main": True, "second": False}
+        )
+        .metrics()
+        .decode()
+    )
+
+    assert 'connector_offers_results_total{status="APPLIED"} 2' in shown
+    assert 'connector_offers_held_total{code="PAUSED"} 0' in shown
+    assert 'connector_account_keys_refused{account="main"} 1.0' in shown
+    assert 'connector_account_keys_refused{account="second"} 0.0' in shown
+
+
 def test_sweeps_and_drifts_are_metrics_and_on_the_status_page() -> None:
     finished = FinishedSweep(
         sweep_at_us=1_700_000_000_000_000, ended_at_us=1_700_000_060_000_000, pages=3, units=250, skipped=1

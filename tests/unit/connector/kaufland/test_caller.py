@@ -906,3 +906,15 @@ def test_an_item_of_a_kind_that_is_not_known_stops(edge: Edge) -> None:
     unknown = replace(call(update(1)), kind="create:de", items=(Item(body=update(1), attempt=1),))
 
     assert edge.adapter.call(unknown).stop is not None
+
+
+def test_an_account_is_refused_from_a_401_until_an_accepted_call(edge: Edge) -> None:
+    edge.answers(answer(401, UNAUTHORIZED))
+    edge.call(update(1))
+
+    assert edge.adapter.refused() == {"main": True}
+
+    edge.answers(believing)
+    edge.call(update(1))
+
+    assert edge.adapter.refused() == {"main": False}

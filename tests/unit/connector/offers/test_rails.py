@@ -82,6 +82,17 @@ def test_a_price_that_is_too_far_from_the_last_one_is_held_with_the_numbers() ->
     )
 
 
+def test_what_a_rail_holds_is_counted_by_code_and_every_result_by_status() -> None:
+    shop = GuardedOffer()
+    assert set(shop.flow.held().values()) == {0}
+    before = shop.flow.results()
+
+    shop.event(price="99.00")
+
+    assert {code: count for code, count in shop.flow.held().items() if count} == {"PRICE_STEP_TOO_LARGE": 1}
+    assert shop.flow.results() == {**before, "HELD": before["HELD"] + 1}
+
+
 @pytest.mark.parametrize(("price", "held"), [("15.00", False), ("15.01", True), ("5.00", False), ("4.99", True)])
 def test_a_step_counts_in_both_directions_and_its_limit_is_allowed(price: str, held: bool) -> None:
     shop = GuardedOffer()

@@ -1,0 +1,100 @@
+"""The alert rules: every metric exists, every alert has its runbook, and input that must and must not fire it.
+
+``make rules`` runs that input with promtool, which is not a Python package; what can be checked without it is here.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from connector.console.gauges import EVERY
+from streams.telemetry import METRICS
+from tests.test_documents import anchors
+
+ROOT = Path(__file__).parent.parent
+RULES = ROOT / "deploy" / "prometheus" / "rules.yaml"
+LABELS = {metric.name: set(metric.labels) for metric in METRICS} | {
+    gauge.name: {gauge.label} if gauge.label else set() for gauge in EVERY
+}
+SCRAPED = {"namespace", "job", "instance"}
+"""Labels that Prometheus adds."""
+NAME = re.compile(r"\b(?:stream|connector)_[a-z_]+\b")
+
+
+def rules() -> Iterator[dict[str, Any]]:
+    for group in yaml.safe_load(RULES.read_text("utf-8"))["groups"]:
+        yield from group["rules"]
+
+
+ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}
+RECORDED = {rule["record"]: rule["expr"] for rule in rules() if "record" in rule}
+TESTS: Mapping[str, Any] = {
+    test["name"]: test for test in yaml.safe_load(RULES.with_name("rules_test.yaml").read_text("utf-8"))["tests"]
+}
+
+
+def metrics_in(expression: str) -> set[str]:
+    """Returns the metrics of an expression, those of recorded rules among them; a histogram's by its own name."""
+    text = expression
+    for name, recorded in RECORDED.items():
+        text = text.replace(name, recorded) if name != expression else text
+    return {re.sub(r"_(bucket|count|sum)$", "", name) for name in NAME.findall(text)}
+
+
+def test_every_metric_of_a_rule_exists() -> None:
+    used = {name for rule in rules() for name in metrics_in(rule["expr"])}
+
+    assert used - LABELS.keys() == set()
+    assert len(used) > 15
+
+
+def test_every_metric_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text("utf-8")
+
+    assert [name for rule in rules() for name in metrics_in(rule["expr"]) if f"| `{name}` |" not in page] == []
+
+
+@pytest.mark.parametrize("rule", [pytest.param(rule, id=rule.get("alert", rule.get("record"))) for rule in rules()])
+def test_a_rule_uses_labels_that_its_metrics_have(rule: dict[str, Any]) -> None:
+    known = SCRAPED.union(*(LABELS[name] for name in metrics_in(rule["expr"])), {"le"})
+    lists = re.findall(r"(?:by|on) \(([^)]*)\)", rule["expr"])
+    grouped = {label.strip() for labels in lists for label in labels.split(",")}
+    matched = set(re.findall(r"(\w+)(?:=~|!~|!=|=)\"", rule["expr"]))
+    shown = set(re.findall(r"\$labels\.(\w+)", str(rule.get("annotations", ""))))
+
+    assert (grouped | matched | shown) - known == set()
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_every_alert_has_a_section_that_says_what_to_do(name: str) -> None:
+    text = (ROOT / "docs" / "alerts.md").read_text("utf-8")
+    section = text.split(f"\n## {name}\n", 1)[1].split("\n## ", 1)[0]
+    path, _, anchor = ALERTS[name]["annotations"]["runbook_url"].partition("#")
+
+    assert ALERTS[name]["labels"]["severity"] in ("page", "ticket")
+    assert (ROOT / path).is_file()
+    assert anchor in anchors(text)
+    assert anchor == name.lower()
+    for word in ("Means", "Look", "Do"):
+        assert f"- **{word}**: " in section
+
+
+def test_every_section_is_of_an_alert() -> None:
+    text = (ROOT / "docs" / "alerts.md").read_text("utf-8")
+
+    assert re.findall(r"^## (\w+)$", text, flags=re.MULTILINE) == list(ALERTS)
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_every_alert_has_input_that_must_fire_it_and_input_that_must_not(name: str) -> None:
+    [fires] = [test for title, test in TESTS.items() if title.startswith(f"{name} fires: ")]
+    [quiet] = [test for title, test in TESTS.items() if title.startswith(f"{name} does not fire: ")]
+
+    assert f'{{alertname="{name}"}}' in [sample["labels"] for sample in fires["promql_expr_test"][0]["exp_samples"]]
+    assert quiet["promql_expr_test"][0]["exp_samples"] == []
+    given = {name for series in quiet["input_series"] for name in metrics_in(series["series"])}
+    assert metrics_in(ALERTS[name]["expr"]) <= given, "the quiet input lacks a metric of the alert"
