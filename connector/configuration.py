@@ -13,6 +13,7 @@ from connector.kaufland.http.address import address
 from connector.kaufland.http.credentials import Credentials
 from connector.kaufland.reference import KauflandReference, load_reference
 from connector.logs import SCRUBBER
+from connector.mappings.overrides import NO_OVERRIDES, Overrides
 from connector.routing.table import Routing
 from connector.settings import convert, model
 from connector.settings.load import Facts, Loaded, key_sources, load
@@ -63,11 +64,23 @@ def base_address(account: model.AccountSettings) -> Any:
 
 def routing(configured: Settings) -> Routing:
     """Returns the effective routing table, with the allow-lists read from their files."""
-    table = load_reference(configured.mappings.reference_file).reference
     lists = {
         name: convert.allow_list(target.allow_eans_file.read_text(encoding="utf-8"))
         for name, target in configured.targets.items()
         if target.allow_eans_file is not None
     }
-    currencies = {code: currency.code for code, currency in table.storefronts.items()}
-    return convert.routing(configured.targets, currencies, lists)
+    return convert.routing(configured.targets, _currencies(configured), lists)
+
+
+def overrides(configured: Settings) -> Overrides:
+    """Returns the overrides of single offers, read from their file."""
+    file = configured.mappings.overrides_file
+    if file is None:
+        return NO_OVERRIDES
+    return convert.overrides(file.read_bytes(), configured.targets, _currencies(configured))
+
+
+def _currencies(configured: Settings) -> dict[str, str]:
+    """Returns the currency of each storefront."""
+    table = load_reference(configured.mappings.reference_file).reference
+    return {code: currency.code for code, currency in table.storefronts.items()}

@@ -64,6 +64,14 @@ class ControlEffect:
     tells: tuple[Told, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class RulesChanged:
+    """Rules that flows obey have changed outside the control topic, such as in a file: see ``ControlEffect.review``.
+
+    From then on, the lanes of a partition that is assigned are reviewed as well, if they wait for something.
+    """
+
+
 class CommandHandler(Protocol):
     """Implemented by the application. Called from the engine thread only."""
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from streams.control import ControlRead
+from streams.control import ControlRead, RulesChanged
 from streams.flow import Answer, Assignment, Call, Output, Record, Stored
 from streams.side_input import SidePosition
 
@@ -236,6 +236,7 @@ Input: TypeAlias = (
     | Broken
     | Fetched
     | ControlRead
+    | RulesChanged
     | SideRecords
     | Tick
     | Drain

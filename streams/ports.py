@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from streams.control import ControlRead
+from streams.control import ControlRead, RulesChanged
 from streams.flow import Assignment, Now
 from streams.messages import (
     Arrivals,
@@ -28,7 +28,7 @@ SourceEvent: TypeAlias = Assigned | Revoked | Arrivals | TopicsSeen | Broken | N
 """What ``Source.poll`` returns. ``Revoked`` only with ``lost`` set; an orderly revoke is passed to ``OnRevoke``."""
 
 
-Report: TypeAlias = Callable[[ControlRead | Notice], None]
+Report: TypeAlias = Callable[[ControlRead | RulesChanged | Notice], None]
 """Passes on what a ``Follower`` has read. Any thread."""
 
 

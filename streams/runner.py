@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
-from streams.control import ControlRead
+from streams.control import ControlRead, RulesChanged
 from streams.engine.sink_watch import SinkAction, SinkWatch
 from streams.engine.snapshot import Snapshot
 from streams.errors import Stopped, StreamError
@@ -118,7 +118,7 @@ class _SinkMessage:
 
 M = TypeVar("M")
 
-_ThreadMessage: TypeAlias = Answer | Fetched | ControlRead | SideRecords | Notice | _SinkMessage | _Crash
+_ThreadMessage: TypeAlias = Answer | Fetched | ControlRead | RulesChanged | SideRecords | Notice | _SinkMessage | _Crash
 
 
 class Runner:
@@ -280,7 +280,7 @@ class Runner:
                 case Answer() | Fetched():
                     self._workers.outstanding -= 1
                     self._feed(message)
-                case ControlRead() | SideRecords():
+                case ControlRead() | RulesChanged() | SideRecords():
                     self._feed(message)
                 case Notice():
                     self._notices([message])

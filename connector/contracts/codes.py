@@ -42,6 +42,7 @@ class Code(StrEnum):
     PRICE_ABOVE_CEILING = "PRICE_ABOVE_CEILING"
     STOCK_OUT_OF_RANGE = "STOCK_OUT_OF_RANGE"
     CLAMPED = "CLAMPED"
+    BUFFER_OVERRIDDEN = "BUFFER_OVERRIDDEN"
     LOCATION_NOT_CONFIGURED = "LOCATION_NOT_CONFIGURED"
     HANDLING_TIME_OUT_OF_RANGE = "HANDLING_TIME_OUT_OF_RANGE"
     # disabled by configuration
@@ -66,6 +67,8 @@ class Code(StrEnum):
     PRICE_OVER_RAIL = "PRICE_OVER_RAIL"
     TOO_MANY_ZEROED = "TOO_MANY_ZEROED"
     TOO_MANY_PRICES_CHANGED = "TOO_MANY_PRICES_CHANGED"
+    PRICE_BELOW_OWN_FLOOR = "PRICE_BELOW_OWN_FLOOR"
+    HELD_BY_OVERRIDE = "HELD_BY_OVERRIDE"
     GUARD_DROPPED = "GUARD_DROPPED"
     # responses of the marketplace
     MARKETPLACE_REFUSED = "MARKETPLACE_REFUSED"
@@ -274,6 +277,10 @@ TABLE: Mapping[Code, CodeText] = {
         sentence="{what} is {bound}; it counts as {counted}",
         advice="The offer was updated as if the event had said {counted}. Correct the stock at the source.",
     ),
+    Code.BUFFER_OVERRIDDEN: CodeText(
+        sentence="Of stock {requested}, an override keeps back {buffer} in place of the target's rules ({because})",
+        advice="No action is needed. The buffer is that of the file of mappings.overrides_file.",
+    ),
     Code.LOCATION_NOT_CONFIGURED: CodeText(
         sentence="The stock is that of location {location} alone, and stocks of locations are not summed",
         advice='Set locations = "sum" in [offers] and replay the input from its start, or send totals without a '
@@ -364,6 +371,15 @@ TABLE: Mapping[Code, CodeText] = {
         sentence="The guard rail changed_price_share holds this price: within {window_s} s, {source} has changed the "
         "prices of more than {allowed} of the {known} EANs of partition {partition}, and {share} % are allowed",
         advice=RELEASE_WINDOW,
+    ),
+    Code.PRICE_BELOW_OWN_FLOOR: CodeText(
+        sentence="An override holds this price: {price} {currency} is below the offer's floor {floor} ({because})",
+        advice="A newer price within the limits takes its place. Once the file of mappings.overrides_file has another "
+        "floor, what it allows is sent; `connector guard release` and `connector guard drop` decide on it as well.",
+    ),
+    Code.HELD_BY_OVERRIDE: CodeText(
+        sentence="An override holds {field} of this offer ({because})",
+        advice="Once the file of mappings.overrides_file does not hold it any more, the newest value is sent.",
     ),
     Code.GUARD_DROPPED: CodeText(
         sentence="{by} dropped what the guard rail {rail} had held ({command_id}): {reason}",

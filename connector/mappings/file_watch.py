@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 from connector.mappings.watched_file import WatchedFile
+from streams.control import RulesChanged
 from streams.ports import Report, Stopping
 
 EVERY_S: Final = 2.0
@@ -22,13 +23,21 @@ class FileWatch:
         self._report_change = report_change
         self._every_s = every_s
 
-    def follow(self, report: Report, stopping: Stopping) -> None:  # noqa: ARG002
-        """Looks at the files until ``stopping`` is set."""
-        while not stopping.wait(self._every_s):
-            self.look()
+    def follow(self, report: Report, stopping: Stopping) -> None:
+        """Looks at the files until ``stopping`` is set.
 
-    def look(self) -> None:
-        """Looks at each file once."""
-        for file in self._files:
-            if file.look():
-                self._report_change(file)
+        What waits in lanes is judged by them at the start and after each change: they may have changed while no process
+        ran.
+        """
+        if self._files:
+            report(RulesChanged())
+        while not stopping.wait(self._every_s):
+            if self.look():
+                report(RulesChanged())
+
+    def look(self) -> bool:
+        """Looks at each file once. Returns whether another content is in use, or another problem is there."""
+        changed = [file for file in self._files if file.look()]
+        for file in changed:
+            self._report_change(file)
+        return bool(changed)

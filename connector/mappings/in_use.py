@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from connector.mappings.overrides import NO_OVERRIDES, Overrides
 from connector.marketplace.offers import Reference
 from connector.routing.table import Routing
 
@@ -15,6 +16,7 @@ class MappingsInUse:
     routing: Routing
     reference: Reference
     carriers: Mapping[str, str] = field(default_factory=dict)  # the seller's name -> the marketplace's code
+    overrides: Overrides = NO_OVERRIDES
 
 
 class MappingSource(Protocol):

@@ -36,7 +36,7 @@ from connector.offers.plan import NOTHING, OfferPlan, PlanDraft, PlannedUpdate, 
 from connector.offers.policy import OfferTerms
 from connector.offers.refusal import Refusal, refuse
 from connector.offers.resend import Comparison
-from connector.offers.stock import offered, refused_above
+from connector.offers.stock import refused_above
 from connector.offers.unaccepted import cell_of, newer_than
 from connector.offers.watermarks import newer_mark
 from connector.offers.window_rails import NO_WINDOWS, WindowRails
@@ -87,7 +87,7 @@ class _OfferDecision:
         self._look_ups = LookUps(self._draft, self._plan)
         self._ownership = Ownership(self._draft, self._plan, self._look_ups)
         self._holding: Holding | None = None  # most turns have nothing to do with a hold
-        has_rails = bool(terms.policy.price_rails or windows.limits)
+        has_rails = bool(terms.policy.price_rails or windows.limits) or terms.overrides.concerns(lane.ean)
         if has_rails or commands.holds or commands.drops or any(entry.held for entry in lane.entries):
             self._holding = Holding(self._draft, self._plan, commands, fresh, windows)
         self._comparison = Comparison(self._draft, self._plan, commands)
@@ -307,8 +307,8 @@ class _OfferDecision:
         facts = [self._draft.fact(member, field) for member in group]
         total = self._draft.total(row, asked)
         order = total.order if total is not None else entry.order
-        offer = offered(policy, entry, asked, total)
-        value, clamped = offer.value, Code.CLAMPED if offer.clamped else None
+        offer = self._draft.offered(entry, asked, total)
+        value, clamped = offer.value, offer.code
         known = newest_accepted(facts)
         before = known.value if known is not None else None
         by_marketplace = _counted_by_marketplace(group, field)

@@ -7,7 +7,7 @@ from connector.offers.events import HeldField
 from connector.offers.ledger import FieldOutcome, KnownUnit, LedgerEntry
 from streams.frozen import replace
 
-_GIVE_WAY = frozenset((None, Code.OUT_OF_ORDER, Code.DRY_RUN, Code.CLAMPED))
+_GIVE_WAY = frozenset((None, Code.OUT_OF_ORDER, Code.DRY_RUN, Code.CLAMPED, Code.BUFFER_OVERRIDDEN))
 
 
 class EntryDraft:

@@ -232,7 +232,8 @@ class OfferFlow:
         now_us, commands = now.wall_us, self._commands.in_force
         applied, drifts = self._compared(lane, cause, now_us)
         policy = self._terms.policy
-        may_hold = commands.holds or commands.drops or policy.price_rails or policy.window_limits
+        has_rails = policy.price_rails or policy.window_limits or self._terms.overrides
+        may_hold = commands.holds or commands.drops or has_rails
         fresh = _added(lane, applied, cause) if may_hold else NOTHING_ADDED
         if lane.last_offset < 0 <= applied.last_offset:
             self._windows.added(applied.partition)
@@ -259,10 +260,12 @@ class OfferFlow:
                 return self._apply(lane, cause, now_us), ()
 
     def _take_over(self, found: MappingsInUse) -> None:
-        """Uses the routing and the reference that are in use now; they stay the same during a turn."""
+        """Uses the routing, the reference and the overrides in use now; they stay the same during a turn."""
         if found is not self._in_use:
             self._in_use = found
-            self._terms = replace(self._terms, routing=found.routing, reference=found.reference)
+            self._terms = replace(
+                self._terms, routing=found.routing, reference=found.reference, overrides=found.overrides
+            )
 
     def _apply(self, lane: OfferLane, cause: Cause, now_us: int) -> OfferLane:
         """Returns the lane after an event or an answer was applied; other causes only have the lane decided again."""

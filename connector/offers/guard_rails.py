@@ -15,7 +15,7 @@ from connector.offers.entry_draft import EntryDraft
 from connector.offers.events import Origin
 from connector.offers.ledger import KnownUnit, LedgerEntry, to_major
 from connector.offers.offer_draft import OfferDraft
-from connector.offers.rails import Rail, Tripped, tripped_by
+from connector.offers.rails import PriceLimits, Rail, Tripped, tripped_by
 from connector.offers.refusal import Refusal, refuse
 from connector.offers.window_rails import WindowRails
 from connector.routing.table import Target
@@ -80,13 +80,16 @@ class GuardRails:
         self, entry: LedgerEntry, field: Field, value: int, unit: KnownUnit, known: int | None
     ) -> Iterator[Tripped]:
         terms = self._draft.terms
-        rails = terms.policy.price_rails.get(entry.target_id or "")
-        if rails is None or field is not Field.PRICE:
+        if field is not Field.PRICE:
             return
-        exponent = terms.exponent(unit.storefront)
+        exponent, currency = terms.exponent(unit.storefront), terms.currency(unit.storefront) or ""
+        override = terms.overrides.floor(self._draft.before.ean, entry.target_id, currency)
+        rails = terms.policy.price_rails.get(entry.target_id or "")
+        if rails is None and override is None:
+            return
+        limits = rails.of(entry.attributes) if rails is not None else PriceLimits()
         was = None if known is None else to_major(field, known, exponent)
-        price, currency = to_major(field, value, exponent), terms.currency(unit.storefront) or ""
-        yield from tripped_by(rails.of(entry.attributes), price, was, currency)
+        yield from tripped_by(limits, to_major(field, value, exponent), was, currency, override)
 
     def _by_window(self, row: EntryDraft, field: Field, value: int, unit: KnownUnit) -> Tripped | Refusal | None:
         """Has the field's window count a value once; returns as ``tripped``."""

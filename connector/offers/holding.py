@@ -1,4 +1,4 @@
-"""Holds fields that a command covers (hold, pause) or a guard rail stops, and ends those that were dropped. Pure.
+"""Holds fields that a command or an override covers or a guard rail stops, and ends those that were dropped. Pure.
 
 Only what would be sent now is held: an event that ends as UNCHANGED or SUPERSEDED ends all the same. A held field stays
 open, so newer events take its place; what holds it is stored with the entry, and holds it until that command is over,
@@ -14,6 +14,7 @@ read for the first time after the drop ends as well: after a crash, or when the 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from connector.contracts.codes import Code
 from connector.contracts.event_time import moment
@@ -32,6 +33,9 @@ from connector.offers.refusal import Refusal, refuse
 from connector.offers.window_rails import NO_WINDOWS, WindowRails
 from connector.routing.table import Target
 from streams.frozen import replace
+
+BY_OVERRIDE: Final = "override"
+"""What results name as the holder of a field that an override holds."""
 
 
 class Holding:
@@ -149,10 +153,13 @@ class Holding:
     def _holder(
         self, held: HeldField | None, row: EntryDraft, field: Field, value: int, unit: KnownUnit, known: int | None
     ) -> "_Holder | Refusal | None":
-        """Returns what holds a field: a command or, if there is none, a guard rail; or why it ends."""
+        """Returns what holds a field: a command, else an override of the offer, else a guard rail; or why it ends."""
         command = self._command(held, row.entry, field, unit)
         if command is not None:
             return _Holder(command.command_id, held_by(command), command.expires_at_us)
+        override = self._draft.terms.overrides.hold(self._draft.before.ean, row.entry.target_id, field)
+        if override is not None:
+            return _Holder(BY_OVERRIDE, refuse(Code.HELD_BY_OVERRIDE, field=field, because=override.because))
         tripped = self._rails.tripped(row, field, value, unit, known)
         return _Holder(tripped.rail, tripped.fault, is_rail=True) if isinstance(tripped, Tripped) else tripped
 
@@ -172,7 +179,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class _Holder:
-    """What holds a field: its name (a command id, or that of a guard rail), why, and until when, if that is known."""
+    """What holds a field: its name (a command id, ``BY_OVERRIDE`` or a guard rail), why, and until when, if known."""
 
     name: str
     fault: Refusal

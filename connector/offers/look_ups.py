@@ -24,14 +24,13 @@ from connector.offers.identity import (
 from connector.offers.ledger import Asked, KnownUnit
 from connector.offers.offer_draft import OfferDraft
 from connector.offers.plan import RECHECK_RANK, PlanDraft, rank_missed, rank_of
-from connector.offers.stock import offered
 from connector.routing.table import Target
 from streams.flow import BACKGROUND
 
 
 def rank_unproven(draft: OfferDraft, row: EntryDraft, asked: Asked) -> int:
     """Returns the rank of a field as if nothing were known of the value that the marketplace holds."""
-    value = offered(draft.terms.policy, row.entry, asked, draft.total(row, asked)).value
+    value = draft.offered(row.entry, asked, draft.total(row, asked)).value
     return rank_of(asked.field, value, None, row.entry)
 
 

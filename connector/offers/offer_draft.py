@@ -14,7 +14,7 @@ from connector.offers.ledger import Asked, Fact, FieldOutcome, KnownUnit, Ledger
 from connector.offers.locations import Total, not_counted, total_for
 from connector.offers.policy import OfferTerms
 from connector.offers.refusal import Refusal, refuse
-from connector.offers.stock import offered
+from connector.offers.stock import Offered, offered
 from connector.offers.watermarks import with_mark
 from connector.routing.table import Target
 from streams.frozen import replace
@@ -78,7 +78,7 @@ class OfferDraft:
             return
         total = self.total(row, asked)
         order = total.order if total is not None else row.entry.order
-        value = offered(self.terms.policy, row.entry, asked, total).value
+        value = self.offered(row.entry, asked, total).value
         for member in group_of(self.before.units, row.unit, asked.field):
             fact = self.fact(member, asked.field)
             if (
@@ -111,6 +111,11 @@ class OfferDraft:
         self.before = lane
 
     # -- entries
+
+    def offered(self, entry: LedgerEntry, asked: Asked, total: Total | None) -> Offered:
+        """Returns what is sent for a field of an entry."""
+        buffer = self.terms.overrides.buffer(self.before.ean, entry.target_id)
+        return offered(self.terms.policy, entry, asked, total, buffer)
 
     def total(self, row: EntryDraft, asked: Asked) -> Total | None:
         """Returns the total of all locations to send for a stock; None if the entry's own value applies."""

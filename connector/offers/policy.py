@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from connector.mappings.overrides import NO_OVERRIDES, Overrides
 from connector.marketplace.offers import Condition, Field, Reference
 from connector.offers.attribute_rules import rule_for
 from connector.offers.event_order import EventOrder
@@ -171,6 +172,7 @@ class OfferTerms:
     reference: Reference
     cluster_id: str
     topic: str
+    overrides: Overrides = NO_OVERRIDES
 
     def exponent(self, storefront: str) -> int:
         """Returns the exponent of the storefront's currency; 2 if the storefront is no longer in the reference."""

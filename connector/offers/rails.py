@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from connector.contracts.codes import Code
+from connector.mappings.overrides import Override
 from connector.offers.attribute_rules import rule_for
 from connector.offers.refusal import Refusal, refuse
 
@@ -69,13 +70,20 @@ class Tripped:
     fault: Refusal
 
 
-def tripped_by(limits: PriceLimits, price: Decimal, known: Decimal | None, currency: str) -> Iterator[Tripped]:
+def tripped_by(
+    limits: PriceLimits, price: Decimal, known: Decimal | None, currency: str, override: Override | None = None
+) -> Iterator[Tripped]:
     """Yields every rail that a price trips: floor or ceiling first, then the step.
 
-    ``known``: what the marketplace holds; None or zero: there is no step to compare.
+    ``known``: what the marketplace holds; None or zero: there is no step to compare. ``override``: the one that has the
+    offer's own floor, in place of that of the limits.
     """
     shown = {"price": price, "currency": currency}
-    if limits.floor is not None and price < limits.floor:
+    if override is not None and override.floor is not None:
+        if price < override.floor:
+            own = refuse(Code.PRICE_BELOW_OWN_FLOOR, floor=override.floor, because=override.because, **shown)
+            yield Tripped(Rail.PRICE_FLOOR, own)
+    elif limits.floor is not None and price < limits.floor:
         yield Tripped(Rail.PRICE_FLOOR, refuse(Code.PRICE_BELOW_FLOOR, floor=limits.floor, **shown))
     if limits.ceiling is not None and price > limits.ceiling:
         yield Tripped(Rail.PRICE_CEILING, refuse(Code.PRICE_OVER_RAIL, ceiling=limits.ceiling, **shown))

@@ -26,7 +26,7 @@ from connector.offers.identity import Missing, Unclear, describe, find_miss
 from connector.offers.ledger import Asked, FieldOutcome, KnownUnit, LedgerEntry, OfferLane, to_major
 from connector.offers.plan import OfferPlan, PlannedHold
 from connector.offers.policy import OfferTerms
-from connector.offers.stock import clamp_problem
+from connector.offers.stock import buffer_problem, clamp_problem
 from streams.frozen import replace
 
 
@@ -48,6 +48,7 @@ _IDENTITY = (FieldStatus.NOT_FOUND, FieldStatus.AMBIGUOUS, FieldStatus.CONFLICT)
 """Statuses of an event whose offer could not be identified; one such field decides the event's status."""
 _BY_LOOK_UP = frozenset(Status(status.value) for status in _IDENTITY)
 _NO_PROBLEM = frozenset((Status.APPLIED, Status.UNCHANGED))
+_ADJUSTED = (Code.CLAMPED, Code.BUFFER_OVERRIDDEN)  # of a stock that was sent as another value than the event's
 
 
 def build(
@@ -111,7 +112,7 @@ def status_of(entry: LedgerEntry) -> Status:
 def _final(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) -> OfferResult:
     """Returns the result of an entry whose fields have all ended."""
     status = status_of(entry)
-    problem = _problem(entry, status, terms)
+    problem = _problem(lane, entry, status, terms)
     if status is Status.UNMANAGED and problem is None:
         problem = explain(Code.TOMBSTONE, ean=lane.ean)
     ends = {end.field: end for end in entry.ended}
@@ -119,20 +120,24 @@ def _final(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) 
     return _result(lane, entry, status, _code(entry, status), fields, problem, terms, now_us)
 
 
-def _problem(entry: LedgerEntry, status: Status, terms: OfferTerms) -> Problem | None:
+def _problem(lane: OfferLane, entry: LedgerEntry, status: Status, terms: OfferTerms) -> Problem | None:
     """Returns the problem of a result: that of a field that did not succeed, or what was done with the others."""
     if status in _NO_PROBLEM:
-        return _clamped(entry, terms)
+        return _adjusted(lane, entry, terms)
     if status is not Status.DRY_RUN or any(end.code == Code.DIFFERS for end in entry.ended):
         return entry.problem
     return explain(Code.DRY_RUN)
 
 
-def _clamped(entry: LedgerEntry, terms: OfferTerms) -> Problem | None:
+def _adjusted(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms) -> Problem | None:
     """Returns the problem of a result whose stock was sent as another value than the event's; None if none was."""
-    if all(end.code != Code.CLAMPED for end in entry.ended):
+    code = next((end.code for end in entry.ended if end.code in _ADJUSTED), None)
+    if code is None:
         return None
     stock = next(asked for asked in entry.asked if asked.field is Field.STOCK)
+    override = terms.overrides.buffer(lane.ean, entry.target_id)
+    if code == Code.BUFFER_OVERRIDDEN:
+        return buffer_problem(int(stock.requested), override) if override is not None else None
     return clamp_problem(terms.policy, int(stock.requested))
 
 
@@ -175,14 +180,14 @@ def _missed(field: Field) -> FieldOutcome:
 def _code(entry: LedgerEntry, status: Status) -> str | None:
     """Returns the code that explains the status: that of the first field with this status, or else of any field."""
     if status in _NO_PROBLEM:
-        return next((end.code for end in entry.ended if end.code == Code.CLAMPED), None)
+        return next((end.code for end in entry.ended if end.code in _ADJUSTED), None)
     if entry.refused is not None:
         return entry.refused
     if not entry.asked:
         return Code.TOMBSTONE
     if status is Status.DRY_RUN and all(end.code != Code.DIFFERS for end in entry.ended):
         return Code.DRY_RUN
-    told = [end for end in entry.ended if end.code is not None and end.code not in (Code.CLAMPED, Code.DRY_RUN)]
+    told = [end for end in entry.ended if end.code is not None and end.code not in (*_ADJUSTED, Code.DRY_RUN)]
     matching = [end for end in told if end.status.value == status.value]
     return (matching or told)[0].code if told else None
 

@@ -9,14 +9,17 @@ The rules apply in this order; the result is compared with what the marketplace 
 5. The last ``keep`` pieces are kept back.
 6. No more than ``show_at_most`` pieces are offered.
 
+The buffer of an override of the offer takes the place of rules 4 and 5.
+
 Rules 1 and 3 replace a value that is out of bounds, and the result then has the code CLAMPED. Rules 4 to 6 are the
 seller's own reserve, configured by target and by attributes of the event.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connector.contracts.codes import Code, explain
 from connector.contracts.problem import Problem
+from connector.mappings.overrides import Override
 from connector.marketplace.offers import Field
 from connector.offers.events import Origin
 from connector.offers.ledger import Asked, LedgerEntry
@@ -31,11 +34,15 @@ class Offered:
     """The value that is sent, and whether it replaces one that was out of bounds."""
 
     value: int
-    clamped: bool = False
+    code: Code | None = None  # CLAMPED, or BUFFER_OVERRIDDEN if an override changed the value
 
 
-def offered(policy: OfferPolicy, entry: LedgerEntry, asked: Asked, total: Total | None) -> Offered:
+def offered(
+    policy: OfferPolicy, entry: LedgerEntry, asked: Asked, total: Total | None, override: Override | None = None
+) -> Offered:
     """Returns what is sent for a field of an event. ``total``: the stock of all locations, if they are added up.
+
+    ``override``: the one that has the offer's buffer.
 
     A resend asks for what was sent before, so no rule applies to it again. Raises ValueError for a field without a
     value in smallest units, which should have ended.
@@ -47,8 +54,13 @@ def offered(policy: OfferPolicy, entry: LedgerEntry, asked: Asked, total: Total 
     pieces = total.pieces if total is not None else asked.value
     counted = counted_as(policy, pieces)
     clamped = counted != pieces or counted_as(policy, asked.value) != asked.value
-    rules = policy.stock_rules.get(entry.target_id or "", WHOLE_STOCK)
-    return Offered(_less_reserve(counted, rules.of(entry.attributes)), clamped)
+    rule = policy.stock_rules.get(entry.target_id or "", WHOLE_STOCK).of(entry.attributes)
+    code = Code.CLAMPED if clamped else None
+    if override is None:
+        return Offered(_less_reserve(counted, rule), code)
+    by_rule = _less_reserve(counted, rule)
+    value = _less_reserve(counted, replace(rule, buffer_pct=0, keep=override.buffer or 0))
+    return Offered(value, code or (Code.BUFFER_OVERRIDDEN if value != by_rule else None))
 
 
 def counted_as(policy: OfferPolicy, pieces: int) -> int:
@@ -84,6 +96,11 @@ def clamp_problem(policy: OfferPolicy, requested: int) -> Problem:
     over = top is not None and requested > top
     what = f"Stock {requested}" if over else "The stock of all locations together"
     return explain(Code.CLAMPED, what=what, bound="above offers.max_stock", counted=top)
+
+
+def buffer_problem(requested: int, override: Override) -> Problem:
+    """Returns the problem of a stock that was sent with the buffer of an override."""
+    return explain(Code.BUFFER_OVERRIDDEN, requested=requested, buffer=override.buffer, because=override.because)
 
 
 def _less_reserve(pieces: int, rule: StockRule) -> int:

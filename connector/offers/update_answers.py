@@ -12,10 +12,10 @@ from connector.offers.events import FieldStatus, Miss, Sent
 from connector.offers.field_knowledge import accepted, doubted, given_up, group_of, not_applied, renewed
 from connector.offers.identity import READ_BACK, misses_without
 from connector.offers.ledger import Asked, Fact, FieldOutcome, KnownUnit, LedgerEntry, OfferLane
-from connector.offers.locations import total_for
-from connector.offers.policy import OfferPolicy, OfferTerms
+from connector.offers.locations import Total, total_for
+from connector.offers.policy import OfferTerms
 from connector.offers.refusal import Refusal, refuse, refused_by_marketplace
-from connector.offers.stock import offered
+from connector.offers.stock import Offered, offered
 from streams.flow import Answered, GaveUp, Lost, Settled
 from streams.frozen import replace
 
@@ -28,7 +28,7 @@ def after_update(lane: OfferLane, update: OfferUpdate, answered: Answered, terms
     unit = next((u for u in lane.units if u.unit_id == update.unit_id and u.account == update.account), None)
     if unit is None:
         raise ValueError(f"an answer for unit {update.unit_id}, which the lane {lane.ean} never knew")
-    ledger = UpdateAnswerDraft(lane, unit, update, answered, terms.policy)
+    ledger = UpdateAnswerDraft(lane, unit, update, answered, terms)
     match answered.reply:
         case Settled(answer=Accepted(unit=shown)):
             ledger.accept(shown)
@@ -54,10 +54,10 @@ class UpdateAnswerDraft:
     """
 
     def __init__(
-        self, lane: OfferLane, unit: KnownUnit, update: OfferUpdate, answered: Answered, policy: OfferPolicy
+        self, lane: OfferLane, unit: KnownUnit, update: OfferUpdate, answered: Answered, terms: OfferTerms
     ) -> None:
         self._lane = lane
-        self._policy = policy
+        self._terms = terms
         self._unit = unit
         self._update = update
         self._answered = answered
@@ -215,11 +215,12 @@ class UpdateAnswerDraft:
         asked = next((asked for asked in row.open if asked.field is carried.field), None) if row is not None else None
         if row is None or asked is None or not self._is_still_meant(row.entry, asked, carried):
             return
-        clamped = offered(self._policy, row.entry, asked, total_for(self._lane, row.entry, asked)).clamped
+        offer = self._offered(row.entry, asked, total_for(self._lane, row.entry, asked))
+        code = offer.code if offer.value == carried.value else None  # the rules may have changed since it was sent
         end = FieldOutcome(
             field=carried.field,
             status=status,
-            code=fault.code if fault is not None else Code.CLAMPED if clamped else None,
+            code=fault.code if fault is not None else code,
             before=self._before[carried.field],
             sent=carried.value,
         )
@@ -228,7 +229,11 @@ class UpdateAnswerDraft:
     def _is_still_meant(self, entry: LedgerEntry, asked: Asked, carried: Carried) -> bool:
         """Whether the entry still asks for the value that was sent; a total may have changed since, by a tombstone."""
         total = total_for(self._lane, entry, asked)
-        return total is None or offered(self._policy, entry, asked, total).value == carried.value
+        return total is None or self._offered(entry, asked, total).value == carried.value
+
+    def _offered(self, entry: LedgerEntry, asked: Asked, total: Total | None) -> Offered:
+        buffer = self._terms.overrides.buffer(self._lane.ean, entry.target_id)
+        return offered(self._terms.policy, entry, asked, total, buffer)
 
     def _sent(self, entry: LedgerEntry) -> Sent:
         """Returns the entry's record of sent calls, with this call added."""

@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from connector.configuration import routing
+from connector.configuration import overrides, routing
 from connector.contracts.headers import Stamp
 from connector.controls.in_force import CommandSource
+from connector.mappings.in_use import FixedMappings, MappingsInUse
 from connector.marketplace.offers import Reference
 from connector.offers.flow import OfferFlow, OfferSerdes
 from connector.offers.policy import OfferTerms
@@ -18,9 +19,10 @@ def offer_flow(
     configured: Settings, reference: Reference, codecs: OfferSerdes, cluster_id: str, commands: CommandSource
 ) -> OfferFlow:
     """Returns an offer flow whose results are written nowhere. ``cluster_id``: see ``offer_terms``."""
+    in_use = MappingsInUse(routing=routing(configured), reference=reference, overrides=overrides(configured))
     return OfferFlow(
         policy=convert.offer_policy(configured),
-        routing=routing(configured),
+        routing=in_use.routing,
         reference=reference,
         codecs=codecs,
         topics=convert.topics(configured),
@@ -28,6 +30,7 @@ def offer_flow(
         stamp=_NO_STAMP,
         update_limit=convert.update_limit(configured.offers),
         commands=commands,
+        mappings=FixedMappings(in_use),
     )
 
 
@@ -39,4 +42,5 @@ def offer_terms(configured: Settings, reference: Reference, cluster_id: str = ""
         reference=reference,
         cluster_id=cluster_id,
         topic=convert.topics(configured).offer_changes,
+        overrides=overrides(configured),
     )

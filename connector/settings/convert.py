@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from connector.contracts.topics import INPUTS, Feature, Topics, named
+from connector.mappings.overrides import Overrides, parse_overrides
 from connector.marketplace.call_kinds import ORDERS, RETURNS, SHIPMENTS, UNITS_READ, UNITS_WRITE
 from connector.marketplace.offers import Field
 from connector.offers.event_order import EventOrder
@@ -79,6 +80,13 @@ def pace(account: model.AccountSettings) -> Pace:
 def allow_list(text: str) -> frozenset[str]:
     """Parses a text with one EAN per line, in any form, to their normal forms. Raises ValueError for anything else."""
     return frozenset(normal_form(ean) for ean in text.split())
+
+
+def overrides(content: bytes, targets: Mapping[str, model.TargetSettings], currencies: Mapping[str, str]) -> Overrides:
+    """Parses a file of overrides. ``currencies``: by storefront. Raises ValueError that names the faults."""
+    return parse_overrides(
+        content, {name: currencies[target.storefront] for name, target in targets.items()}, normal_form
+    )
 
 
 def routing(

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from connector.mappings.contents import carriers
 from connector.settings import model
-from connector.settings.convert import allow_list, policy, routing
+from connector.settings.convert import allow_list, overrides, policy, routing
 from connector.settings.environment import overlay
 from connector.settings.model import OfferSettings, Settings
 from connector.settings.problems import SettingsProblem, is_secret
@@ -202,6 +202,8 @@ def _across(tree: Mapping[str, Any], tables: Tables, now: datetime, facts: Facts
         yield from _offers(offers, tree.get("targets"), facts)
     if shipments := tables.section(model.ShipmentSettings):
         yield from _carriers(shipments)
+    if (mappings := tables.section(model.MappingSettings)) and len(tables.targets) == len(tree.get("targets") or ()):
+        yield from _overrides(mappings, tables.targets, facts.storefronts)
     if push := tables.section(model.PushSettings):
         yield from _push(push)
     if log := tables.section(model.LogSettings):
@@ -258,6 +260,21 @@ def _carriers(shipments: PartialTable[model.ShipmentSettings]) -> Iterator[Setti
             carriers(file.read_bytes())
         except (OSError, ValueError) as error:
             yield _invalid_file("shipments.carriers_file", file, error)
+
+
+def _overrides(
+    mappings: PartialTable[model.MappingSettings],
+    targets: Mapping[str, PartialTable[model.TargetSettings]],
+    storefronts: Mapping[str, str],
+) -> Iterator[SettingsProblem]:
+    """Reports a file of overrides that is not valid for the targets."""
+    file = mappings.values.overrides_file
+    placed = {name: one.values for name, one in targets.items() if one.has("storefront")}
+    if file is not None and len(placed) == len(targets) and all(t.storefront in storefronts for t in placed.values()):
+        try:
+            overrides(file.read_bytes(), placed, storefronts)
+        except (OSError, ValueError) as error:
+            yield _invalid_file("mappings.overrides_file", file, error)
 
 
 def _eans(setting: str, file: Path | None) -> Iterator[SettingsProblem]:

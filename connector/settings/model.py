@@ -436,6 +436,9 @@ class MappingSettings(SettingsSection):
     reference_file: Path | None = None
     """JSON file with storefronts, currencies, conditions and bounds that are added to the shipped ones, or replace
     them (connector/kaufland/reference.json). It is read again when it changes."""
+    overrides_file: Path | None = None
+    """CSV file with the floor price, stock buffer and hold of single offers; columns: ean, target, floor_price,
+    currency, buffer, hold, reason. It is read again when it changes."""
 
 
 class HealthSettings(SettingsSection):

@@ -8,13 +8,14 @@ import structlog
 from connector.mappings import contents
 from connector.mappings.file_watch import FileWatch
 from connector.mappings.in_use import MappingsInUse
+from connector.mappings.overrides import NO_OVERRIDES, Overrides
 from connector.mappings.watched_file import WatchedFile
 from connector.marketplace.offers import Reference
 from connector.settings import convert
 from connector.settings.model import Settings
 
 FEW_EANS: Final = 10
-"""So many EANs may be removed from an allow-list at once, however short it is."""
+"""So many EANs may be removed from a file at once, however short it is."""
 
 _log = structlog.get_logger("connector")
 
@@ -42,9 +43,10 @@ class LiveMappings:
         self._holder = holder
         self._carriers = _carriers_file(configured)
         self._table = _reference_file(configured, holder)
+        self._overrides = _overrides_file(configured, holder)
         self._allowed = dict(_allow_lists(configured))
         self.files: Final[tuple[WatchedFile[Any], ...]] = (
-            *(file for file in (self._carriers, self._table) if file is not None),
+            *(file for file in (self._carriers, self._table, self._overrides) if file is not None),
             *self._allowed.values(),
         )
         self._in_use = self._collected()
@@ -72,8 +74,15 @@ class LiveMappings:
             return
         if changed is self._table:
             self._holder.use_reference(changed.current)
-        self._in_use = self._collected()
+        before, self._in_use = self._in_use, self._collected()
         _log.info("a file was read again", setting=changed.setting, file=str(changed.path))
+        buffers = before.overrides.changed_buffers(self._in_use.overrides) if changed is self._overrides else 0
+        if buffers:
+            _log.warning(
+                "buffers of the stock have changed: what the marketplace has keeps the old ones until the next event",
+                eans=buffers,
+                remedy="send the stock of these EANs in new events, or replay them: connector replay plan --eans-file",
+            )
 
     def _collected(self) -> MappingsInUse:
         reference = self._holder.reference()
@@ -83,6 +92,7 @@ class LiveMappings:
         return MappingsInUse(
             routing=convert.routing(self._configured.targets, currencies, lists),
             reference=reference,
+            overrides=self._overrides.current if self._overrides is not None else NO_OVERRIDES,
             carriers={**aliases, **self._carriers.current} if self._carriers is not None else aliases,
         )
 
@@ -97,22 +107,40 @@ def _reference_file(configured: Settings, holder: ReferenceHolder) -> WatchedFil
     return WatchedFile("mappings.reference_file", path, holder.parse_reference) if path is not None else None
 
 
+def _overrides_file(configured: Settings, holder: ReferenceHolder) -> WatchedFile[Overrides] | None:
+    def parse(content: bytes) -> Overrides:
+        currencies = {code: currency.code for code, currency in holder.reference().storefronts.items()}
+        return convert.overrides(content, configured.targets, currencies)
+
+    path = configured.mappings.overrides_file
+    setting = "mappings.overrides_file"
+    return WatchedFile(setting, path, parse, _keeps_most_overrides) if path is not None else None
+
+
+def _keeps_most_overrides(before: Overrides, after: Overrides) -> None:
+    _keeps_most(before.eans, after.eans, "floors and holds of the others would be gone")
+
+
 def _allow_lists(configured: Settings) -> Iterator[tuple[str, WatchedFile[frozenset[str]]]]:
     """Yields the allow-list of each target that has one."""
     for name, target in configured.targets.items():
         if target.allow_eans_file is not None:
             setting = f"targets.{name}.allow_eans_file"
-            yield name, WatchedFile(setting, target.allow_eans_file, _eans, _keeps_most)
+            yield name, WatchedFile(setting, target.allow_eans_file, _eans, _keeps_most_allowed)
 
 
-def _keeps_most(before: frozenset[str], after: frozenset[str]) -> None:
-    """Raises ValueError if a list has lost so many EANs that it is probably not complete: their events would end as
-    SUPPRESSED, stocks of zero included."""
+def _keeps_most_allowed(before: frozenset[str], after: frozenset[str]) -> None:
+    _keeps_most(before, after, "events of the others would end as SUPPRESSED, stocks of zero included")
+
+
+def _keeps_most(before: frozenset[str], after: frozenset[str], otherwise: str) -> None:
+    """Raises ValueError if a list has lost so many EANs that it is probably not complete. ``otherwise``: what would
+    happen then."""
     lost = len(before - after)
     if before and (not after or lost > max(FEW_EANS, len(before) // 2)):
         raise ValueError(
-            f"it has {len(after)} EANs, and lacks {lost} of the {len(before)} in use: it may not be complete. If it "
-            "is, restart the processes, or remove the EANs in several steps"
+            f"it has {len(after)} EANs, and lacks {lost} of the {len(before)} in use: it may not be complete, "
+            f"and {otherwise}. If it is complete, restart the processes, or remove the EANs in several steps"
         )
 
 

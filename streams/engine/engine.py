@@ -10,7 +10,7 @@ from itertools import count
 from math import inf
 from typing import Any, Final
 
-from streams.control import CommandHandler, ControlRead
+from streams.control import CommandHandler, ControlRead, RulesChanged
 from streams.dead_letter import DeadLetters
 from streams.dispatch.dispatcher import Dispatcher
 from streams.dispatch.wants import Wants
@@ -98,7 +98,7 @@ class Engine:
         self._side_pace = SidePace(policy.side_per_second, TURNS_PER_STEP)
         self._side_shares = count(1)
         self._side_held_up_s = inf  # since when records of side inputs are there and no room is left for them
-        self._has_commands = False  # the control topic has had a record
+        self._has_rules = False  # the control topic has had a record, or rules have changed otherwise
         self._drain_by_s: float | None = None
         self._stopped = ""
         self._wake_at_s = inf
@@ -134,6 +134,8 @@ class Engine:
                 self._schema_fetch.fetched(message, self._partitions, now.mono_s)
             case ControlRead():
                 self._control_read(message, now)
+            case RulesChanged():
+                self._rules_changed()
             case SideRecords():
                 self._side_records(message, now)
             case Drain():
@@ -205,8 +207,8 @@ class Engine:
                 return
             self._partitions[at] = self._assigned_partition(at, owned, now)
             self._partitions[at].partition.awaits_control = not self._control_is_read
-            if self._has_commands:
-                self._partitions[at].review.ask_idle()  # a command may have ended while no process owned it
+            if self._has_rules:
+                self._partitions[at].review.ask_idle()  # what they wait for may be over since no process owned them
             if self._control is not None:
                 self._partitions[at].review.tell(self._control.tells(now))  # the last owner may not have delivered them
             reason = unfit(owned, at, self._flows[at.topic].state_topic)
@@ -258,7 +260,7 @@ class Engine:
         self._control_is_read = self._control_is_read or message.complete
         self._control_is_read_anew = self._control_is_read_anew or message.anew
         self._control_is_known = self._control_is_known or (self._control_is_read_anew and message.complete)
-        self._has_commands = self._has_commands or bool(message.records)
+        self._has_rules = self._has_rules or bool(message.records)
         for assigned in self._partitions.values():
             assigned.partition.awaits_control = not self._control_is_read
             assigned.review.tell(effect.tells)
@@ -266,6 +268,12 @@ class Engine:
                 assigned.review.ask()
             if assigned.partition.sends:
                 assigned.side.ask(knows_all=self._control_is_known)
+
+    def _rules_changed(self) -> None:
+        """Has lanes with pending work take a turn, now and after an assignment."""
+        self._has_rules = True
+        for assigned in self._partitions.values():
+            assigned.review.ask()
 
     def _side_records(self, message: SideRecords, now: Now) -> None:
         assigned = self._partitions.get(message.fetch.at)

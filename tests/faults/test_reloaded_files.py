@@ -1,11 +1,11 @@
-"""Files that are read again while the connector runs: allow-lists, carriers, reference data."""
+"""Files that are read again while the connector runs: allow-lists, carriers, reference data, overrides."""
 
 from decimal import Decimal
 from pathlib import Path
 
 from devstack.processes import wait_for
 from devstack.traffic import OfferPlace
-from tests.faults.conftest import Deploy
+from tests.faults.conftest import FAST_MISS, Deploy
 from tests.faults.deployment import WatchedDeployment
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
@@ -47,4 +47,22 @@ def test_an_allow_list_that_changes_is_in_use_without_a_restart_and_a_bad_one_ne
         assert health.get("/readyz").status_code == 200
         assert "has other characters than digits" in health.get("/status").json()["files"][LIST]
         assert priced(deployment, other, 1_333, next(times)) == "APPLIED"
+    assert connector.stop() == 0
+
+
+def test_what_an_override_holds_is_sent_without_a_new_event_when_the_file_lets_it_go(
+    deploy: Deploy, tmp_path: Path
+) -> None:
+    header, file = "ean,target,floor_price,currency,reason\n", tmp_path / "overrides.csv"
+    file.write_text(header)
+    settings = {**FAST_MISS, "mappings": {"overrides_file": str(file)}}
+    deployment = deploy(catalogue=CATALOGUE, storefronts=("de",), partitions=2, settings=settings)
+    place = deployment.places()[0][0]
+    file.write_text(f"{header}{place.ean},main-de,20.00,{place.currency},contract\n")
+    connector = deployment.connector()
+
+    with connector.health():
+        assert priced(deployment, place, 1_111, next(wall_us())) == "HELD"
+        file.write_text(f"{header}{place.ean},main-de,11.11,{place.currency},contract\n")
+        wait_for("the release", lambda: [row["status"] for row in deployment.results()] == ["HELD", "APPLIED"])
     assert connector.stop() == 0

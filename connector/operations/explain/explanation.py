@@ -193,12 +193,18 @@ def _sent(
     for update in updates:
         for carried in update.carried:
             if (carried.result_id, carried.field) == (entry.result_id, asked.field):
-                return _of_update(asked, update, carried.value, turned.lane, terms, now_us)
+                return _of_update(asked, entry, update, carried.value, turned.lane, terms, now_us)
     return None
 
 
 def _of_update(
-    asked: Asked, update: OfferUpdate, value: int, lane: OfferLane, terms: OfferTerms, now_us: int
+    asked: Asked,
+    entry: LedgerEntry,
+    update: OfferUpdate,
+    value: int,
+    lane: OfferLane,
+    terms: OfferTerms,
+    now_us: int,
 ) -> FieldDecision:
     unit = next(one for one in lane.units if (one.account, one.unit_id) == (update.account, update.unit_id))
     facts = [member.facts.get(asked.field) for member in group_of(lane.units, unit, asked.field)]
@@ -208,10 +214,18 @@ def _of_update(
         requested=asked.requested,
         currency=asked.currency,
         decision=SEND,
-        rule=_why_sent(asked.field, value, facts, exponent, terms, now_us),
+        rule=_why_sent(asked.field, value, facts, exponent, terms, now_us) + _buffered(asked, entry, lane, terms),
         unit_id=update.unit_id,
         value=to_major(asked.field, value, exponent),
     )
+
+
+def _buffered(asked: Asked, entry: LedgerEntry, lane: OfferLane, terms: OfferTerms) -> str:
+    """Returns what an override does to a stock; empty if there is none."""
+    override = terms.overrides.buffer(lane.ean, entry.target_id) if asked.field is Field.STOCK else None
+    if override is None:
+        return ""
+    return f"; an override keeps back {override.buffer} in place of the target's rules ({override.because})"
 
 
 def _why_sent(

@@ -6,6 +6,7 @@ from typing import Final
 from connector.contracts.event_time import moment
 from connector.controls.commands import ControlCommand
 from connector.offers.events import Basis, DriftAction, DriftCause, OfferNotFound, Status
+from connector.offers.holding import BY_OVERRIDE
 from connector.operations.why.timeline import KnownOffer, KnownValue, OfferTimeline, WaitingEvent
 from connector.reconciliation.events import UnitObserved
 from connector.replays.progress import ReplayState
@@ -40,6 +41,9 @@ def _held(found: OfferTimeline) -> Iterator[str]:
     for waiting in found.waiting:
         for command in waiting.held_by:
             command_id = command.command_id if isinstance(command, ControlCommand) else command
+            if command_id == BY_OVERRIDE:
+                yield "Held by an override. To send the newest value: correct the file of mappings.overrides_file"
+                continue
             yield (
                 f"Held by {command_id}. To send the newest values: connector hold release {command_id}; "
                 f"to discard them: connector hold drop {command_id}"

@@ -5,7 +5,7 @@ from typing import Any
 
 from connector.mappings.file_watch import FileWatch
 from connector.mappings.watched_file import SAME_LOOKS, WatchedFile
-from streams.control import ControlRead
+from streams.control import ControlRead, RulesChanged
 from streams.messages import Notice
 
 
@@ -27,14 +27,11 @@ class Rounds:
         return False
 
 
-def no_report(_: ControlRead | Notice) -> None:
-    raise AssertionError("nothing of the control topic is reported")
-
-
 def test_each_change_is_reported_once(tmp_path: Path) -> None:
     path = tmp_path / "number"
     path.write_text("1")
     file, seen = WatchedFile("numbers.file", path, int), list[tuple[int, str]]()
+    reported: list[ControlRead | RulesChanged | Notice] = []
     rounds = Rounds(
         [
             lambda: path.write_text("22"),
@@ -45,9 +42,10 @@ def test_each_change_is_reported_once(tmp_path: Path) -> None:
     )
 
     FileWatch([file], lambda changed: seen.append((changed.current, changed.problem)), every_s=0.5).follow(
-        no_report, rounds
+        reported.append, rounds
     )
 
     assert [current for current, _ in seen] == [22, 22]
     assert [bool(problem) for _, problem in seen] == [False, True]
     assert set(rounds.waited) == {0.5}
+    assert reported == [RulesChanged()] * 3, "at the start, and after each change"

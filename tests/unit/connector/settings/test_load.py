@@ -550,6 +550,20 @@ def test_a_file_of_carriers_is_read_and_its_fault_is_a_problem(folder: Path) -> 
     assert "gone.toml' cannot be read: No such file or directory" in gone
 
 
+def test_a_file_of_overrides_is_read_for_the_targets_and_its_faults_are_a_problem(folder: Path) -> None:
+    header = "ean,target,floor_price,currency,hold\n"
+    (folder / "good.csv").write_text(f"{header}4006381333931,shop-de,9.99,EUR,\n")
+    (folder / "bad.csv").write_text(f"{header}4006381333931,shop-de,9.99,CZK,\n1,,,,\n")
+    table = "[mappings]\noverrides_file = "
+
+    assert read(folder, f'{MINIMAL}\n{table}"good.csv"\n').settings.mappings.overrides_file == folder / "good.csv"
+    [fault] = problems(folder, f'{MINIMAL}\n{table}"bad.csv"\n')
+    assert fault.startswith("mappings.overrides_file: ")
+    assert "bad.csv' is not valid: line 2: currency 'CZK' is not that of the target: EUR; line 3: '1' has 1" in fault
+    [gone] = problems(folder, f'{MINIMAL}\n{table}"gone.csv"\n')
+    assert "gone.csv' cannot be read: No such file or directory" in gone
+
+
 def test_reference_data_of_a_file_adds_storefronts_and_its_fault_is_one_problem_among_others(folder: Path) -> None:
     (folder / "reference.json").write_text("{}")
 

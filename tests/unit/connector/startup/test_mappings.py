@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from connector.kaufland.adapter import kaufland
 from connector.kaufland.reference import load_reference
@@ -16,6 +17,7 @@ from connector.startup.mappings import LiveMappings
 from streams.clock import SystemClock
 
 EAN, OTHER_EAN = "4006381333931", "4006381333948"
+OVERRIDES = "ean,target,floor_price,currency,buffer,hold,reason\n"
 
 
 def settings(folder: Path, **mappings: Any) -> model.Settings:
@@ -23,13 +25,16 @@ def settings(folder: Path, **mappings: Any) -> model.Settings:
     (folder / "eans").write_text(f"{EAN}\n")
     (folder / "carriers.toml").write_text('"DHL Paket" = "DHL"\n')
     (folder / "reference.json").write_text("{}")
+    (folder / "overrides.csv").write_text(f"{OVERRIDES}{EAN},,,,2,,\n")
     return model.Settings.model_construct(
         targets={
             "main-de": model.TargetSettings(account="main", storefront="de", allow_eans_file=folder / "eans"),
             "main-at": model.TargetSettings(account="main", storefront="at"),
         },
         shipments=model.ShipmentSettings(carriers={"Post": "Deutsche Post"}, carriers_file=folder / "carriers.toml"),
-        mappings=model.MappingSettings(reference_file=folder / "reference.json"),
+        mappings=model.MappingSettings(
+            reference_file=folder / "reference.json", overrides_file=folder / "overrides.csv"
+        ),
     )
 
 
@@ -48,11 +53,18 @@ def mappings(tmp_path: Path) -> LiveMappings:
 def test_the_files_are_in_use_from_the_start(mappings: LiveMappings) -> None:
     in_use = mappings.in_use
 
+    assert in_use.overrides.eans == {EAN}
     assert in_use.carriers == {"Post": "Deutsche Post", "DHL Paket": "DHL"}
     assert in_use.routing.targets["main-de"].allow_eans == frozenset({EAN})
     assert in_use.routing.targets["main-at"].allow_eans is None
     assert mappings.problems() == dict.fromkeys(
-        ["shipments.carriers_file", "mappings.reference_file", "targets.main-de.allow_eans_file"], ""
+        [
+            "shipments.carriers_file",
+            "mappings.reference_file",
+            "mappings.overrides_file",
+            "targets.main-de.allow_eans_file",
+        ],
+        "",
     )
 
 
@@ -148,3 +160,24 @@ def test_a_short_allow_list_may_change_as_a_whole_but_not_be_empty(mappings: Liv
     (tmp_path / "eans").write_text("")
     look(mappings)
     assert mappings.in_use.routing.targets["main-de"].allow_eans == frozenset({OTHER_EAN})
+
+
+def test_overrides_are_in_use_when_the_file_changes_and_a_bad_or_shorter_one_is_refused(
+    mappings: LiveMappings, tmp_path: Path
+) -> None:
+    file, many = tmp_path / "overrides.csv", eans(100).split()
+    with capture_logs() as logs:
+        file.write_text(OVERRIDES + "".join(f"{ean},main-de,9.99,EUR,3,,\n" for ean in many))
+        look(mappings)
+    assert mappings.in_use.overrides.eans == set(many)
+    assert [line.get("eans") for line in logs] == [None, 101], "the buffers of these EANs act with the next event"
+
+    in_use = mappings.in_use
+    for content, reason in (
+        (f"{EAN},main-at,9.99,CZK,,,", "line 2: currency 'CZK' is not that of the target: EUR"),
+        (f"{EAN},,,,3,,", "lacks 100 of the 100 in use: it may not be complete, and floors and holds of the others"),
+    ):
+        file.write_text(f"{OVERRIDES}{content}\n")
+        look(mappings)
+        assert mappings.in_use is in_use
+        assert reason in mappings.problems()["mappings.overrides_file"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.control import ControlEffect, ControlRead, ControlRecord
+from streams.control import ControlEffect, ControlRead, ControlRecord, RulesChanged
 from streams.engine import engine
 from streams.flow import Cause, Now, Told, Turn
 from tests.harness.effort import examples
@@ -290,3 +290,28 @@ def test_whatever_is_commanded_each_event_ends_once_and_nothing_leaves_while_hal
 
     ended = [event for event, status in driver.results if status != "HEARD"]
     assert sorted(ended) == sorted(f"event-{n}" for n in range(events))
+
+
+@pytest.mark.parametrize("is_changed", [True, False])
+def test_rules_that_change_otherwise_have_what_waits_take_a_turn_also_after_a_new_assignment(
+    is_changed: bool,
+) -> None:
+    flow = HeldThermostats()
+    flow.held = True
+    former = EngineDriver(flow=flow)
+    at = former.opened()
+    former.event(at)
+    former.run(5.0)
+    assert former.results == []
+    [stored] = former.state.values()
+    mark = former.marks[at]
+
+    flow.held = False
+    driver = EngineDriver(flow=flow)
+    for one in (driver, former):
+        if is_changed:
+            one.feed(RulesChanged())
+    driver.assign(state={"kitchen": stored}, mark=mark)
+    for one in (driver, former):
+        one.run(30.0)
+        assert one.results == ([("e0", "APPLIED")] if is_changed else [])
