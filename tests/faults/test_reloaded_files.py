@@ -55,7 +55,7 @@ def test_what_an_override_holds_is_sent_without_a_new_event_when_the_file_lets_i
 ) -> None:
     header, file = "ean,target,floor_price,currency,reason\n", tmp_path / "overrides.csv"
     file.write_text(header)
-    settings = {**FAST_MISS, "mappings": {"overrides_file": str(file)}}
+    settings = f'{FAST_MISS}\n[mappings]\noverrides_file = "{file}"\n'
     deployment = deploy(catalogue=CATALOGUE, storefronts=("de",), partitions=2, settings=settings)
     place = deployment.places()[0][0]
     file.write_text(f"{header}{place.ean},main-de,20.00,{place.currency},contract\n")

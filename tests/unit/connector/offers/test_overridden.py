@@ -151,7 +151,7 @@ def test_the_buffer_takes_the_place_of_the_targets_reserve_and_the_result_says_s
     assert message(shop.last) == (
         "Of stock 10, an override keeps back 4 in place of the target's rules (line 2, fragile)"
     )
-    assert [(one.requested, one.sent) for one in shop.last.fields] == [(10, 6)]
+    assert [(one.requested, one.sent) for one in shop.last.fields] == [(Decimal(10), Decimal(6))]
 
     shop.event(stock=90)
     assert shop.sent == [{"stock": 20}], "the limit of what is shown stays that of the target"
