@@ -203,7 +203,7 @@ def _beside_offers(around: FlowDependencies) -> SideInputs | None:
     parts: dict[str, SideInputs] = {}
     if around.replays is not None:
         parts[REPLAY] = around.replays
-    if Feature.RECONCILE in around.topics.features:
+    if Feature.RECONCILE in around.topics.features and not around.dry_run:  # it has written nothing that could drift
         parts[UNITS] = SweptUnits(around.topics.units, unit_reader(around.ids, around.lookup))
     return JoinedSideInputs(parts) if parts else None
 

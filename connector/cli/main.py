@@ -21,6 +21,7 @@ FORWARDED: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "h
 COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "match-report": LazyCommand("connector.cli.going_live", "report_matches"),
     "explain": LazyCommand("connector.cli.going_live", "explain_event"),
+    "shadow": LazyCommand("connector.cli.shadow", "shadow_cli"),
     "why": LazyCommand("connector.cli.why", "why"),
     "not-found": LazyCommand("connector.cli.not_found", "not_found"),
     "pause": LazyCommand("connector.cli.controls", "pause"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 from shlex import quote
+from typing import Final
 
 from connector.contracts.topics import Access, Feature, Topics, TopicSpec, manifest
 
@@ -97,6 +98,12 @@ REPLAY_RUN = ("replay run", "replay pause", "replay resume", "replay stop")
 """The commands with which people read a part of the input again."""
 DRY_RUN = ("run --dry-run", "topics --check --dry-run")
 CREATE_DRY_RUN = ("topics --create --dry-run",)
+SHADOW = ("shadow compare",)
+_OPERATIONS: Final[Mapping[Access, tuple[str, ...]]] = {
+    Access.READ: ("Read",),
+    Access.WRITE: ("Write",),
+    Access.BOTH: ("Read", "Write"),
+}
 
 
 # ---- what is needed -------------------------------------------------------------------------------------------------
@@ -104,11 +111,10 @@ CREATE_DRY_RUN = ("topics --create --dry-run",)
 
 def of_run(topics: Topics, identity: Identity) -> Grant:
     """Returns what the connector's own principal needs."""
-    operations = {Access.READ: ("Read",), Access.WRITE: ("Write",), Access.BOTH: ("Read", "Write")}
     return Grant(
         commands=RUN,
         permissions=(
-            *(_topic(topic.name, *operations[topic.access], "DescribeConfigs") for topic in manifest(topics)),
+            *(_topic(topic.name, *_OPERATIONS[topic.access], "DescribeConfigs") for topic in manifest(topics)),
             *_of_group(identity.group, identity),
         ),
     )
@@ -119,17 +125,35 @@ def of_dry_run(live: Topics, own: Topics, identity: Identity) -> Grant:
 
     ``identity`` is that of the dry run.
     """
-    kept = {topic.name: topic for topic in manifest(live)}
     mine = manifest(own)
-    shared = {topic.name for topic in mine if topic.name in kept}
-    restored = [topic for topic in _on(live, own.features) if topic.access is Access.BOTH and topic.name not in shared]
+    shared = {topic.name for topic in manifest(live)} & {topic.name for topic in mine}
+    restored = [
+        topic
+        for topic in _on(live, own.features)
+        if topic.access is Access.BOTH and topic.name not in shared and topic.source in shared
+        if topic.name != live.units
+    ]
+
+    def operations(topic: TopicSpec) -> tuple[str, ...]:
+        if topic.name in shared:
+            return ("Read",)
+        return _OPERATIONS[Access.WRITE if topic.source in shared else topic.access]
+
     return Grant(
         commands=DRY_RUN,
         permissions=(
-            *(_topic(topic.name, "Read" if topic.name in shared else "Write", "DescribeConfigs") for topic in mine),
+            *(_topic(topic.name, *operations(topic), "DescribeConfigs") for topic in mine),
             *(_topic(topic.name, "Read") for topic in restored),
             *_of_group(identity.group, identity),
         ),
+    )
+
+
+def of_shadow(own: Topics, group: str) -> Grant:
+    """Returns what comparing a dry run with the marketplace needs. ``own``: the topics of the dry run."""
+    group_read = Permission(resource=Resource.GROUP, name=group, operations=("Describe",))
+    return Grant(
+        commands=SHADOW, permissions=(*(_topic(name, "Read") for name in (own.units, own.offer_results)), group_read)
     )
 
 

@@ -23,6 +23,7 @@ from connector.contracts.permissions import (
     of_replay_status,
     of_resend,
     of_run,
+    of_shadow,
 )
 from connector.contracts.topic_checks import Limits, Needs
 from connector.contracts.topics import Feature
@@ -71,6 +72,7 @@ def grants(configured: Settings, *, dry_run: bool, instances: str | None = None)
         of_replay_run(live, configured.kafka.group),
         of_dlq_read(live, configured.kafka.group),
         of_dlq_redrive(live, configured.kafka.group),
+        *((of_shadow(own, configured.kafka.group),) if Feature.RECONCILE in own.features else ()),
         *of_the_trial,
     )
 

@@ -25,6 +25,7 @@ from connector.offers.events import (
 from connector.operations.forget import StateRecord
 from connector.operations.orders import OrderRecord
 from connector.operations.progress import counted
+from connector.reconciliation.events import UnitObserved
 from connector.replays.codec import ReplayProgressCodec
 from connector.replays.progress import ReplayProgress
 from connector.settings import convert
@@ -121,23 +122,39 @@ def stored_offers(
     return codecs, stored
 
 
-def offer_results(configured: Settings, *, from_us: int | None = None) -> Iterator[OfferResult]:
+def offer_results(
+    configured: Settings, *, from_us: int | None = None, topic: str | None = None
+) -> Iterator[OfferResult]:
     """Yields the results of offers, those written since ``from_us`` alone if that is given.
 
-    Raises Stopped if one cannot be read, as ``read_records``, and RegistryDown or SchemaUnknown.
+    ``topic``: with the results of a dry run. Raises Stopped if one cannot be read, as ``read_records``, and
+    RegistryDown or SchemaUnknown.
     """
     topics = convert.topics(configured)
+    results = topic or topics.offer_results
     with registry(configured) as client:
         cache = SchemaCache(client)
         ids = look_up(client, topics, avro_keys=convert.avro_keys(configured))
         reader = reader_of(OfferResult, ids.value(OfferResult), _PARTS_OF_RESULTS, cache.get)
         for found in read_records(
             connection(configured),
-            topics.offer_results,
+            results,
             reader=configured.kafka.group,
             part=TopicRange(from_us=from_us),
         ):
-            yield _decoded(reader.decode, cache, topics.offer_results, found)
+            yield _decoded(reader.decode, cache, results, found)
+
+
+def observed_units(configured: Settings, topic: str) -> Iterator[UnitObserved]:
+    """Yields what sweeps saw, from a topic of units. Raises as ``offer_results``."""
+    topics = convert.topics(configured)
+    with registry(configured) as client:
+        cache = SchemaCache(client)
+        ids = look_up(client, topics, avro_keys=convert.avro_keys(configured))
+        reader = reader_of(UnitObserved, ids.value(UnitObserved), (), cache.get)
+        for found in read_records(connection(configured), topic, reader=configured.kafka.group):
+            if found.value is not None:
+                yield _decoded(reader.decode, cache, topic, found)
 
 
 def passed(configured: Settings, part: TopicRange) -> dict[int, tuple[int, int]]:

@@ -293,12 +293,13 @@ def sweep_policy(settings: model.Settings) -> SweepPolicy:
 def dry_run(settings: model.Settings) -> model.Settings:
     """Returns the settings of a dry run, which runs next to the live group.
 
-    It reads the live inputs, but has its own consumer group, instance id and outputs. Orders and sweeps are disabled,
-    because the live group already writes them to their topics.
+    It reads the live inputs, but has its own consumer group, instance id and outputs. Orders are disabled, because the
+    live group already writes them to their topics. Sweeps go on, into a topic of its own, so the scheduler's topics are
+    its own as well: no live group need be running.
     """
     live = topics(settings)
     prefix = f"{settings.topics.prefix}.dry-run"
-    inputs = {name: getattr(live, name) for name in INPUTS}
+    inputs = {name: getattr(live, name) for name, feature in INPUTS.items() if feature is not Feature.SCHEDULER}
     letters = {f"{name}_dlq": f"{prefix}.{name.replace('_', '-')}.v1.dlq" for name in INPUTS}
     shared = {"routing": live.routing, "unit_owners": live.unit_owners, "controls": live.controls}
     own = model.TopicSettings(
@@ -316,7 +317,4 @@ def dry_run(settings: model.Settings) -> model.Settings:
     )
     orders = settings.orders.model_copy(update={"enabled": False})
     push = settings.push.model_copy(update={"enabled": False})
-    reconcile = settings.reconcile.model_copy(update={"enabled": False})
-    return settings.model_copy(
-        update={"kafka": kafka, "topics": own, "orders": orders, "push": push, "reconcile": reconcile}
-    )
+    return settings.model_copy(update={"kafka": kafka, "topics": own, "orders": orders, "push": push})

@@ -17,7 +17,7 @@ class RunPlan:
     loaded: Loaded
     settings: Settings  # for a dry run, its own
     topics: Topics
-    restored_from: Mapping[str, str]  # input -> state topic; a dry run restores from the live states and writes its own
+    restored_from: Mapping[str, str]  # input -> state topic; of a live input the live states, also in a dry run
     known_as: Topics  # the topics under whose subjects our schemas are registered: always the live ones
     dry_run: bool
 
@@ -26,11 +26,12 @@ class RunPlan:
         """Derives the plan from the loaded settings."""
         live = convert.topics(loaded.settings)
         settings = convert.dry_run(loaded.settings) if dry_run else loaded.settings
+        own = convert.topics(settings)
         return cls(
             loaded=loaded,
             settings=settings,
-            topics=convert.topics(settings),
-            restored_from=flows.inputs(live),
+            topics=own,
+            restored_from=flows.inputs(own) | flows.inputs(live),
             known_as=live,
             dry_run=dry_run,
         )

@@ -70,6 +70,7 @@ ON_THE_BROKER: Final[Mapping[str, tuple[str, ...]]] = {
     "dlq show": ("dlq show",),
     "dlq redrive": ("dlq redrive",),
     "explain": ("explain",),
+    "shadow compare": ("shadow compare",),
     "why": ("why",),
     "not-found": ("not-found",),
     "hold add": ("hold add",),

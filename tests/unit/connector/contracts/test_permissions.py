@@ -19,7 +19,7 @@ from connector.contracts.permissions import (
     of_replay_status,
     of_run,
 )
-from connector.contracts.topics import ALL_FEATURES, named
+from connector.contracts.topics import ALL_FEATURES, Feature, named
 
 TOPICS = named("kaufland", ALL_FEATURES)
 IDENTITY = Identity(group="offers", instances="connector-", transactional=True)
@@ -49,13 +49,17 @@ def test_without_transactions_no_transactional_id_permission_is_needed() -> None
 
 
 def test_a_dry_run_writes_nothing_of_the_live_run_and_reads_its_state() -> None:
-    own = named("kaufland.dry-run", offer_changes=TOPICS.offer_changes, routing=TOPICS.routing)
+    features = frozenset({Feature.OFFERS, Feature.RECONCILE})
+    own = named("kaufland.dry-run", features, offer_changes=TOPICS.offer_changes, routing=TOPICS.routing)
 
     needed = rows(of_dry_run(TOPICS, own, IDENTITY).permissions)
 
     assert needed[TOPICS.offer_state] == ("Read",)
     assert needed[TOPICS.routing] == ("Read", "DescribeConfigs")
-    assert needed[own.offer_state] == ("Write", "DescribeConfigs")
+    assert needed[own.offer_state] == needed[own.units] == ("Write", "DescribeConfigs")
+    assert needed[own.scheduler] == ("Read", "Write", "DescribeConfigs")
+    assert needed[own.scheduler_state] == ("Read", "Write", "DescribeConfigs")
+    assert not {TOPICS.units, TOPICS.scheduler, TOPICS.scheduler_state} & needed.keys()
     live = {topic for name, topic in vars_of(TOPICS).items() if name != "features"}
     assert all("Write" not in operations for name, operations in needed.items() if name in live)
 

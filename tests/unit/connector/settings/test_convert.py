@@ -55,7 +55,17 @@ def test_a_sweep_covers_the_places_of_enabled_targets_and_nothing_while_it_is_of
     assert convert.sweep_policy(swept).interval_s == 3600
     assert {Feature.SCHEDULER, Feature.RECONCILE} <= convert.features(swept)
     assert Feature.ORDERS not in convert.features(swept)
-    assert Feature.RECONCILE not in convert.features(convert.dry_run(swept))
+
+
+def test_a_dry_run_sweeps_into_topics_of_its_own_and_is_scheduled_by_a_topic_of_its_own() -> None:
+    swept = SETTINGS.model_copy(update={"reconcile": model.ReconcileSettings(enabled=True)})
+
+    live, dry = convert.topics(swept), convert.topics(convert.dry_run(swept))
+
+    assert dry.features == {Feature.OFFERS, Feature.SCHEDULER, Feature.RECONCILE}
+    scheduled = ("scheduler", "scheduler_state", "scheduler_dlq", "units", "drift")
+    assert all(getattr(dry, name).startswith(f"{swept.topics.prefix}.dry-run.") for name in scheduled)
+    assert dry.offer_changes == live.offer_changes
 
 
 def test_the_fields_that_are_repaired_are_those_that_say_so() -> None:
