@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-SOURCES := streams schemas connector simulator devstack tests benchmarks setup.py
+SOURCES := streams schemas connector simulator devstack tests benchmarks deploy setup.py
 # Tests on a broker wait most of the time: six of them use two cores. They run first, and each process takes the next
 # test when it has finished one; the tests of some files stay in one process (tests/conftest.py), because they share
 # what is slow to start. A process that dies ends the run. ARGS="-n 0" is one process, as a debugger needs it.
