@@ -114,7 +114,7 @@ class Run:
             "freshness": lambda: pace.freshness(self._stand, size.seconds, size.lingers),
             "mix": lambda: mix.shared(self._kafka, *size.mixed),
             "throughput": lambda: throughput.measure(self._stand, size.throughput, size.processes, timeout_s=120),
-            "replay": lambda: replay.measure(self._stand, size.replayed, size.seconds, timeout_s=300),
+            "replay": lambda: replay.measure(self._stand, size.replayed, size.seconds, timeout_s=900),
             "memory": lambda: memory.measure(size.units),
             "bodies": lambda: bodies.measure(size.rounds),
             "calls": lambda: calls.measure(size.counted),
