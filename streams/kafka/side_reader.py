@@ -3,6 +3,9 @@
 One consumer, outside any group, in a thread of its own. It reads all partitions at once that are asked for; several
 requests for the same partition take turns. A partition is assigned for the duration of a request, so nothing is read
 that was not asked for. Whatever fails becomes the answer of the request, and the engine asks again later.
+
+To begin a request blocks, for seconds where the partition's leader does not answer. So partitions that failed last wait
+for all others, and after each one that fails, what is being read goes on.
 """
 
 from collections.abc import Callable, Sequence
@@ -73,13 +76,14 @@ class KafkaSideReader:
         self._consumer: Consumer | None = None
         self._errors = ClientErrors(connection.bootstrap_servers)
         self._waiting: list[SideFetch] = []
+        self._unanswered: set[_Part] = set()  # the last request could not be begun
         self._reading: dict[_Part, _Reading] = {}
 
     def serve(self, requests: SideRequests, report: SideReport, stopping: Stopping) -> None:
         """See ``ports.SideReader``."""
         try:
             while not stopping.is_set():
-                self._waiting.extend(requests(0.0 if self._reading else _IDLE_S))
+                self._waiting.extend(requests(0.0 if self._reading or self._waiting else _IDLE_S))
                 self._begin(report)
                 self._read()
                 self._answer(report)
@@ -89,9 +93,14 @@ class KafkaSideReader:
     # ---- requests ---------------------------------------------------------------------------------------------------
 
     def _begin(self, report: SideReport) -> None:
-        """Assigns the partitions of new requests; a request waits while its partition is read for another."""
-        waiting, self._waiting = self._waiting, []
-        for fetch in waiting:
+        """Assigns the partitions of new requests, up to the first that fails.
+
+        A request waits while its partition is read for another.
+        """
+        waiting = sorted(self._waiting, key=lambda fetch: (fetch.topic, fetch.partition) in self._unanswered)
+        self._waiting = []
+        while waiting:
+            fetch = waiting.pop(0)
             part = fetch.topic, fetch.partition
             if part in self._reading:
                 self._waiting.append(fetch)
@@ -99,7 +108,11 @@ class KafkaSideReader:
             try:
                 answer = self._assign(part, fetch)
             except KafkaException as error:
-                answer = _failed(fetch, self._reason(fetch, error))
+                self._unanswered.add(part)
+                self._waiting += waiting
+                report(_failed(fetch, self._reason(fetch, error)))
+                return
+            self._unanswered.discard(part)
             if answer is not None:
                 report(answer)
 

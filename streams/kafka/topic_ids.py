@@ -1,6 +1,7 @@
 """Looks up the ids of topics: one that is deleted and created again gets another."""
 
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any, Final
 
 from confluent_kafka import KafkaException, TopicCollection
@@ -13,7 +14,7 @@ _TIMEOUT_S: Final = 2.0
 
 
 class TopicIds:
-    """The ids of topics, each at most five seconds old. Used by one thread."""
+    """The ids of topics, each at most five seconds old; so is that one is not told. Used by one thread."""
 
     def __init__(self, configuration: Mapping[str, Any], clock: Callable[[], float] = uptime_s) -> None:
         """``configuration``: of an admin client."""
@@ -23,12 +24,13 @@ class TopicIds:
         self._found: dict[str, tuple[float, str]] = {}  # when it was asked for, and the id
 
     def of(self, topic: str) -> str:
-        """Returns the topic's id; empty if the broker does not tell it now. Blocks for up to two seconds."""
-        asked_s, found = self._found.get(topic, (0.0, ""))
-        if found and self._clock() - asked_s < _KEPT_S:
+        """Returns the topic's id; empty if the broker has not told it. Blocks for two seconds at most, every five."""
+        asked_s, found = self._found.get(topic, (-inf, ""))
+        if self._clock() - asked_s < _KEPT_S:
             return found
-        self._found[topic] = self._clock(), self._ask(topic)
-        return self._found[topic][1]
+        found = self._ask(topic)
+        self._found[topic] = self._clock(), found
+        return found
 
     def _ask(self, topic: str) -> str:
         self._admin = self._admin or RenewingAdminClient(self._configuration, self._clock)

@@ -7,6 +7,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from streams.flow import Assignment
 from streams.kafka import side_reader
+from streams.kafka.client_messages import ClientErrors
 from streams.kafka.settings import KafkaConnection
 from streams.kafka.side_reader import KafkaSideReader
 from streams.messages import SideFetch, SideRecords
@@ -69,15 +70,52 @@ class SilentSideReader(KafkaSideReader):
 
 @pytest.fixture
 def reader(monkeypatch: pytest.MonkeyPatch) -> SilentSideReader:
-    monkeypatch.setattr(side_reader, "watermark_offsets", lambda _consumer, place, _for_s: LOGS[place.topic])
-    return SilentSideReader()
+    reader = SilentSideReader()
+
+    def watermarks(_consumer: object, place: TopicPartition, for_s: float) -> tuple[int, int]:
+        if place.topic == AWAY:
+            reader.now_s += for_s
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        return LOGS[place.topic]
+
+    monkeypatch.setattr(side_reader, "watermark_offsets", watermarks)
+    monkeypatch.setattr(ClientErrors, "retry", lambda _self, _client, ask, for_s: ask(for_s))
+    return reader
 
 
+AWAY = "away"
+"""The topic whose leaders do not answer."""
 LOGS = {"full": (0, 100), "read": (0, 5), "other": (0, 100)}
 
 
-def fetch(topic: str, position: int = 5) -> SideFetch:
-    return SideFetch(at=AT, name="one", topic=topic, partition=0, position=position)
+def fetch(topic: str, position: int = 5, partition: int = 0) -> SideFetch:
+    return SideFetch(at=AT, name="one", topic=topic, partition=partition, position=position)
+
+
+def away() -> list[SideFetch]:
+    return [fetch(AWAY, partition=partition) for partition in range(4)]
+
+
+def test_reading_goes_on_after_each_request_whose_leader_does_not_answer(reader: SilentSideReader) -> None:
+    reader.round(fetch("full"), *away())
+    for answered in range(1, 5):
+        assert [answer.fetch.topic for answer in reader.answers] == [AWAY] * answered
+        assert reader.now_s == answered * side_reader._ASK_S
+        reader.round()
+    assert reader.consumers[0].assigned == ["full"]
+
+
+def test_a_request_waits_for_none_whose_leader_did_not_answer_before(reader: SilentSideReader) -> None:
+    reader.round(*away())
+    for _ in range(3):
+        reader.round()
+    began_s = reader.now_s
+    reader.answers.clear()
+
+    reader.round(*away(), fetch("full"), fetch("other"))
+
+    assert reader.consumers[0].assigned == ["full", "other"]
+    assert reader.now_s == began_s + side_reader._ASK_S
 
 
 def test_a_request_that_is_being_read_survives_a_client_that_must_be_replaced(reader: SilentSideReader) -> None:
