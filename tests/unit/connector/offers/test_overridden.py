@@ -195,3 +195,13 @@ def test_other_offers_are_left_alone() -> None:
     shop = OverriddenOffer(f"{OTHER_EAN},,99.00,EUR,99,all,")
     shop.event(price="11.00", stock=5)
     assert shop.sent == [{str(Field.PRICE): 1100, str(Field.STOCK): 5}]
+
+
+def test_what_an_override_has_held_from_the_start_leaves_no_doubt_about_what_the_marketplace_has() -> None:
+    shop = OverriddenOffer(f"{EAN},,,,,price,")
+    shop.event(price="11.00")
+    assert shop.last.status.value == "HELD"
+
+    shop.event(price="10.00")
+    assert [row(one)[0] for one in shop.results[-2:]] == ["SUPERSEDED", "UNCHANGED"]
+    assert shop.sent == []
