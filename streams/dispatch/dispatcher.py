@@ -157,14 +157,14 @@ class Dispatcher:
     def _call(
         self, name: str, limiter: RateLimiter, taken: list[PendingWant], now_s: float, lease_until_s: float
     ) -> Call:
-        sent = tuple(SentItem(pending=p, want=p.want, attempt=self._wants.retries.attempt(p)) for p in taken)
+        sent = [SentItem(pending=p, want=p.want, attempt=self._wants.retries.attempt(p)) for p in taken]
         call_id = f"{self._prefix}-{next(self._seq)}"
         limiter.take(now_s, call_id)
         call = Call(
             id=call_id,
             account=name,
             kind=taken[0].want.kind,
-            items=tuple(_item_of(item) for item in sent),
+            items=tuple([Item(body=one.want.body, attempt=one.attempt, since_us=one.want.since_us) for one in sent]),
             send_by_s=lease_until_s,
             give_up_at_s=now_s + self._policy.call_deadline_s,
             tokens_left=limiter.tokens_left(now_s),
@@ -172,7 +172,7 @@ class Dispatcher:
         group_limiter = self._group_limiter(call)
         if group_limiter is not None:
             group_limiter.take(now_s, call_id)
-        self.in_flight.leave(CallInFlight(call=call, items=sent))
+        self.in_flight.leave(CallInFlight(call=call, items=tuple(sent)))
         return call
 
     def answered(self, answer: Answer, now: Now) -> list[AnsweredItem]:
@@ -288,7 +288,3 @@ def _answered(sent: SentItem, reply: Settled | Lost | GaveUp, answer: Answer) ->
         sent_us=answer.sent_us,
         answered_us=answer.answered_us,
     )
-
-
-def _item_of(sent: SentItem) -> Item:
-    return Item(body=sent.want.body, attempt=sent.attempt, since_us=sent.want.since_us)

@@ -26,14 +26,9 @@ class SentItem:
     attempt: int
 
     @property
-    def at(self) -> Assignment:
-        return self.pending.at
-
-    @property
     def keys(self) -> tuple[Hashable, ...]:
         """Its slot and exclusive keys, which it holds."""
-        slot = (self.at.topic, self.pending.lane.key, self.want.slot)
-        return (slot, *self.want.exclusive)
+        return (self.pending.slot_key, *self.want.exclusive)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +65,7 @@ class InFlight:
         self._calls[call.call.id] = call
         for sent in call.items:
             sent.pending.lane.held += 1
-            self._held[sent.at] += 1
+            self._held[sent.pending.at] += 1
 
     def take(self, call_id: str) -> CallInFlight | None:
         """Removes a call that was answered and returns it; None = it is not in flight (answered twice).
@@ -85,10 +80,11 @@ class InFlight:
 
     def over(self, sent: SentItem) -> None:
         """Stops holding an item that can take no further effect."""
+        at = sent.pending.at
         sent.pending.lane.held -= 1
-        self._held[sent.at] -= 1
-        if not self._held[sent.at]:
-            del self._held[sent.at]
+        self._held[at] -= 1
+        if not self._held[at]:
+            del self._held[at]
 
     def ended(self, now_s: float) -> Iterator[SentItem]:
         """Yields and removes the lost items that can no longer take effect."""

@@ -1,6 +1,6 @@
 """The queues of one account: wants of awake lanes by kind, and entries of sleeping lanes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from heapq import heapify, heappush
 from math import inf
 
@@ -70,24 +70,10 @@ class AccountQueues:
         turn."""
         return SLEEP_FACTOR * self.near
 
-    def queue(
-        self,
-        kind: str,
-        alone: bool,
-        background: bool,
-        limit_of: Callable[[str], int],
-        group_of: Callable[[str], str | None],
-        *,
-        announced: bool = True,
-    ) -> Queue:
-        """Returns the queue of a kind, created on first use. ``announced`` False: that of wants to be announced."""
-        queues = self.queues if announced else self.unannounced
-        queue = queues.get((kind, alone, background))
-        if queue is None:
-            limit = 1 if alone else limit_of(kind)
-            queue = queues[kind, alone, background] = Queue(kind, limit, group_of(kind), background=background)
-            self.near = min(max(self.near, 2 * limit), self._near_at_most)
-        return queue
+    def new_queue(self, kind: str, limit: int, group: str | None, *, background: bool) -> Queue:
+        """Returns a queue, for which enough wants are kept ready from now on."""
+        self.near = min(max(self.near, 2 * limit), self._near_at_most)
+        return Queue(kind, limit, group, background=background)
 
     def every_queue(self) -> Iterator[Queue]:
         """Yields all queues, those of wants to be announced included."""

@@ -1,9 +1,10 @@
 """Attempts, retry budget and back-off of each slot. Kept apart from the lanes, so that it survives their sleep."""
 
 from math import inf
+from typing import Final
 
 from streams.dispatch.backoff import Backoff, spread
-from streams.flow import Assignment, Retry, Want
+from streams.flow import Assignment, Retry
 from streams.lanes.lane import PendingWant
 from streams.policy import Policy
 
@@ -13,14 +14,18 @@ class RetryState:
 
     __slots__ = ("alone", "attempts", "closure", "counted", "kind", "not_before_s", "since_us")
 
-    def __init__(self, want: Want) -> None:
-        self.since_us = want.since_us
-        self.kind = want.kind
+    def __init__(self, since_us: int, kind: str) -> None:
+        self.since_us = since_us
+        self.kind = kind
         self.attempts = 0  # of this kind
         self.counted = 0  # failures that count against the budget
         self.not_before_s = -inf  # backing off until then
         self.alone = False  # to be sent in a call of its own
-        self.closure: int | None = None  # ``AccountQueues.closure`` when it last failed
+        self.closure: int | None = None  # ``AccountQueues.closure`` when it last failed while the account was closed
+
+
+UNTRIED: Final = RetryState(since_us=0, kind="")
+"""The state of a slot without attempts; never changed."""
 
 
 class Retries:
@@ -30,33 +35,16 @@ class Retries:
         self._backoff = Backoff(base_s=policy.retry_base_s, cap_s=policy.retry_cap_s, budget=policy.retry_budget)
         self._states: dict[Assignment, dict[tuple[str, str], RetryState]] = {}
 
-    def of(self, pending: PendingWant) -> RetryState | None:
-        """Returns the state of a want's slot; None if there is none, or if it belongs to another oldest event."""
+    def of(self, pending: PendingWant) -> RetryState:
+        """Returns the state of a want's slot; ``UNTRIED`` if it has none for the oldest event that the want has now."""
         of_partition = self._states.get(pending.at)
         state = of_partition.get((pending.lane.key, pending.want.slot)) if of_partition else None
-        return state if state is not None and state.since_us == pending.want.since_us else None
-
-    def not_before_s(self, pending: PendingWant) -> float:
-        """Returns until when a want backs off; ``-inf`` = it does not."""
-        state = self.of(pending)
-        return state.not_before_s if state is not None else -inf
-
-    def is_alone(self, pending: PendingWant) -> bool:
-        """Whether a want is to be sent in a call of its own."""
-        state = self.of(pending)
-        return state is not None and state.alone
-
-    def failed_in(self, pending: PendingWant, closure: int) -> bool:
-        """Whether a want last failed while its account was closed, and the account has not reopened since."""
-        state = self.of(pending)
-        return state is not None and state.closure == closure
+        return state if state is not None and state.since_us == pending.want.since_us else UNTRIED
 
     def attempt(self, pending: PendingWant) -> int:
         """Returns the number of the attempt that is sent now, 1 for the first of its kind."""
         state = self.of(pending)
-        if state is None:
-            return 1
-        if state.kind != pending.want.kind:
+        if state is not UNTRIED and state.kind != pending.want.kind:
             state.kind, state.attempts = pending.want.kind, 0
         return state.attempts + 1
 
@@ -64,7 +52,7 @@ class Retries:
         self, pending: PendingWant, reply: Retry, attempt: int, now_s: float, *, counts: bool, closure: int | None
     ) -> bool:
         """Records a failed attempt and starts its back-off. Returns False when the retry budget is used up."""
-        state = self.of(pending) or self._new(pending)
+        state = self._own(pending)
         state.attempts, state.alone, state.closure = attempt, reply.alone, closure
         state.counted += counts
         if self._backoff.used_up(state.counted):
@@ -78,10 +66,8 @@ class Retries:
 
     def answered(self, pending: PendingWant, attempt: int, *, lost: bool) -> None:
         """Ends the back-off and lets the want share calls again. Attempts count on only after a lost answer."""
-        state = self.of(pending)
-        if state is None and lost:
-            state = self._new(pending)
-        if state is not None:
+        state = self._own(pending) if lost else self.of(pending)
+        if state is not UNTRIED:
             state.alone, state.not_before_s, state.attempts = False, -inf, attempt if lost else 0
 
     def forget(self, pending: PendingWant) -> None:
@@ -94,7 +80,10 @@ class Retries:
         """Drops all states of an assignment that has ended."""
         self._states.pop(at, None)
 
-    def _new(self, pending: PendingWant) -> RetryState:
-        state = RetryState(pending.want)
-        self._states.setdefault(pending.at, {})[pending.lane.key, pending.want.slot] = state
+    def _own(self, pending: PendingWant) -> RetryState:
+        """Returns the state of a want's slot, which is made if there is none."""
+        state = self.of(pending)
+        if state is UNTRIED:
+            state = RetryState(pending.want.since_us, pending.want.kind)
+            self._states.setdefault(pending.at, {})[pending.lane.key, pending.want.slot] = state
         return state

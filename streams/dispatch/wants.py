@@ -100,10 +100,13 @@ class Wants:
         for want in wants:
             if want.slot in lane.pending:
                 raise ValueError(f"lane {lane.key} wants two things of slot {want.slot} at once")
+            if want.account not in self.accounts:
+                known = sorted(self.accounts)
+                raise ValueError(f"a lane wants a call of account {want.account!r}; known are {known}")
             pending = before.pop(want.slot, None)
             if pending is None:
                 pending = PendingWant(at, lane, want)
-                self._count(pending, 1)
+                self.accounts[want.account].tally.add(want.priority, want.since_us)
                 self._enter(pending, now_s)
             else:
                 self._renew(pending, want, now_s)
@@ -124,57 +127,56 @@ class Wants:
         ):
             self._leave(pending)
             self._take_back(pending)
-        if pending.state is WantState.IN_FLIGHT or (pending.state is not WantState.UNPLACED and _same_place(old, want)):
-            self._count(pending, -1)
-            pending.want = want
-            self._count(pending, 1)
-            return
-        self._leave(pending)
-        self._count(pending, -1)
+        keeps_place = pending.state is WantState.IN_FLIGHT or (
+            pending.state is not WantState.UNPLACED and _same_place(old, want)
+        )
+        if not keeps_place:
+            self._leave(pending)
+        self.accounts[old.account].tally.remove(old.priority, old.since_us)
         pending.want = want
-        self._count(pending, 1)
-        self._enter(pending, now_s)
+        self.accounts[want.account].tally.add(want.priority, want.since_us)
+        if not keeps_place:
+            self._enter(pending, now_s)
 
     def _withdraw(self, pending: PendingWant) -> None:
         """Removes a want that is no longer wanted; its call, if it is in flight, goes on."""
         self._leave(pending)
         if pending.announced_in is not None and pending.state is not WantState.IN_FLIGHT:
             self._take_back(pending)
-        self._count(pending, -1)
+        want = pending.want
+        self.accounts[want.account].tally.remove(want.priority, want.since_us)
         pending.state = WantState.WITHDRAWN
 
     # ---- places -----------------------------------------------------------------------------------------------------
 
     def _enter(self, pending: PendingWant, now_s: float) -> None:
-        """Adds a want to its queue, or to the delayed ones while it backs off."""
+        """Adds a want to its queue, behind all others if it failed since its account closed; or to the delayed ones
+        while it backs off."""
         pending.ticket = next(self._tickets)
-        account = self._account(pending.want.account)
+        want, retried = pending.want, self.retries.of(pending)
+        account = self.accounts[want.account]
         account.awake += 1
-        not_before_s = self.retries.not_before_s(pending)
-        if not_before_s > now_s:
+        if retried.not_before_s > now_s:
             pending.state = WantState.DELAYED
-            heappush(self._delays, (not_before_s, pending.ticket, pending))
+            heappush(self._delays, (retried.not_before_s, pending.ticket, pending))
             return
         pending.state = WantState.READY
         account.ready += 1
-        account.ready_background += _is_background(pending.want)
-        queue = self._queue_of(pending, account)
-        queue.push((self._key_of(pending, account), pending.ticket, pending), now_s)
-
-    def _key_of(self, pending: PendingWant, account: AccountQueues) -> QueueKey:
-        """Returns the want's sort key; behind all others if it failed since its account closed."""
-        if self.retries.failed_in(pending, account.closure):
-            return set_aside_key(pending.want.since_us)
-        return queue_key(pending.want.priority, pending.want.since_us, self._step_us)
+        account.ready_background += want.priority >= BACKGROUND
+        if retried.closure == account.closure:
+            order = set_aside_key(want.since_us)
+        else:
+            order = queue_key(want.priority, want.since_us, self._step_us)
+        self._queue_of(pending, account).push((order, pending.ticket, pending), now_s)
 
     def _leave(self, pending: PendingWant) -> None:
         """Removes a want from its place by taking its ticket away; its entries are dead without it."""
         if pending.state in (WantState.READY, WantState.DELAYED, WantState.PARKED):
-            account = self._account(pending.want.account)
+            account = self.accounts[pending.want.account]
             account.awake -= 1
             if pending.state is WantState.READY:
                 account.ready -= 1
-                account.ready_background -= _is_background(pending.want)
+                account.ready_background -= pending.want.priority >= BACKGROUND
                 self._queue_of(pending, account).ready -= 1
         pending.ticket = -1
         if pending.state is not WantState.IN_FLIGHT:
@@ -183,7 +185,7 @@ class Wants:
     def _park(self, pending: PendingWant, why: Hashable) -> None:
         """Moves a want from its queue to those that wait for ``why`` (see ``_blocker``)."""
         self._leave(pending)
-        self._account(pending.want.account).awake += 1
+        self.accounts[pending.want.account].awake += 1
         pending.ticket = next(self._tickets)
         pending.state = WantState.PARKED
         self._parked.setdefault(why, []).append((pending.ticket, pending))
@@ -196,18 +198,15 @@ class Wants:
                 self._enter(pending, now_s)
 
     def _queue_of(self, pending: PendingWant, account: AccountQueues) -> Queue:
-        alone, limit_of = self.retries.is_alone(pending), self._limits[pending.at.topic]
-        background, announced = _is_background(pending.want), not pending.is_unannounced
-        return account.queue(pending.want.kind, alone, background, limit_of, self._group_of, announced=announced)
-
-    def _account(self, name: str) -> AccountQueues:
-        try:
-            return self.accounts[name]
-        except KeyError:
-            raise ValueError(f"a lane wants a call of account {name!r}; known are {sorted(self.accounts)}") from None
-
-    def _count(self, pending: PendingWant, n: int) -> None:
-        self._account(pending.want.account).tally.add(pending.want.priority, pending.want.since_us, n)
+        """Returns the queue of a want, which is made on first use; that of ``once`` wants until they are announced."""
+        want, alone = pending.want, self.retries.of(pending).alone
+        queues = account.unannounced if want.once and pending.announced_in is None else account.queues
+        key = (want.kind, alone, want.priority >= BACKGROUND)
+        queue = queues.get(key)
+        if queue is None:
+            limit = 1 if alone else self._limits[pending.at.topic](want.kind)
+            queue = queues[key] = account.new_queue(want.kind, limit, self._group_of(want.kind), background=key[2])
+        return queue
 
     def _blocker(self, pending: PendingWant) -> Hashable | None:
         """Returns what keeps a ready want from leaving (partition, halted kind, slot, exclusive key or lane); None =
@@ -221,7 +220,7 @@ class Wants:
         for key in pending.want.exclusive:
             if key in self._busy:
                 return key
-        if pending.lane.durable_version < pending.leaves_after:
+        if pending.lane.durable_version < max(pending.follows, pending.announced_in or 0):
             return (pending.at, pending.lane.key)
         return None
 
@@ -283,16 +282,17 @@ class Wants:
         """Frees the slot and exclusive keys of an item that is over."""
         for key in keys:
             self._busy.discard(key)
-            self._unpark(key, now_s)
+            if key in self._parked:
+                self._unpark(key, now_s)
 
     # ---- sleeping ---------------------------------------------------------------------------------------------------
 
     def may_sleep(self, lane: Lane, now_s: float) -> bool:
         """Whether each want of the lane is far from leaving: enough others wait before it, or it backs off."""
         for pending in lane.pending.values():
-            account = self._account(pending.want.account)
-            backing_off = pending.state is WantState.DELAYED and self.retries.not_before_s(pending) > now_s + 1.0
-            background = _is_background(pending.want)
+            account = self.accounts[pending.want.account]
+            backing_off = pending.state is WantState.DELAYED and self.retries.of(pending).not_before_s > now_s + 1.0
+            background = pending.want.priority >= BACKGROUND
             waiting, enough = account.awake, SLEEP_FACTOR * NEAR_BACKGROUND if background else account.may_sleep_above
             if pending.state is WantState.READY and pending.at in self._open:
                 waiting = account.ready_background if background else account.ready - account.ready_background
@@ -307,7 +307,7 @@ class Wants:
         not_before: dict[str, float] = {}
         for pending in lane.pending.values():
             name = pending.want.account
-            not_before[name] = min(not_before.get(name, inf), self.retries.not_before_s(pending))
+            not_before[name] = min(not_before.get(name, inf), self.retries.of(pending).not_before_s)
             self._withdraw(pending)
         lane.pending = {}
         self._add_sleeping(sleeping, not_before, now_s)
@@ -426,7 +426,8 @@ class Wants:
                 break
             heappop(queue.heap)
             self._leave(pending)
-            self._unlist(pending)
+            if pending.announced_in is not None:
+                self._unlist(pending)
             pending.state = WantState.IN_FLIGHT
             self._busy.update((pending.slot_key, *pending.want.exclusive))
             taken.append(pending)
@@ -536,7 +537,7 @@ class Wants:
 
     def _unlist(self, pending: PendingWant) -> None:
         """Removes a want from those that are announced and not sent."""
-        queue = self._account(pending.want.account).announced.pop(pending, None)
+        queue = self.accounts[pending.want.account].announced.pop(pending, None)
         if queue is not None:
             queue.announced -= 1
 
@@ -557,7 +558,7 @@ class Wants:
         """
         if not self._call_ended(pending):
             return True
-        closure = self._account(pending.want.account).closure if closed else None
+        closure = self.accounts[pending.want.account].closure if closed else None
         if not self.retries.retry(pending, reply, attempt, now_s, counts=counts, closure=closure):
             return False
         self._enter(pending, now_s)
@@ -586,10 +587,6 @@ class Wants:
             return False
         pending.state = WantState.UNPLACED
         return True
-
-
-def _is_background(want: Want) -> bool:
-    return want.priority >= BACKGROUND
 
 
 def _sleeping_key(sleeping: SleepingLane, waits: Waits) -> tuple[Assignment, bool]:

@@ -183,11 +183,11 @@ class Engine:
     def _answer(self, message: Answer, now: Now) -> Iterator[Effect]:
         """Applies an answer to the limiters, and to the lanes of partitions that are still assigned."""
         answered = self._dispatcher.answered(message, now)
-        current = [item for item in answered if item.sent.at in self._partitions]
+        current = [item for item in answered if item.sent.pending.at in self._partitions]
         if current and message.log:
-            self._partitions[current[0].sent.at].outbox.outputs.extend(message.log)
+            self._partitions[current[0].sent.pending.at].outbox.outputs.extend(message.log)
         for item in current:
-            self._partitions[item.sent.at].answered(item.sent, item.cause, now)
+            self._partitions[item.sent.pending.at].answered(item.sent, item.cause, now)
         if message.stop is not None:
             yield Stop(reason=message.stop)
 
@@ -323,8 +323,8 @@ class Engine:
         """Ends lost calls that can no longer take effect."""
         for sent in self._dispatcher.in_flight.ended(now.mono_s):
             self._dispatcher.over(sent, now.mono_s)
-            if sent.at in self._partitions:
-                self._partitions[sent.at].lanes.settle(sent.pending.lane, now.mono_s)
+            if sent.pending.at in self._partitions:
+                self._partitions[sent.pending.at].lanes.settle(sent.pending.lane, now.mono_s)
 
     def _restore(self, now: Now) -> None:
         """Restores at most ``RESTORED_PER_STEP`` lanes."""

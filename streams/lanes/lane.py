@@ -24,34 +24,21 @@ class PendingWant:
 
     ``ticket`` numbers its present entry in a queue or list; entries with another ticket are dead. ``announced_in`` is
     the version of the lane whose record announces this ``once`` want; None = not announced. ``follows`` is the
-    ``Lane.side_version`` from which the present call follows.
+    ``Lane.side_version`` from which the present call follows. ``slot_key`` identifies the slot across assignments: a
+    partition may be assigned again while a call is in flight.
     """
 
-    __slots__ = ("announced_in", "at", "follows", "lane", "state", "ticket", "want")
+    __slots__ = ("announced_in", "at", "follows", "lane", "slot_key", "state", "ticket", "want")
 
     def __init__(self, at: Assignment, lane: "Lane", want: Want) -> None:
         self.at = at
         self.lane = lane
         self.want = want
+        self.slot_key = (at.topic, lane.key, want.slot)
         self.announced_in: int | None = None
         self.follows = lane.side_version
         self.ticket = -1
         self.state = WantState.UNPLACED
-
-    @property
-    def slot_key(self) -> tuple[str, str, str]:
-        """Identifies the slot across assignments: a partition may be assigned again while a call is in flight."""
-        return (self.at.topic, self.lane.key, self.want.slot)
-
-    @property
-    def leaves_after(self) -> int:
-        """The version of its lane that must be durable before it may leave."""
-        return max(self.follows, self.announced_in or 0)
-
-    @property
-    def is_unannounced(self) -> bool:
-        """Whether it must be announced before it may leave."""
-        return self.want.once and self.announced_in is None
 
     def announce(self) -> None:
         """Announces it in the lane's next record; when that is durable, it may leave."""

@@ -282,9 +282,7 @@ class Lanes:
             return
         del self.awake[lane.key]
         if lane.stored is not None and lane.stored.value is not None:
-            self._values[lane.key] = _packed(lane.stored.offset, lane.stored.value)
-        else:
-            self._values.pop(lane.key)
+            self._values.add(lane.key, _packed(lane.stored.offset, lane.stored.value))
         if lane.undone or lane.wake_at_us is not None or lane.wants:
             self._put_to_sleep(lane, now_s)
 

@@ -33,10 +33,6 @@ class PackedStore:
         raw = key_bytes(key)
         return _find(self._pages[self._place(raw)], raw) is not None
 
-    def __setitem__(self, key: str, value: bytes) -> None:
-        self.pop(key)
-        self.add(key, value)
-
     def add(self, key: str, value: bytes) -> None:
         """Adds a key that must not be in the store yet; this is not checked."""
         raw = key_bytes(key)

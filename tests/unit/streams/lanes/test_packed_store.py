@@ -28,7 +28,8 @@ class ShelfBesideADictionary(RuleBasedStateMachine):
     @rule(key=KEYS, value=VALUES)
     def put(self, key: str, value: bytes) -> None:
         self.known[key] = value
-        self.store[key] = value
+        self.store.pop(key)
+        self.store.add(key, value)
 
     @rule(key=KEYS)
     def take(self, key: str) -> None:
@@ -70,7 +71,7 @@ def test_a_packed_store_that_grew_takes_no_more_than_one_filled_at_once() -> Non
     grown = PackedStore()
 
     for key, value in values.items():
-        grown[key] = value
+        grown.add(key, value)
 
     assert len(grown._pages) <= len(store_of(values)._pages)
     assert max(map(len, grown._pages)) < 4_000
