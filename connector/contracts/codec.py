@@ -108,11 +108,10 @@ def encoder_of_strings(schema_id: int) -> KeyWriter:
     return encoder({"type": "string"}, schema_id)
 
 
-def header_text(headers: Headers, name: str) -> str | None:
-    """Returns the last header with that name and an ASCII value, or None if there is none."""
-    if not headers:
-        return None
-    for known, value in reversed(headers):
-        if known == name and value.isascii():
-            return value.decode()
-    return None
+def header_texts(headers: Headers) -> dict[str, str]:
+    """Returns the headers with an ASCII value; of several with one name, the last."""
+    texts = {}
+    for name, value in headers:
+        if value.isascii():
+            texts[name] = value.decode()
+    return texts

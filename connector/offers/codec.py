@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 from connector.contracts.codec import (
     KeyReader,
     SchemaIds,
-    header_text,
+    header_texts,
     key_writer,
     newest_schema,
     reader_of,
@@ -97,15 +97,16 @@ def _is_off(event: object) -> NoReturn:
 
 
 def _withdrawn(key: str, record: Record) -> OfferWithdrawn:
+    headers = header_texts(record.headers)
     return OfferWithdrawn(
         key=key,
         input_topic=record.at.topic,
         partition=record.at.partition,
         offset=record.offset,
         record_time_us=record.time_us,
-        redriven=header_text(record.headers, REDRIVE_FROM) is not None,
-        traceparent=header_text(record.headers, "traceparent"),
-        tracestate=header_text(record.headers, "tracestate"),
+        redriven=REDRIVE_FROM in headers,
+        traceparent=headers.get("traceparent"),
+        tracestate=headers.get("tracestate"),
     )
 
 
@@ -115,6 +116,7 @@ def _changed(value: Mapping[str, Any], key: str, record: Record) -> OfferChanged
         return BadRecord(
             code=DecodeErrorCode.SCHEMA_INCOMPATIBLE, text="price.amount is plain bytes: its writer declares no decimal"
         )
+    headers = header_texts(record.headers)
     return OfferChanged(
         event_id=value["event_id"],
         occurred_at_us=value["occurred_at"],
@@ -135,7 +137,7 @@ def _changed(value: Mapping[str, Any], key: str, record: Record) -> OfferChanged
         partition=record.at.partition,
         offset=record.offset,
         record_time_us=record.time_us,
-        redriven=header_text(record.headers, REDRIVE_FROM) is not None,
-        traceparent=header_text(record.headers, "traceparent"),
-        tracestate=header_text(record.headers, "tracestate"),
+        redriven=REDRIVE_FROM in headers,
+        traceparent=headers.get("traceparent"),
+        tracestate=headers.get("tracestate"),
     )

@@ -15,7 +15,7 @@ from connector.controls.in_force import NO_COMMANDS, CommandsInForce
 from connector.marketplace.offers import Field
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.event_order import EventOrder, Recency, newest
-from connector.offers.events import Announced, FieldStatus, Miss, Origin
+from connector.offers.events import FieldStatus, Origin
 from connector.offers.field_knowledge import (
     accepted,
     group_of,
@@ -56,7 +56,7 @@ def decide(
     ``fresh``: the entries that this turn has added, as for ``Holding``; may be empty without holds, drops and guard
     rails. ``windows`` counts what is planned.
     """
-    if not lane.entries and not lane.misses and all(unit.release_at_us is None for unit in lane.units):
+    if lane.is_settled:
         return lane, NOTHING
     settling = _OfferDecision(lane, terms, now_us, commands, fresh, windows)
     settling.identify()
@@ -87,8 +87,8 @@ class _OfferDecision:
         self._look_ups = LookUps(self._draft, self._plan)
         self._ownership = Ownership(self._draft, self._plan, self._look_ups)
         self._holding: Holding | None = None  # most turns have nothing to do with a hold
-        has_rails = bool(terms.policy.price_rails or windows.limits) or terms.overrides.concerns(lane.ean)
-        if has_rails or commands.holds or commands.drops or any(entry.held for entry in lane.entries):
+        has_rails = terms.policy.has_rails or terms.overrides.concerns(lane.ean)
+        if has_rails or commands.holds or commands.drops or lane.has_holds:
             self._holding = Holding(self._draft, self._plan, commands, fresh, windows)
         self._comparison = Comparison(self._draft, self._plan, commands)
         self._cells: dict[_Cell, list[tuple[EntryDraft, Asked]]] = {}
@@ -96,13 +96,8 @@ class _OfferDecision:
 
     def result(self) -> tuple[OfferLane, OfferPlan]:
         """Returns the lane and the plan."""
-        missing = [
-            (row.entry.result_id, found)
-            for row, found in self._look_ups.missing()
-            if _is_to_be_announced(row.entry, found.miss)
-        ]
         held = tuple(self._holding.to_announce(self._draft.rows)) if self._holding is not None else ()
-        return self._draft.lane(), self._plan.plan(missing, held)
+        return self._draft.lane(), self._plan.plan(self._look_ups.to_announce(), held)
 
     # -- which unit each entry means
 
@@ -401,11 +396,6 @@ def _is_accepted_event(known: Fact, entry: LedgerEntry, order: Recency, total: T
 
 def _counted_by_marketplace(group: Sequence[KnownUnit], field: Field) -> list[KnownUnit]:
     """Returns the units of a group whose stock the marketplace counts itself; empty for other fields."""
-    return [member for member in group if field is Field.STOCK and member.fulfilled_by_marketplace]
-
-
-def _is_to_be_announced(entry: LedgerEntry, miss: Miss) -> bool:
-    """Whether a NOT_FOUND result is due: for the first time, or once more after the event was read again."""
-    if entry.asked_again:
-        return (miss.looked_at_us or 0) >= entry.received_at_us
-    return entry.announced is not Announced.NOT_FOUND
+    if field is not Field.STOCK:
+        return []
+    return [member for member in group if member.fulfilled_by_marketplace]

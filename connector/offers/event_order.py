@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
 
 from connector.contracts.event_time import NO_SEQUENCE
 from streams.frozen import quick
@@ -20,9 +19,6 @@ class EventOrder(StrEnum):
     EVENT_TIME = "event_time"  # the effective time, then the sequence, then the log
     SEQUENCE = "sequence"  # the source's own sequence, then the effective time, then the log
     LOG = "log"  # the offset in the partition, nothing else
-
-
-_Key: TypeAlias = tuple[int, ...]
 
 
 @quick
@@ -46,8 +42,13 @@ class Recency:
     by: EventOrder = field(default=EventOrder.EVENT_TIME, compare=False)
 
     def __gt__(self, other: "Recency") -> bool:
-        mine, others = self._keys(other)
-        return mine > others
+        if not self.agrees_with(other):
+            return self.offset > other.offset
+        if OF_ANOTHER_EAN in (self.offset, other.offset):
+            return (self.time_us, self.offset) > (other.time_us, other.offset)
+        if self.by is EventOrder.SEQUENCE:
+            return (self.sequence, self.time_us, self.offset) > (other.sequence, other.time_us, other.offset)
+        return (self.time_us, self.sequence, self.offset) > (other.time_us, other.sequence, other.offset)
 
     def __lt__(self, other: "Recency") -> bool:
         return other > self
@@ -65,15 +66,6 @@ class Recency:
         if self.by is not other.by or self.by is EventOrder.LOG:
             return False
         return self.by is EventOrder.EVENT_TIME or self.source == other.source
-
-    def _keys(self, other: "Recency") -> tuple[_Key, _Key]:
-        if not self.agrees_with(other):
-            return (self.offset,), (other.offset,)
-        if OF_ANOTHER_EAN in (self.offset, other.offset):
-            return (self.time_us, self.offset), (other.time_us, other.offset)
-        if self.by is EventOrder.SEQUENCE:
-            return (self.sequence, self.time_us, self.offset), (other.sequence, other.time_us, other.offset)
-        return (self.time_us, self.sequence, self.offset), (other.time_us, other.sequence, other.offset)
 
 
 def order_of(time_us: int, sequence: int | None, offset: int, source: str, by: EventOrder) -> Recency:

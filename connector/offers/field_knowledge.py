@@ -30,9 +30,12 @@ def group_of(units: Sequence[KnownUnit], unit: KnownUnit, field: Field) -> tuple
 
 def newest_accepted(facts: Sequence[Fact | None]) -> Fact | None:
     """Returns the fact with the newest accepted order; if none has an order, the first fact, or None."""
-    ordered = [(fact, fact.order) for fact in facts if fact is not None and fact.order is not None]
+    known = [fact for fact in facts if fact is not None]
+    if len(known) < 2:
+        return known[0] if known else None
+    ordered = [(fact, fact.order) for fact in known if fact.order is not None]
     if not ordered:
-        return next((fact for fact in facts if fact is not None), None)
+        return known[0]
     last = newest([order for _, order in ordered])
     return next(fact for fact, order in ordered if order is last)
 

@@ -36,7 +36,6 @@ from connector.offers.events import (
 )
 from connector.offers.ledger import OfferLane
 from connector.offers.outcomes import apply_answer
-from connector.offers.plan import OfferPlan
 from connector.offers.policy import OfferPolicy, OfferTerms
 from connector.offers.results import Cleared, OfferOutput
 from connector.offers.window_rails import WindowRails
@@ -231,8 +230,7 @@ class OfferFlow:
             self._take_over(self._mappings.in_use)
         now_us, commands = now.wall_us, self._commands.in_force
         applied, drifts = self._compared(lane, cause, now_us)
-        policy = self._terms.policy
-        has_rails = policy.price_rails or policy.window_limits or self._terms.overrides
+        has_rails = self._terms.policy.has_rails or self._terms.overrides
         may_hold = commands.holds or commands.drops or has_rails
         fresh = _added(lane, applied, cause) if may_hold else NOTHING_ADDED
         if lane.last_offset < 0 <= applied.last_offset:
@@ -240,13 +238,13 @@ class OfferFlow:
         decided, plan = decide(applied, self._terms, now_us, commands, fresh, self._windows)
         decided = locations.settled(unaccepted.keep_orders(decided, self._terms, now_us))
         after, outputs = results.build(lane, decided, plan, self._terms, now_us)
-        wanted, wake_at_us = wants.derive(after, plan, self._terms), _wake(after, plan)
+        wanted, wake_at_us = wants.derive(after, plan, self._terms), plan.wake_at_us
         if commands.stops:
             wanted, wake_at_us = without_stopped(wanted, wake_at_us, commands, now_us)
         return Turn(
             lane=state_mapping.stamped(lane, after, now_us),
             wants=wanted,
-            outputs=tuple(self._output(one, after.partition) for one in (*drifts, *outputs)),
+            outputs=tuple([self._output(one, after.partition) for one in (*drifts, *outputs)]),
             wake_at_us=wake_at_us,
         )
 
@@ -293,7 +291,7 @@ class OfferFlow:
         match what:
             case OfferResult():
                 self._count(what)
-                if entry is not None and any(one.code == Code.OUT_OF_ORDER for one in what.fields):
+                if entry is not None and Code.OUT_OF_ORDER in [one.code for one in what.fields]:
                     self._count_late(entry.order.source)
                 return Output(
                     topic=self._topics.offer_results,
@@ -376,11 +374,3 @@ def _added(before: OfferLane, after: OfferLane, cause: Cause) -> Mapping[str, in
             }
         case _:
             return NOTHING_ADDED
-
-
-def _wake(lane: OfferLane, plan: OfferPlan) -> int | None:
-    """Returns when to wake the lane: at the plan's time, or for the re-check of an offer announced in this turn."""
-    due = [miss.miss.next_check_at_us for _, miss in plan.missing]
-    if plan.wake_at_us is not None:
-        due.append(plan.wake_at_us)
-    return min(due, default=None) if lane.entries or lane.misses or plan.wake_at_us is not None else None

@@ -3,7 +3,6 @@
 A rule for events rejects the whole event. A rule for fields rejects one field; the other fields are processed.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -44,7 +43,7 @@ def examine(event: OfferChanged, terms: OfferTerms, now_us: int) -> Examined:
     target_id = event.target_id or policy.default_target
     condition = event.condition or policy.default_condition
     target = terms.routing.find(target_id)
-    refusal = _of_event(event, target_id, condition, terms, now_us)
+    refusal = _of_event(event, target_id, target, condition, terms, now_us)
     asked, ended, problem = [], [], None
     for one, fault in _fields(event, target, terms):
         asked.append(one)
@@ -96,11 +95,15 @@ def date_fault(occurred_at_us: int, record_time_us: int, terms: OfferTerms, now_
     return None if fault is None else Refusal(*fault)
 
 
-def selector_fault(target_id: str | None, condition: str | None, terms: OfferTerms) -> Refusal | None:
-    """Returns why an event with this target and condition, defaults included, selects no offer; None if it does."""
+def selector_fault(
+    target_id: str | None, target: Target | None, condition: str | None, terms: OfferTerms
+) -> Refusal | None:
+    """Returns why an event with this target and condition, defaults included, selects no offer; None if it does.
+
+    ``target``: None if ``target_id`` is not configured.
+    """
     if target_id is None:
         return refuse(Code.TARGET_MISSING)
-    target = terms.routing.find(target_id)
     if target is None or target.storefront not in terms.reference.storefronts:
         return refuse(
             Code.TARGET_UNKNOWN, target_id=target_id, known=", ".join(sorted(terms.routing.targets)) or "none"
@@ -115,36 +118,39 @@ def selector_fault(target_id: str | None, condition: str | None, terms: OfferTer
 def _of_event(
     event: OfferChanged,
     target_id: str | None,
+    target: Target | None,
     condition: str | None,
     terms: OfferTerms,
     now_us: int,
 ) -> Refusal | None:
     if fault := key_fault(event.key, event.ean):
         return fault
-    by_time = terms.policy.ordered_by(event.source) is not EventOrder.LOG
-    if by_time and (fault := date_fault(event.occurred_at_us, event.record_time_us, terms, now_us)):
+    order = terms.policy.ordered_by(event.source)
+    if order is not EventOrder.LOG and (fault := date_fault(event.occurred_at_us, event.record_time_us, terms, now_us)):
         return fault
-    if event.sequence is None and terms.policy.ordered_by(event.source) is EventOrder.SEQUENCE:
+    if event.sequence is None and order is EventOrder.SEQUENCE:
         return refuse(Code.SEQUENCE_MISSING, source=event.source)
-    if fault := selector_fault(target_id, condition, terms):
+    if fault := selector_fault(target_id, target, condition, terms):
         return fault
     if event.price is None and event.stock is None and event.handling_time_days is None:
         return refuse(Code.NOTHING_CARRIED)
     return None
 
 
-def _fields(event: OfferChanged, target: Target | None, terms: OfferTerms) -> Iterator[tuple[Asked, Refusal | None]]:
-    """Yields each field that the event carries, and why it is rejected, if it is."""
+def _fields(event: OfferChanged, target: Target | None, terms: OfferTerms) -> list[tuple[Asked, Refusal | None]]:
+    """Returns each field that the event carries, and why it is rejected, if it is."""
+    fields: list[tuple[Asked, Refusal | None]] = []
     if (stock := event.stock) is not None:
         fault = _stock_fault(stock, event.location, terms)
-        yield Asked(field=Field.STOCK, value=stock, requested=Decimal(stock)), fault
+        fields.append((Asked(field=Field.STOCK, value=stock, requested=Decimal(stock)), fault))
     if event.price is not None:
-        yield _price(event.price, target, terms)
+        fields.append(_price(event.price, target, terms))
     if (days := event.handling_time_days) is not None:
         fault = None
         if not 0 <= days <= terms.reference.max_handling_time_days:
             fault = refuse(Code.HANDLING_TIME_OUT_OF_RANGE, days=days, maximum=terms.reference.max_handling_time_days)
-        yield Asked(field=Field.HANDLING_TIME, value=days, requested=Decimal(days)), fault
+        fields.append((Asked(field=Field.HANDLING_TIME, value=days, requested=Decimal(days)), fault))
+    return fields
 
 
 def _stock_fault(stock: int, location: str | None, terms: OfferTerms) -> Refusal | None:

@@ -163,6 +163,8 @@ class LedgerEntry:
         """The fields that have not ended."""
         if not self.ended:
             return self.asked
+        if len(self.ended) == len(self.asked):
+            return ()  # each field ends once
         over = {end.field for end in self.ended}
         return tuple(asked for asked in self.asked if asked.field not in over)
 
@@ -261,6 +263,24 @@ class OfferLane:
             for name in other.claims
         }
         return tuple(name for name in unit.claims if name not in others)
+
+    @property
+    def has_holds(self) -> bool:
+        """Whether a command or a guard rail holds a field, or held it until now."""
+        return any(entry.held for entry in self.entries)
+
+    @property
+    def has_releases(self) -> bool:
+        """Whether claims on some unit are to be released."""
+        return any(unit.release_at_us is not None for unit in self.units)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left to decide: no field is open, no miss is noted, and no claim is to be released."""
+        for entry in self.entries:
+            if entry.open:
+                return False
+        return not self.misses and not self.has_releases
 
     @property
     def withdrawn(self) -> Recency | None:

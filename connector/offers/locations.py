@@ -36,9 +36,9 @@ def count(
     Returns the lane and the entry. ``location`` None: the stock is the total, and replaces all older ones.
     """
     asked = next((asked for asked in entry.open if asked.field is Field.STOCK), None)
-    rows = [row for row in lane.locations if row.selectors == entry.selectors]
     if asked is None or asked.value is None:
         return lane, entry
+    rows = [row for row in lane.locations if row.selectors == entry.selectors]
     if location is None and not rows and terms.policy.locations is Locations.REFUSE:
         return lane, entry
     if any(

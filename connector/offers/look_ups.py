@@ -6,7 +6,7 @@ from connector.contracts.microseconds import us
 from connector.marketplace.offers import Field
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.event_order import Recency
-from connector.offers.events import Miss
+from connector.offers.events import Announced, Miss
 from connector.offers.identity import (
     LOOKUP_FAILED,
     READ_BACK,
@@ -21,7 +21,7 @@ from connector.offers.identity import (
     find_miss,
     looked,
 )
-from connector.offers.ledger import Asked, KnownUnit
+from connector.offers.ledger import Asked, KnownUnit, LedgerEntry
 from connector.offers.offer_draft import OfferDraft
 from connector.offers.plan import RECHECK_RANK, PlanDraft, rank_missed, rank_of
 from connector.routing.table import Target
@@ -69,9 +69,13 @@ class LookUps:
             if row.open:
                 self._await(row, target, identity)
 
-    def missing(self) -> list[tuple[EntryDraft, Missing]]:
-        """Returns the open entries whose offer was not found."""
-        return [(row, found) for row, _, found in self._unproven if isinstance(found, Missing) and row.open]
+    def to_announce(self) -> list[tuple[str, Missing]]:
+        """Returns, by result id, the open entries for which a result NOT_FOUND is due."""
+        return [
+            (row.entry.result_id, found)
+            for row, _, found in self._unproven
+            if isinstance(found, Missing) and row.open and _is_to_be_announced(row.entry, found.miss)
+        ]
 
     def _await(self, row: EntryDraft, target: Target, identity: Identity) -> None:
         match identity:
@@ -163,3 +167,10 @@ class LookUps:
                     self._plan.look_up(miss.account, miss.storefront, RECHECK_RANK, miss.since_us)
                 else:
                     self._plan.wake(miss.next_check_at_us)
+
+
+def _is_to_be_announced(entry: LedgerEntry, miss: Miss) -> bool:
+    """Whether a NOT_FOUND result is due: for the first time, or once more after the event was read again."""
+    if entry.asked_again:
+        return (miss.looked_at_us or 0) >= entry.received_at_us
+    return entry.announced is not Announced.NOT_FOUND

@@ -81,7 +81,8 @@ def rejected(offer: NamedOffer, key: str, terms: OfferTerms) -> OfferMatch | Non
 
     ``offer`` has its defaults; ``key`` is the record's key.
     """
-    fault = key_fault(key, offer.ean) or selector_fault(offer.target_id, offer.condition, terms)
+    target = terms.routing.find(offer.target_id)
+    fault = key_fault(key, offer.ean) or selector_fault(offer.target_id, target, offer.condition, terms)
     return None if fault is None else OfferMatch(outcome=MatchOutcome.REJECTED, message=fault.problem.message)
 
 

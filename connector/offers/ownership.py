@@ -30,7 +30,8 @@ class Ownership:
         free = True
         releasing = self._names_being_released()
         for unit in group:
-            if unit.release_at_us is not None or any((unit.account, name) in releasing for name in unit.names):
+            is_shared = bool(releasing) and any((unit.account, name) in releasing for name in unit.names)
+            if unit.release_at_us is not None or is_shared:
                 free = False
             elif unit.owner == self._draft.before.ean or not (unit.other_eans or unit.owner):
                 continue

@@ -131,10 +131,12 @@ class OfferPolicy:
     drift: DriftPolicy = REPORT_DRIFT
     dry_run: bool = False
     mixes_orders: bool = field(init=False)  # whether the events of some source are not ordered by time
+    has_rails: bool = field(init=False)  # whether a guard rail may stop a value
 
     def __post_init__(self) -> None:
         orders = {self.order, *self.order_by_source.values()}
         object.__setattr__(self, "mixes_orders", orders != {EventOrder.EVENT_TIME})
+        object.__setattr__(self, "has_rails", bool(self.price_rails or self.window_limits))
         for of in Field:
             if not self.trust_s.get(of, -1.0) >= 0:
                 raise ValueError(f"trust_s[{of}] must be 0 or more, got {self.trust_s.get(of)}")

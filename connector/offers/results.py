@@ -1,6 +1,6 @@
 """Builds results, not-found records, and the tombstones that delete not-found records. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
@@ -48,7 +48,8 @@ _IDENTITY = (FieldStatus.NOT_FOUND, FieldStatus.AMBIGUOUS, FieldStatus.CONFLICT)
 """Statuses of an event whose offer could not be identified; one such field decides the event's status."""
 _BY_LOOK_UP = frozenset(Status(status.value) for status in _IDENTITY)
 _NO_PROBLEM = frozenset((Status.APPLIED, Status.UNCHANGED))
-_ADJUSTED = (Code.CLAMPED, Code.BUFFER_OVERRIDDEN)  # of a stock that was sent as another value than the event's
+_ADJUSTED = frozenset((Code.CLAMPED, Code.BUFFER_OVERRIDDEN))
+"""Codes of a stock that was sent as another value than the event's."""
 
 
 def build(
@@ -78,11 +79,13 @@ def build(
             kept.append(announced)
         else:
             kept.append(entry)
-    standing = {_key_of(e, lane.ean) for e in kept if e.announced is Announced.NOT_FOUND}
-    standing |= {row.key for row, _ in outputs if isinstance(row, OfferNotFound)}
-    for key in (*announced_before, *_resolved(before.misses, lane.misses, lane.ean, terms)):
-        if key not in standing:
-            outputs.append((Cleared(key), None))
+    cleared = [*announced_before]
+    if lane.misses is not before.misses:
+        cleared += _resolved(before.misses, lane.misses, lane.ean, terms)
+    if cleared:
+        standing = {_key_of(e, lane.ean) for e in kept if e.announced is Announced.NOT_FOUND}
+        standing |= {row.key for row, _ in outputs if isinstance(row, OfferNotFound)}
+        outputs += [(Cleared(key), None) for key in cleared if key not in standing]
     if len(kept) == len(lane.entries) and not missing and not held:
         return lane, outputs
     return replace(lane, entries=tuple(kept), misses=misses), outputs
@@ -112,33 +115,40 @@ def status_of(entry: LedgerEntry) -> Status:
 def _final(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) -> OfferResult:
     """Returns the result of an entry whose fields have all ended."""
     status = status_of(entry)
-    problem = _problem(lane, entry, status, terms)
+    code, problem = _why(lane, entry, status, terms)
     if status is Status.UNMANAGED and problem is None:
         problem = explain(Code.TOMBSTONE, ean=lane.ean)
-    ends = {end.field: end for end in entry.ended}
-    fields = tuple(_field(asked, ends[asked.field], terms.target_exponent(entry.target_id)) for asked in entry.asked)
-    return _result(lane, entry, status, _code(entry, status), fields, problem, terms, now_us)
+    return _result(lane, entry, status, code, _fields(entry, entry.ended, terms), problem, terms, now_us)
 
 
-def _problem(lane: OfferLane, entry: LedgerEntry, status: Status, terms: OfferTerms) -> Problem | None:
-    """Returns the problem of a result: that of a field that did not succeed, or what was done with the others."""
+def _why(lane: OfferLane, entry: LedgerEntry, status: Status, terms: OfferTerms) -> tuple[str | None, Problem | None]:
+    """Returns code and problem of a result.
+
+    They are those of a field that did not succeed, or say what was done with the others. The code is that of the first
+    field with the result's status, or else of any field.
+    """
+    codes = [end.code for end in entry.ended]
     if status in _NO_PROBLEM:
-        return _adjusted(lane, entry, terms)
-    if status is not Status.DRY_RUN or any(end.code == Code.DIFFERS for end in entry.ended):
-        return entry.problem
-    return explain(Code.DRY_RUN)
+        return (None, None) if _ADJUSTED.isdisjoint(codes) else _adjusted(lane, entry, terms)
+    if entry.refused is not None:
+        return entry.refused, entry.problem
+    if not entry.asked:
+        return Code.TOMBSTONE, entry.problem
+    if status is Status.DRY_RUN and Code.DIFFERS not in codes:
+        return Code.DRY_RUN, explain(Code.DRY_RUN)
+    told = [end for end in entry.ended if end.code is not None and end.code not in (*_ADJUSTED, Code.DRY_RUN)]
+    matching = [end for end in told if end.status.value == status.value]
+    return (matching or told)[0].code if told else None, entry.problem
 
 
-def _adjusted(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms) -> Problem | None:
-    """Returns the problem of a result whose stock was sent as another value than the event's; None if none was."""
-    code = next((end.code for end in entry.ended if end.code in _ADJUSTED), None)
-    if code is None:
-        return None
+def _adjusted(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms) -> tuple[str | None, Problem | None]:
+    """Returns code and problem of a result whose stock was sent as another value than the event's."""
+    code = next(end.code for end in entry.ended if end.code in _ADJUSTED)
     stock = next(asked for asked in entry.asked if asked.field is Field.STOCK)
-    override = terms.overrides.buffer(lane.ean, entry.target_id)
     if code == Code.BUFFER_OVERRIDDEN:
-        return buffer_problem(int(stock.requested), override) if override is not None else None
-    return clamp_problem(terms.policy, int(stock.requested))
+        override = terms.overrides.buffer(lane.ean, entry.target_id)
+        return code, buffer_problem(int(stock.requested), override) if override is not None else None
+    return code, clamp_problem(terms.policy, int(stock.requested))
 
 
 def _announce(
@@ -147,10 +157,7 @@ def _announce(
     """Returns the entry, which stays undone, its not-found record, and the NOT_FOUND result."""
     storefront = missing.miss.storefront
     problem = explain(Code.OFFER_NOT_FOUND, ean=lane.ean, condition=entry.condition, storefront=storefront)
-    ends = {end.field: end for end in entry.ended}
-    fields = tuple(
-        _field(a, ends.get(a.field) or _missed(a.field), terms.target_exponent(entry.target_id)) for a in entry.asked
-    )
+    fields = _fields(entry, (*entry.ended, *map(_missed, entry.open)), terms)
     result = _result(lane, entry, Status.NOT_FOUND, Code.OFFER_NOT_FOUND, fields, problem, terms, now_us)
     row = _row(
         lane, entry, Code.OFFER_NOT_FOUND, problem, missing.others, missing.miss, _hint(entry, missing.others), terms
@@ -164,8 +171,7 @@ def _announce_held(
     """Returns the entry, which stays undone, and the HELD result."""
     fault = held.fault
     entry = replace(entry, resolved_unit_id=held.unit.unit_id)
-    ends = {end.field: end for end in (*entry.ended, *held.outcomes)}
-    fields = tuple(_field(asked, ends[asked.field], terms.target_exponent(entry.target_id)) for asked in entry.asked)
+    fields = _fields(entry, (*entry.ended, *held.outcomes), terms)
     result = _result(lane, entry, Status.HELD, fault.code, fields, fault.problem, terms, now_us)
     return (
         replace(entry, announced=Announced.HELD, held_by=held.held_by, asked_again=False),
@@ -173,23 +179,8 @@ def _announce_held(
     )
 
 
-def _missed(field: Field) -> FieldOutcome:
-    return FieldOutcome(field=field, status=FieldStatus.NOT_FOUND, code=Code.OFFER_NOT_FOUND)
-
-
-def _code(entry: LedgerEntry, status: Status) -> str | None:
-    """Returns the code that explains the status: that of the first field with this status, or else of any field."""
-    if status in _NO_PROBLEM:
-        return next((end.code for end in entry.ended if end.code in _ADJUSTED), None)
-    if entry.refused is not None:
-        return entry.refused
-    if not entry.asked:
-        return Code.TOMBSTONE
-    if status is Status.DRY_RUN and all(end.code != Code.DIFFERS for end in entry.ended):
-        return Code.DRY_RUN
-    told = [end for end in entry.ended if end.code is not None and end.code not in (*_ADJUSTED, Code.DRY_RUN)]
-    matching = [end for end in told if end.status.value == status.value]
-    return (matching or told)[0].code if told else None
+def _missed(asked: Asked) -> FieldOutcome:
+    return FieldOutcome(field=asked.field, status=FieldStatus.NOT_FOUND, code=Code.OFFER_NOT_FOUND)
 
 
 def _result(
@@ -249,11 +240,20 @@ def _origin(entry: LedgerEntry) -> Origin:
 
 def _lookup_call_ids(lane: OfferLane, entry: LedgerEntry, status: Status, terms: OfferTerms) -> tuple[str, ...]:
     """Returns the look-ups made for the event or, if there were none, the earlier one whose answer decided it."""
-    target = terms.routing.find(entry.target_id)
-    if entry.lookup_call_ids or target is None or status not in _BY_LOOK_UP:
+    if entry.lookup_call_ids or status not in _BY_LOOK_UP:
         return entry.lookup_call_ids
+    target = terms.routing.find(entry.target_id)
+    if target is None:
+        return ()
     miss = find_miss(lane.misses, target.account, target.storefront, entry.condition or "")
     return miss.call_ids if miss is not None else ()
+
+
+def _fields(entry: LedgerEntry, outcomes: Iterable[FieldOutcome], terms: OfferTerms) -> tuple[FieldResult, ...]:
+    """Returns the results of all fields of an entry, in the order in which they were asked for."""
+    exponent = terms.target_exponent(entry.target_id)
+    ends = {end.field: end for end in outcomes}
+    return tuple([_field(asked, ends[asked.field], exponent) for asked in entry.asked])
 
 
 def _field(asked: Asked, end: FieldOutcome, exponent: int) -> FieldResult:
@@ -353,8 +353,6 @@ def _key_of(entry: LedgerEntry, ean: str) -> str:
 
 def _resolved(before: Sequence[Miss], after: Sequence[Miss], ean: str, terms: OfferTerms) -> list[str]:
     """Returns the keys of not-found records of offers that are no longer ambiguous."""
-    if before is after:
-        return []
     still = {(m.account, m.storefront, m.condition) for m in after}
     places = {(t.account, t.storefront): t.id for t in terms.routing.targets.values()}
     return [

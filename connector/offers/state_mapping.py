@@ -4,8 +4,9 @@ The state keeps everything undone, so input records below the committed offset a
 ``docs/decisions/ledger-and-its-state.md`` says why the two have separate types.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
+from itertools import repeat
 from typing import Final
 
 from connector.contracts.event_time import NO_SEQUENCE
@@ -52,11 +53,7 @@ def is_undone(lane: OfferLane) -> bool:
 
     It must for an undone event, for a value to be read back after a lost answer, and for a claim to be released.
     """
-    return (
-        bool(lane.entries)
-        or any(miss.code == READ_BACK for miss in lane.misses)
-        or any(unit.release_at_us is not None for unit in lane.units)
-    )
+    return bool(lane.entries) or lane.has_releases or any(miss.code == READ_BACK for miss in lane.misses)
 
 
 def stamped(before: OfferLane, after: OfferLane, now_us: int) -> OfferLane:
@@ -83,12 +80,12 @@ def to_state(lane: OfferLane, terms: OfferTerms) -> OfferState:
         managed=lane.managed,
         unmanaged_at_us=lane.unmanaged_at_us,
         unmanaged_offset=lane.unmanaged_offset,
-        units=tuple(_unit_state(unit, terms) for unit in lane.units),
+        units=tuple(map(_unit_state, lane.units, repeat(terms))),
         misses=lane.misses,
         locations=tuple(map(_location_stock, lane.locations)),
         locations_before=tuple(map(_location_stock, lane.locations_before)),
         marks=tuple(map(_order_mark, lane.marks)),
-        undone=tuple(_undone(entry, terms) for entry in lane.entries),
+        undone=tuple(map(_undone, lane.entries, repeat(terms))),
         commands=lane.commands,
         input_partition=lane.partition,
         last_offset=lane.last_offset,
@@ -103,12 +100,12 @@ def from_state(key: str, state: OfferState, terms: OfferTerms) -> OfferLane:
         managed=state.managed,
         unmanaged_at_us=state.unmanaged_at_us,
         unmanaged_offset=state.unmanaged_offset,
-        units=tuple(_known_unit(unit, terms) for unit in state.units),
+        units=tuple(map(_known_unit, state.units, repeat(terms))),
         misses=state.misses,
-        locations=tuple(_located(stock, terms) for stock in state.locations),
-        locations_before=tuple(_located(stock, terms) for stock in state.locations_before),
-        marks=tuple(_mark(one, terms) for one in state.marks if one.field in _FIELDS),
-        entries=tuple(_entry(undone, state.input_partition, terms) for undone in state.undone),
+        locations=tuple(map(_located, state.locations, repeat(terms))),
+        locations_before=tuple(map(_located, state.locations_before, repeat(terms))),
+        marks=tuple(map(_mark, filter(_is_known, state.marks), repeat(terms))),
+        entries=tuple(map(_entry, state.undone, repeat(state.input_partition), repeat(terms))),
         commands=state.commands,
         partition=state.input_partition,
         last_offset=state.last_offset,
@@ -130,7 +127,7 @@ def _unit_state(unit: KnownUnit, terms: OfferTerms) -> UnitState:
         unit_status=unit.status,
         fulfilled_by_marketplace=unit.fulfilled_by_marketplace,
         proved_at_us=unit.proved_at_us,
-        fields=tuple(_field_states(unit, currency, exponent)),
+        fields=_field_states(unit, currency, exponent),
         other_eans=unit.other_eans,
         owner=unit.owner,
         owner_asked_at_us=unit.owner_asked_us,
@@ -143,41 +140,40 @@ _WITHOUT_EFFECT = ""
 """Stored as the event_id of an event that was accepted without effect."""
 
 
-def _field_states(unit: KnownUnit, currency: str | None, exponent: int) -> Iterator[FieldState]:
-    """Yields the unit's fields. One event often sets them all, so its id and source are stored with the first only."""
+def _field_states(unit: KnownUnit, currency: str | None, exponent: int) -> tuple[FieldState, ...]:
+    """Returns the unit's fields. One event often sets them all, so its id and source are stored with the first only."""
+    states: list[FieldState] = []
     named: dict[int, str | None] = {}
     sources: dict[int, str] = {}
     for name, fact in unit.facts.items():
-        event_id = source = None
+        is_price = name is Field.PRICE
+        places = exponent if is_price else 0
+        time_us = sequence = source = event_id = offset = None
         if (order := fact.order) is not None:
+            time_us, sequence, offset = order.time_us, _sequence(order), order.offset
             if fact.event_id is None:
                 event_id = _WITHOUT_EFFECT
             elif named.get(order.offset) != fact.event_id:
                 event_id = named[order.offset] = fact.event_id
             if sources.get(order.offset, "") != order.source:
                 source = sources[order.offset] = order.source
-        yield _field_state(name, fact, event_id, source, currency if name is Field.PRICE else None, exponent)
-
-
-def _field_state(
-    name: Field, fact: Fact, event_id: str | None, source: str | None, currency: str | None, exponent: int
-) -> FieldState:
-    order = fact.order
-    return FieldState(
-        field=name.value,
-        value=to_major(name, fact.value or 0, exponent),
-        value_known=fact.value is not None,
-        accepted_value=None if fact.accepted_value is None else to_major(name, fact.accepted_value, exponent),
-        currency=currency,
-        basis=fact.basis,
-        event_time_us=order.time_us if order is not None else None,
-        sequence=_sequence(order) if order is not None else None,
-        source=source,
-        event_id=event_id,
-        input_offset=order.offset if order is not None else None,
-        accepted_at_us=fact.accepted_at_us,
-        certain=fact.certain,
-    )
+        state = FieldState(
+            field=name.value,
+            value=Decimal(fact.value or 0).scaleb(-places),
+            value_known=fact.value is not None,
+            accepted_value=None if fact.accepted_value is None else Decimal(fact.accepted_value).scaleb(-places),
+            currency=currency if is_price else None,
+            basis=fact.basis,
+            event_time_us=time_us,
+            sequence=sequence,
+            source=source,
+            event_id=event_id,
+            input_offset=offset,
+            accepted_at_us=fact.accepted_at_us,
+            certain=fact.certain,
+        )
+        states.append(state)
+    return tuple(states)
 
 
 def _sequence(order: Recency) -> int | None:
@@ -224,14 +220,15 @@ def _facts(unit: UnitState, exponent: int, terms: OfferTerms) -> dict[Field, Fac
                 event_id = named.get(offset)
             elif state.event_id != _WITHOUT_EFFECT:
                 event_id = named[offset] = state.event_id
+        places = exponent if name is Field.PRICE else 0
         facts[name] = Fact(
-            value=_minor(name, state.value, exponent) if state.value_known else None,
+            value=int(state.value.scaleb(places)) if state.value_known else None,
             basis=state.basis,
             order=order,
             event_id=event_id,
             accepted_at_us=state.accepted_at_us or 0,
             certain=state.certain,
-            accepted_value=None if state.accepted_value is None else _minor(name, state.accepted_value, exponent),
+            accepted_value=None if state.accepted_value is None else int(state.accepted_value.scaleb(places)),
         )
     return facts
 
@@ -284,6 +281,10 @@ def _order_mark(mark: Watermark) -> OrderMark:
         source=mark.order.source,
         is_dropped=mark.is_dropped,
     )
+
+
+def _is_known(mark: OrderMark) -> bool:
+    return mark.field in _FIELDS
 
 
 def _mark(mark: OrderMark, terms: OfferTerms) -> Watermark:

@@ -6,7 +6,7 @@ that is read again ends as SUPERSEDED. Live events ignore these watermarks if al
 not those of values that a person dropped.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from typing import Final
 
 from connector.contracts.codes import Code
@@ -37,8 +37,11 @@ def keep_orders(lane: OfferLane, terms: OfferTerms, now_us: int) -> OfferLane:
         marks = tuple(one for one in lane.marks if not _may_be_dropped(lane, one, terms, now_us))
         lane = lane if len(marks) == len(lane.marks) else replace(lane, marks=marks)
     for entry in lane.entries:
-        if entry.ended and entry.origin is not Origin.RESEND and entry.refused is None:
-            for mark in _marks_of(lane, entry):
+        if entry.origin is Origin.RESEND or entry.refused is not None:
+            continue
+        for end in entry.ended:
+            if end.status not in _ORDER_IS_KEPT and end.code not in _DROPPED:
+                mark = _mark_of(lane, entry, end.field)
                 if not _is_shown(lane, mark, terms, now_us):
                     lane = with_mark(lane, mark)
     return lane
@@ -62,13 +65,11 @@ def newer_than(
     return newest(found) if found else None
 
 
-def _marks_of(lane: OfferLane, entry: LedgerEntry) -> Iterator[Watermark]:
-    for end in entry.ended:
-        if end.status not in _ORDER_IS_KEPT and end.code not in _DROPPED:
-            location = None
-            if end.field is Field.STOCK:
-                location = next((row.location for row in lane.locations if row.order.offset == entry.offset), None)
-            yield Watermark(selectors=entry.selectors, location=location, field=end.field, order=entry.order)
+def _mark_of(lane: OfferLane, entry: LedgerEntry, field: Field) -> Watermark:
+    location = None
+    if field is Field.STOCK:
+        location = next((row.location for row in lane.locations if row.order.offset == entry.offset), None)
+    return Watermark(selectors=entry.selectors, location=location, field=field, order=entry.order)
 
 
 def _may_be_dropped(lane: OfferLane, mark: Watermark, terms: OfferTerms, now_us: int) -> bool:

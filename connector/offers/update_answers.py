@@ -11,11 +11,11 @@ from connector.offers.entry_draft import EntryDraft
 from connector.offers.events import FieldStatus, Miss, Sent
 from connector.offers.field_knowledge import accepted, doubted, given_up, group_of, not_applied, renewed
 from connector.offers.identity import READ_BACK, misses_without
-from connector.offers.ledger import Asked, Fact, FieldOutcome, KnownUnit, LedgerEntry, OfferLane
-from connector.offers.locations import Total, total_for
+from connector.offers.ledger import Fact, FieldOutcome, KnownUnit, LedgerEntry, OfferLane
+from connector.offers.locations import total_for
 from connector.offers.policy import OfferTerms
 from connector.offers.refusal import Refusal, refuse, refused_by_marketplace
-from connector.offers.stock import Offered, offered
+from connector.offers.stock import offered
 from streams.flow import Answered, GaveUp, Lost, Settled
 from streams.frozen import replace
 
@@ -67,19 +67,20 @@ class UpdateAnswerDraft:
         self._misses = lane.misses
         self._before = {c.field: self._known(c.field) for c in update.carried}
         self._rows = {entry.result_id: EntryDraft(entry) for entry in lane.entries}
-        for row in self._carried_rows():
+        sent_for = dict.fromkeys([c.result_id for c in update.carried])
+        self._carried_rows = [row for of in sent_for if (row := self._rows.get(of)) is not None]  # if still undone
+        for row in self._carried_rows:
             row.unit, row.sent = unit, self._sent(row.entry)
 
     def lane(self) -> OfferLane:
         """Returns the lane with the changed units, misses and entries."""
-        units = (
-            replace(unit, facts=facts) if (facts := self._facts.get(key)) else unit for key, unit in self._units.items()
-        )
+        for key, facts in self._facts.items():
+            self._units[key] = replace(self._units[key], facts=facts)
         return replace(
             self._lane,
-            units=tuple(units),
+            units=tuple(self._units.values()),
             misses=self._misses,
-            entries=tuple(row.result() for row in self._rows.values()),
+            entries=tuple(map(EntryDraft.result, self._rows.values())),
         )
 
     def accept(self, shown: Unit | None) -> None:
@@ -106,17 +107,16 @@ class UpdateAnswerDraft:
 
     def _update_other_facts(self, shown: Unit) -> None:
         """Updates the unit's other facts and its status by the answer; has a unit with a new offer id looked up."""
-        sent = {c.field for c in self._update.carried}
         facts = self._facts_of(self._unit)
         for field, value in shown.values.items():
-            if field not in sent and (fact := facts.get(field)) is not None:
+            if field not in self._before and (fact := facts.get(field)) is not None:
                 facts[field] = renewed(fact, value, self._answered.sent_us, self._at_us)
         renamed = shown.offer_id is not None and shown.offer_id != self._unit.offer_id
         if renamed or shown.status != self._unit.status:
             # with another offer id, the unit's links and owner may have changed
             proved_at_us = 0 if renamed else self._unit.proved_at_us
             self._put(replace(self._unit, status=shown.status, proved_at_us=proved_at_us))
-        for row in self._carried_rows():
+        for row in self._carried_rows:
             if row.sent is not None:
                 row.sent = replace(row.sent, unit_status=shown.status)
 
@@ -133,7 +133,7 @@ class UpdateAnswerDraft:
             facts = {"fields": carried.field, "storefront": self._unit.storefront}
             self._end(carried, FieldStatus.REJECTED, refused_by_marketplace(refused, Code.MARKETPLACE_REFUSED, **facts))
         if not rejected:
-            for row in self._carried_rows():
+            for row in self._carried_rows:
                 row.one_by_one = True
 
     def gone(self) -> None:
@@ -142,7 +142,7 @@ class UpdateAnswerDraft:
             row = self._rows.get(carried.result_id)
             if row is not None and row.proved_again:
                 self._end(carried, FieldStatus.FAILED, refuse(Code.UNIT_GONE, unit_id=self._update.unit_id))
-        for row in self._carried_rows():
+        for row in self._carried_rows:
             row.proved_again = True
         place = (self._unit.account, self._unit.storefront)
         for unit in self._lane.units:
@@ -205,18 +205,19 @@ class UpdateAnswerDraft:
     def _put(self, unit: KnownUnit) -> None:
         self._units[unit.account, unit.unit_id] = unit
 
-    def _carried_rows(self) -> list[EntryDraft]:
-        """Returns the entries whose values were sent, if they are still undone."""
-        return [row for of in {c.result_id for c in self._update.carried} if (row := self._rows.get(of)) is not None]
-
     def _end(self, carried: Carried, status: FieldStatus, fault: Refusal | None = None) -> None:
         """Ends the field of the event that the value was sent for, if it still asks for that value."""
         row = self._rows.get(carried.result_id)
         asked = next((asked for asked in row.open if asked.field is carried.field), None) if row is not None else None
-        if row is None or asked is None or not self._is_still_meant(row.entry, asked, carried):
+        if row is None or asked is None:
             return
-        offer = self._offered(row.entry, asked, total_for(self._lane, row.entry, asked))
-        code = offer.code if offer.value == carried.value else None  # the rules may have changed since it was sent
+        total = total_for(self._lane, row.entry, asked)
+        buffer = self._terms.overrides.buffer(self._lane.ean, row.entry.target_id)
+        offer = offered(self._terms.policy, row.entry, asked, total, buffer)
+        is_still_so = offer.value == carried.value  # the rules may have changed since it was sent
+        if total is not None and not is_still_so:
+            return  # the total has changed since, by a tombstone
+        code = offer.code if is_still_so else None
         end = FieldOutcome(
             field=carried.field,
             status=status,
@@ -225,15 +226,6 @@ class UpdateAnswerDraft:
             sent=carried.value,
         )
         row.end(end, fault.problem if fault is not None else None)
-
-    def _is_still_meant(self, entry: LedgerEntry, asked: Asked, carried: Carried) -> bool:
-        """Whether the entry still asks for the value that was sent; a total may have changed since, by a tombstone."""
-        total = total_for(self._lane, entry, asked)
-        return total is None or self._offered(entry, asked, total).value == carried.value
-
-    def _offered(self, entry: LedgerEntry, asked: Asked, total: Total | None) -> Offered:
-        buffer = self._terms.overrides.buffer(self._lane.ean, entry.target_id)
-        return offered(self._terms.policy, entry, asked, total, buffer)
 
     def _sent(self, entry: LedgerEntry) -> Sent:
         """Returns the entry's record of sent calls, with this call added."""

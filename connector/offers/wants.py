@@ -1,6 +1,7 @@
 """Derives the calls that a lane would make now from its plan; each turn derives them anew. Pure."""
 
 from collections.abc import Iterator, Mapping
+from itertools import repeat
 from typing import Final
 
 from connector.marketplace.call_kinds import CallKind
@@ -20,38 +21,49 @@ _STOCK_FIRST: Final[Mapping[Field, int]] = {Field.STOCK: 0, Field.PRICE: 1, Fiel
 
 def derive(lane: OfferLane, plan: OfferPlan, terms: OfferTerms) -> tuple[Want, ...]:
     """Returns the wants of a lane: one update per unit, then look-ups, claims and releases."""
-    if not plan.sends and not plan.look_ups and not plan.claims and not plan.releases:
-        return ()
     by_unit: dict[int, list[PlannedUpdate]] = {}
     for send in plan.sends:
         by_unit.setdefault(send.unit.unit_id, []).append(send)
-    updates = [_update(sends, terms) for sends in by_unit.values()]
     return (
-        *updates,
-        *(_look_up(lane, look, terms) for look in plan.look_ups),
-        *(_claim(lane, ask) for ask in plan.claims),
-        *(_release(lane, ask) for ask in plan.releases),
+        *map(_update, by_unit.values(), repeat(terms)),
+        *map(_look_up, repeat(lane), plan.look_ups, repeat(terms)),
+        *map(_claim, repeat(lane), plan.claims),
+        *map(_release, repeat(lane), plan.releases),
     )
 
 
 def _update(sends: list[PlannedUpdate], terms: OfferTerms) -> Want:
     """Returns one update with all values of a unit, or with the first alone if its fields are sent one by one."""
-    sends.sort(key=lambda send: _STOCK_FIRST[send.field])
-    if any(send.entry.one_by_one for send in sends):
-        sends = sends[:1]
+    if len(sends) > 1:
+        sends.sort(key=_stock_first)
+        if any(send.entry.one_by_one for send in sends):
+            del sends[1:]
     unit = sends[0].unit
-    values = {send.field: send.value for send in sends}
+    values: dict[Field, int] = {}
+    carried: list[Carried] = []
+    for send in sends:
+        entry = send.entry
+        values[send.field] = send.value
+        carried.append(
+            Carried(
+                field=send.field,
+                value=send.value,
+                order=send.order,
+                result_id=entry.result_id,
+                event_id=entry.event_id,
+            )
+        )
     has_stock = Field.STOCK in values
     if has_stock and not sends[0].entry.one_by_one and unit.account in terms.policy.stock_sends_price:
         _add_last_price(values, unit)
-    event_ids = tuple(dict.fromkeys(send.entry.event_id for send in sends if send.entry.event_id))
+    event_ids = tuple(dict.fromkeys([one.event_id for one in carried if one.event_id]))
     group = (f"offer:{unit.account}:{unit.offer_id}",) if has_stock and unit.offer_id is not None else ()
     return Want(
         slot=unit.slot,
         account=unit.account,
         kind=CallKind.UPDATE.on(unit.storefront),
-        priority=min(send.rank for send in sends),
-        since_us=min(send.since_us for send in sends),
+        priority=min([send.rank for send in sends]),
+        since_us=min([send.since_us for send in sends]),
         body=OfferUpdate(
             storefront=unit.storefront,
             unit_id=unit.unit_id,
@@ -60,19 +72,14 @@ def _update(sends: list[PlannedUpdate], terms: OfferTerms) -> Want:
             event_count=len(event_ids),
             account=unit.account,
             offer_id=unit.offer_id,
-            carried=tuple(
-                Carried(
-                    field=send.field,
-                    value=send.value,
-                    order=send.order,
-                    result_id=send.entry.result_id,
-                    event_id=send.entry.event_id,
-                )
-                for send in sends
-            ),
+            carried=tuple(carried),
         ),
         exclusive=(f"unit:{unit.unit_id}", *group),
     )
+
+
+def _stock_first(send: PlannedUpdate) -> int:
+    return _STOCK_FIRST[send.field]
 
 
 def _add_last_price(values: dict[Field, int], unit: KnownUnit) -> None:

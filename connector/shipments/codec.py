@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import schemas
-from connector.contracts.codec import KeyReader, SchemaIds, header_text, key_writer, reader_of, writer_of
+from connector.contracts.codec import KeyReader, SchemaIds, header_texts, key_writer, reader_of, writer_of
 from connector.contracts.codes import Code
 from connector.contracts.problem import ProblemError
 from connector.marketplace.orders import UnitStatus
@@ -70,6 +70,7 @@ class ShipmentCodecs:
 
 
 def _dispatched(value: Mapping[str, Any], key: str, record: Record) -> ShipmentDispatched:
+    headers = header_texts(record.headers)
     return ShipmentDispatched(
         event_id=value["event_id"],
         occurred_at_us=value["occurred_at"],
@@ -86,6 +87,6 @@ def _dispatched(value: Mapping[str, Any], key: str, record: Record) -> ShipmentD
         partition=record.at.partition,
         offset=record.offset,
         record_time_us=record.time_us,
-        traceparent=header_text(record.headers, "traceparent"),
-        tracestate=header_text(record.headers, "tracestate"),
+        traceparent=headers.get("traceparent"),
+        tracestate=headers.get("tracestate"),
     )
