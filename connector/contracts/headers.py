@@ -66,7 +66,7 @@ class Stamp:
 
 def _trace(trace: Trace) -> Headers:
     both = (("traceparent", trace.traceparent), ("tracestate", trace.tracestate))
-    return tuple((name, text.encode()) for name, text in both if text is not None)
+    return tuple([(name, text.encode()) for name, text in both if text is not None])
 
 
 def _rfc3339(time_us: int) -> bytes:

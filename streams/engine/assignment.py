@@ -155,7 +155,7 @@ class AssignedPartition:
             record = self.lanes.record(lane)
             if record is not None:
                 outputs.append(record)
-        return tuple(outputs), tuple((lane, lane.version) for lane in changed)
+        return tuple(outputs), tuple([(lane, lane.version) for lane in changed])
 
     def mark(self, serial: int, held: int) -> Mark:
         """Returns the mark for a checkpoint (see ``Partition.mark``), with the positions of the side inputs."""
