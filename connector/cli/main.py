@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "shadow": LazyCommand("connector.cli.shadow", "shadow_cli"),
     "why": LazyCommand("connector.cli.why", "why"),
     "not-found": LazyCommand("connector.cli.not_found", "not_found"),
+    "units": LazyCommand("connector.cli.units", "units"),
     "pause": LazyCommand("connector.cli.controls", "pause"),
     "resume": LazyCommand("connector.cli.controls", "resume"),
     "resend": LazyCommand("connector.cli.resend", "resend_values"),

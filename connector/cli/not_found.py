@@ -11,6 +11,7 @@ from connector.operations.json_output import show_json
 from connector.operations.not_found import file as not_found_file
 from connector.operations.not_found import patterns
 from connector.operations.not_found import showing as not_found_showing
+from connector.operations.not_found.swept import with_swept
 from connector.operations.projected import open_projected
 from streams.clock import SystemClock
 from streams.errors import SettingsError
@@ -38,7 +39,8 @@ def not_found(
     """Group the offers that events ask for and that are not found now, with the likely reason, most offers first.
 
     Answers from the topics alone, as `connector why` does. The reason is what the last look-up has shown: nothing,
-    several units, or units in another condition or on another storefront.
+    several units, or units in another condition or on another storefront; and, with [reconcile], what the last sweep
+    has seen of the EAN in the account.
 
     Exit code: 0 if the topics were read, whether or not an offer is missing; 1 if they cannot be read or the file
     cannot be written; 2 if the command line or the configuration must be changed.
@@ -52,6 +54,7 @@ def not_found(
     check_target(settings, target)
     with open_projected(settings, directory, rebuild=rebuild) as reader:
         rows, unreadable = reader.not_found()
+        rows = list(with_swept(rows, reader.units_of(sorted({row.ean for row in rows}))))
     since_us = now_us - now_us % DAY_US if today else None
     rows = list(patterns.chosen(rows, target=target, first_seen_us=since_us))
     if file is not None:

@@ -73,7 +73,7 @@ CREATE = ("topics --create",)
 ORDERS = ("orders open", "orders totals")
 GOING_LIVE = ("match-report", "explain")
 """The commands that judge the input before anything is written."""
-HISTORY = ("why", "not-found")
+HISTORY = ("why", "not-found", "units")
 """The commands that answer from the history of the output topics."""
 DLQ_READ = ("dlq list", "dlq show")
 DLQ_REDRIVE = ("dlq redrive",)

@@ -9,6 +9,7 @@ from connector.projection.codecs import ProjectionCodecs
 from connector.projection.database import ProjectionFile
 from connector.projection.ean_history import EanHistory
 from connector.projection.rows import place_of
+from connector.reconciliation.events import UnitObserved
 from streams.flow import BadRecord, NotYet
 
 T = TypeVar("T")
@@ -51,6 +52,26 @@ class ProjectionReader:
         problems: list[str] = []
         rows = self._file.query("SELECT value FROM newest WHERE dataset = 'offers_not_found' ORDER BY key, partition")
         return list(self._not_found(rows, problems)), (*problems, *self._unreadable())
+
+    def units(self) -> tuple[Iterator[UnitObserved], Iterable[str]]:
+        """Returns every unit as sweeps saw it last, and what could not be decoded, once the units were read."""
+        problems: list[str] = []
+        rows = self._file.query("SELECT value FROM newest WHERE dataset = 'units' ORDER BY ean, key, partition")
+        problems += self._unreadable()
+        return self._decoded(self._codecs.unit, rows, "a swept unit", problems), problems
+
+    def units_of(self, eans: Sequence[str]) -> dict[str, tuple[UnitObserved, ...]]:
+        """Returns the units of these EANs as sweeps saw them last."""
+        found: dict[str, tuple[UnitObserved, ...]] = {}
+        for some in (eans[first : first + _MOST_VALUES] for first in range(0, len(eans), _MOST_VALUES)):
+            marks = ", ".join("?" * len(some))
+            rows = self._file.query(
+                f"SELECT value FROM newest WHERE dataset = 'units' AND ean IN ({marks}) ORDER BY key",  # noqa: S608 - marks only
+                *some,
+            )
+            for unit in self._decoded(self._codecs.unit, rows, "a swept unit", []):
+                found[unit.ean] = (*found.get(unit.ean, ()), unit)
+        return found
 
     def _newest(self, dataset: str, ean: str) -> list[tuple[Any, ...]]:
         return self._file.query("SELECT value FROM newest WHERE dataset = ? AND ean = ?", dataset, ean)

@@ -73,6 +73,7 @@ ON_THE_BROKER: Final[Mapping[str, tuple[str, ...]]] = {
     "shadow compare": ("shadow compare",),
     "why": ("why",),
     "not-found": ("not-found",),
+    "units": ("units",),
     "hold add": ("hold add",),
     "hold list": ("hold list",),
     "hold release": ("hold release",),

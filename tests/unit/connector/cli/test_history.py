@@ -429,6 +429,47 @@ def test_only_its_owner_may_read_what_is_kept(topics: ProjectedTopics) -> None:
     assert (topics.folder.stat().st_mode & 0o777, file.stat().st_mode & 0o777) == (0o700, 0o600)
 
 
+# ---- units -----------------------------------------------------------------------------------------------------------
+
+
+def some_units() -> list[Row]:
+    return [
+        swept(),
+        swept(ean="4006381333948", unit_id=UNIT + 1, offer_id="SKU-2", status="ONHOLD", is_live=False),
+        swept(ean="4006381333955", unit_id=UNIT + 2, offer_id="SKU-3", stock=0, is_live=False),
+        swept(ean="4006381333962", unit_id=UNIT + 2, offer_id="SKU-3", stock=0, is_live=False),
+        swept(
+            ean="4006381333979", unit_id=UNIT + 3, offer_id=None, storefront="at", status="INCOMPLETE", is_live=False
+        ),
+    ]
+
+
+def test_the_units_that_are_not_live_are_what_the_documentation_shows(topics: ProjectedTopics) -> None:
+    topics.put(*some_units())
+
+    assert topics.said("units", "--not-live", code=1) == block(PAGE, "text", "on hold at the marketplace 1").body
+
+
+def test_units_by_storefront_as_json_and_all_live(topics: ProjectedTopics) -> None:
+    topics.put(*some_units())
+
+    found = topics.json("units", "--storefront", "de", code=1)
+
+    assert found["counts"] == {"LIVE": 1, "ON_HOLD": 1, "NO_STOCK": 1}
+    assert [(one["unit_id"], one["liveness"], one["eans"]) for one in found["units"]] == [
+        (UNIT, "LIVE", [EAN]),
+        (UNIT + 2, "NO_STOCK", ["4006381333955", "4006381333962"]),
+        (UNIT + 1, "ON_HOLD", ["4006381333948"]),
+    ]
+    refused = topics.run("units", "--storefront", "fr")
+    assert str(refused.exception) == "--storefront fr is not configured; configured: at, de"
+    for row in some_units()[1:]:
+        topics.delete(row)
+    assert topics.json("units", "--not-live")["units"] == []
+    topics.environ["CONNECTOR__RECONCILE__ENABLED"] = "false"
+    assert "Remedy: [reconcile] enabled = true" in str(topics.run("units").exception)
+
+
 # ---- not-found -------------------------------------------------------------------------------------------------------
 
 
@@ -469,6 +510,19 @@ def test_the_patterns_are_what_the_documentation_shows(topics: ProjectedTopics) 
     topics.put(*missing_offers())
 
     assert topics.said("not-found", "--by", "brand,target") == block(PAGE, "text", "are not found;").body
+
+
+def test_a_unit_that_only_a_sweep_has_seen_is_the_likely_reason(topics: ProjectedTopics) -> None:
+    topics.put(not_found(), not_found(ean="4006381333948"), not_found(ean="4006381333955"))
+    topics.put(
+        swept(condition="USED_GOOD"),
+        swept(ean="4006381333948", storefront="at"),
+        swept(ean="4006381333955", account="b"),
+    )
+
+    reasons = topics.json("not-found", "--by", "reason")["reasons"]
+
+    assert reasons == {"NOT_IN_ACCOUNT": 1, "OTHER_CONDITION": 1, "OTHER_STOREFRONT": 1}
 
 
 def test_the_file_has_a_row_for_each_offer_and_no_formula(topics: ProjectedTopics, tmp_path: Path) -> None:
