@@ -20,7 +20,7 @@ class Liveness(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListedUnit:
+class SweptOffer:
     """A unit as the newest sweep saw it. ``eans``: of its product, sorted."""
 
     newest: UnitObserved
@@ -35,7 +35,7 @@ class ListedUnit:
 class UnitListing:
     """Units in order of account, storefront, reason and number. ``counts``: of all that were asked for."""
 
-    units: tuple[ListedUnit, ...]
+    units: tuple[SweptOffer, ...]
     counts: Counter[Liveness]
     oldest_sweep_us: int | None
 
@@ -51,7 +51,7 @@ def listing(rows: Iterable[UnitObserved], *, storefront: str | None = None, only
         eans.setdefault(key, set()).add(row.ean)
         if key not in newest or newest[key].observed_at_us < row.observed_at_us:
             newest[key] = row
-    units = [ListedUnit(newest=row, eans=tuple(sorted(eans[key]))) for key, row in newest.items()]
+    units = [SweptOffer(newest=row, eans=tuple(sorted(eans[key]))) for key, row in newest.items()]
     units.sort(key=lambda one: (one.newest.account, one.newest.storefront, one.liveness, one.newest.unit_id))
     return UnitListing(
         units=tuple(one for one in units if not only_not_live or one.liveness is not Liveness.LIVE),

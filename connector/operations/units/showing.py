@@ -9,7 +9,7 @@ from rich.table import Column, Table
 
 from connector.contracts.event_time import moment
 from connector.operations.dlq.texts import printable
-from connector.operations.units.listing import ListedUnit, Liveness, UnitListing
+from connector.operations.units.listing import Liveness, SweptOffer, UnitListing
 from connector.operations.why.texts import amount
 
 MOST: Final = 50
@@ -52,7 +52,7 @@ def document(found: UnitListing, unreadable: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _unit_document(unit: ListedUnit) -> dict[str, Any]:
+def _unit_document(unit: SweptOffer) -> dict[str, Any]:
     row = unit.newest
     return {
         "account": row.account,
@@ -71,7 +71,7 @@ def _unit_document(unit: ListedUnit) -> dict[str, Any]:
     }
 
 
-def _table(units: Sequence[ListedUnit]) -> Table:
+def _table(units: Sequence[SweptOffer]) -> Table:
     table = Table(
         "account",
         "storefront",
