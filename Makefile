@@ -8,7 +8,7 @@ SHELL := bash
 unexport PYTHONDONTWRITEBYTECODE
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test check format bench rules lock clean
+.PHONY: help demo unit test check format bench rules chart manifests lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -56,9 +56,27 @@ rules: ## alert rules with promtool: each with input that must fire it and input
 	@promtool check rules deploy/prometheus/rules.yaml
 	@promtool test rules deploy/prometheus/rules_test.yaml
 
+chart: ## the Helm chart with helm: lint, five configurations, deploy/manifests as it renders them
+	@$(HELM_IS_THERE)
+	@for values in deploy/chart/ci/*-values.yaml; do \
+	  helm lint --quiet $(KUBERNETES) --values $$values deploy/chart; \
+	  helm template $(KUBERNETES) --values $$values kaufland-stream-connector deploy/chart > /dev/null; \
+	done
+	@for name in connector monitoring jobs; do diff deploy/manifests/$$name.yaml <($(call RENDERED,$$name)) \
+	  || { echo "deploy/manifests/$$name.yaml is not what the chart renders: run make manifests" >&2; exit 1; }; done
+
+manifests: ## write deploy/manifests from the chart, with helm
+	@$(HELM_IS_THERE)
+	@cp deploy/prometheus/rules.yaml deploy/chart/rules.yaml
+	@for name in connector monitoring jobs; do $(call RENDERED,$$name) > deploy/manifests/$$name.yaml; done
+
 lock: $(READY) ## pin what pyproject.toml asks for: versions and hashes, no addresses (UPGRADE=1: the newest)
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra dev --extra build --output-file requirements.lock
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra build --output-file requirements-run.lock --constraint requirements.lock
+
+KUBERNETES := --kube-version 1.30.0
+RENDERED = deploy/manifests/render $(1) $(KUBERNETES)
+HELM_IS_THERE := command -v helm >/dev/null || { echo "helm is not there: install helm 3 or 4, or go install helm.sh/helm/v3/cmd/helm@latest" >&2; exit 2; }
 
 clean: ## remove what the targets made: .venv, caches, the broker for tests
 	@rm -rf $(VENV) .stack .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

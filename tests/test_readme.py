@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 from typer.core import TyperGroup
 
 from connector import configuration
@@ -41,6 +42,7 @@ NEVER_RUN = {
     "text": "pictures, and the output of commands, which tests of their own compare",
     "python": "run by tests of their own, named in SNIPPETS",
     "sql": "run by tests of their own, named in SNIPPETS",
+    "csv": "files that a person writes, which tests of their readers show",
 }
 SNIPPETS = {
     "demo.connector": "tests/unit/devstack/test_keep.py",
@@ -125,6 +127,8 @@ def test_every_block_is_run_or_checked(shown: Block, tmp_path: Path) -> None:
             assert [problem for one in found if (problem := unknown(one))] == []
         case "toml":
             assert configured(shown.body, tmp_path).settings.kafka.group
+        case "yaml":
+            assert list(yaml.safe_load_all(shown.body))
         case "python" | "sql":
             assert [text for text in SNIPPETS if text in shown.body], "no test runs this snippet"
         case other:
@@ -197,6 +201,8 @@ def unknown(command: str) -> str:
         "kafka-consumer-groups": _unknown_to_kafka,
         "cp": lambda words: "",
         "kill": lambda words: "",
+        "helm": _missing,
+        "kubectl": _missing,
         "docker": lambda words: "" if words[:2] == ["compose", "up"] else f"{command}: not known",
     }
     check = checks.get(program)
