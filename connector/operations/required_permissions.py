@@ -72,7 +72,7 @@ def grants(configured: Settings, *, dry_run: bool, instances: str | None = None)
         of_replay_run(live, configured.kafka.group),
         of_dlq_read(live, configured.kafka.group),
         of_dlq_redrive(live, configured.kafka.group),
-        *((of_shadow(own, configured.kafka.group),) if Feature.RECONCILE in own.features else ()),
+        of_shadow(own, configured.kafka.group),
         *of_the_trial,
     )
 
