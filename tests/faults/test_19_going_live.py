@@ -1,5 +1,6 @@
 """The chapter "Go live" of docs/operations.md, run as it stands: each command prints what the chapter shows."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -7,13 +8,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from connector.offers.gtin import check_digit
 from devstack.stack import Stack
 from devstack.traffic import Message
-from tests.faults.conftest import FAST_MISS
+from tests.faults.conftest import FAST_MISS, Deploy
 from tests.faults.deployment import WatchedDeployment
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
@@ -100,3 +102,26 @@ def test_one_event_is_explained_as_the_chapter_shows(shop: WatchedDeployment, tm
 def timeless(text: str) -> str:
     """Returns the text with every time replaced by the same one."""
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "2026-01-31T06:00:00Z", text)
+
+
+def test_a_dry_run_beside_another_system_is_compared_with_what_that_system_wrote(deploy: Deploy) -> None:
+    catalogue = "eans = 40\nambiguous = 0.0\nmissing = 0.0\nfurther_condition = 0.0\nlinked = 0.0"
+    deployment = deploy(catalogue=catalogue, reconcile={"interval": "5s", "settle": "0s"}, partitions=2)
+    places, times = deployment.places()[0], wall_us()
+    deployment.produce(change(place, next(times), stock=3) for place in places)
+    for place in places:
+        deployment.marketplace.edit(place.unit_id, amount=8 if place is places[0] else 3)
+    config = str(deployment.config("one"))
+    deployment.command("topics", "--create", "--dry-run", "--config", config)
+    trial = deployment.connector("one", "--dry-run")
+
+    def compared() -> Any:
+        return json.loads(deployment.command("shadow", "compare", "--json", "--config", config))
+
+    deployment.wait_for("every offer to be compared", lambda: compared()["compared"] == len(places))
+
+    said = compared()
+    assert (said["agree"], said["differ"]) == (len(places) - 1, 1)
+    assert [one["unit_id"] for one in said["differences"]["STOCK_HIGHER"]["worst"]] == [str(places[0].unit_id)]
+    assert deployment.marketplace.journal().write_calls == ()
+    assert trial.stop() == 0
