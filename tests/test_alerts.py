@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,10 @@ import pytest
 import yaml
 
 from connector.console.gauges import EVERY
+from connector.contracts.codes import Code
+from connector.contracts.topics import ALL_FEATURES, INPUTS, Access, manifest, named
+from connector.marketplace.call_kinds import CallKind
+from connector.offers.events import DriftCause
 from streams.telemetry import METRICS
 from tests.test_documents import anchors
 
@@ -98,3 +102,29 @@ def test_every_alert_has_input_that_must_fire_it_and_input_that_must_not(name: s
     assert quiet["promql_expr_test"][0]["exp_samples"] == []
     given = {name for series in quiet["input_series"] for name in metrics_in(series["series"])}
     assert metrics_in(ALERTS[name]["expr"]) <= given, "the quiet input lacks a metric of the alert"
+
+
+def test_the_objective_is_a_bucket_of_the_histogram_as_the_process_writes_it() -> None:
+    """Prometheus compares the label ``le`` as text: 60 is not 60.0."""
+    buckets = next(metric.buckets for metric in METRICS if metric.name == "stream_event_to_settled_seconds")
+    named_in_rules = {bound for expression in RECORDED.values() for bound in re.findall(r'le="([^"]+)"', expression)}
+
+    assert named_in_rules == {"60.0"}
+    assert named_in_rules <= {repr(bound) for bound in buckets}
+
+
+def test_kinds_and_topics_are_recognised_as_they_are_named() -> None:
+    topics = named("shop", ALL_FEATURES)
+    patterns = set(re.findall(r'(\w+)(?:=~|!~)"([^"]+)"', "".join(rule["expr"] for rule in rules())))
+
+    def matched(label: str, pattern: str, texts: Iterable[str]) -> list[str]:
+        assert (label, pattern) in patterns
+        return [text for text in texts if re.fullmatch(pattern, text)]
+
+    kinds = [CallKind.UPDATE.on("de"), CallKind.LOOK_UP.on("de"), CallKind.SEND, CallKind.ORDER_PAGE]
+    assert matched("kind", "update:.*|send", kinds) == ["update:de", "send"]
+    assert matched("topic", ".*scheduler.*", [getattr(topics, name) for name in INPUTS]) == [topics.scheduler]
+    outputs = [topic.name for topic in manifest(topics) if topic.access is not Access.READ]
+    assert matched("topic", ".*-results.*", outputs) == [topics.offer_results, topics.shipment_results]
+    assert matched("code", "HELD_BY_PERSON|PAUSED", Code) == [Code.HELD_BY_PERSON, Code.PAUSED]
+    assert matched("cause", "LOST_WRITE|EDITED_OUTSIDE", DriftCause) == ["LOST_WRITE", "EDITED_OUTSIDE"]
