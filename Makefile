@@ -56,12 +56,15 @@ rules: ## alert rules with promtool: each with input that must fire it and input
 	@promtool check rules deploy/prometheus/rules.yaml
 	@promtool test rules deploy/prometheus/rules_test.yaml
 
-chart: ## the Helm chart with helm: lint, five configurations, deploy/manifests as it renders them
+chart: $(READY) ## the Helm chart with helm: lint, five configurations, deploy/manifests as it renders them
 	@$(HELM_IS_THERE)
-	@for values in deploy/chart/ci/*-values.yaml; do \
-	  helm lint --quiet $(KUBERNETES) --values $$values deploy/chart; \
-	  helm template $(KUBERNETES) --values $$values kaufland-stream-connector deploy/chart > /dev/null; \
-	done
+	@rendered=$$(mktemp -d); trap 'rm -rf "$$rendered"' EXIT; \
+	for values in deploy/chart/ci/*-values.yaml; do \
+	  helm lint --quiet --kube-version $(KUBERNETES) --values $$values deploy/chart; \
+	  helm template --kube-version $(KUBERNETES) --values $$values kaufland-stream-connector deploy/chart \
+	    > "$$rendered/$$(basename $$values)"; \
+	done; \
+	$(VALIDATE) --quiet "$$rendered"/*
 	@for name in connector monitoring jobs; do diff deploy/manifests/$$name.yaml <($(call RENDERED,$$name)) \
 	  || { echo "deploy/manifests/$$name.yaml is not what the chart renders: run make manifests" >&2; exit 1; }; done
 
@@ -74,8 +77,10 @@ lock: $(READY) ## pin what pyproject.toml asks for: versions and hashes, no addr
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra dev --extra build --output-file requirements.lock
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra build --output-file requirements-run.lock --constraint requirements.lock
 
-KUBERNETES := --kube-version 1.30.0
-RENDERED = deploy/manifests/render $(1) $(KUBERNETES)
+KUBERNETES := 1.30.0
+# Has the schemas of Kubernetes, 108 MB: fetched when the chart is checked, not for every developer.
+VALIDATE := $(BIN)/uv tool run --quiet kubernetes-validate@1.37.0 --strict --no-warn --kubernetes-version 1.30
+RENDERED = deploy/manifests/render $(1) --kube-version $(KUBERNETES)
 HELM_IS_THERE := command -v helm >/dev/null || { echo "helm is not there: install helm 3 or 4, or go install helm.sh/helm/v3/cmd/helm@latest" >&2; exit 2; }
 
 clean: ## remove what the targets made: .venv, caches, the broker for tests
