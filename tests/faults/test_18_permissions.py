@@ -100,6 +100,7 @@ ELSEWHERE: Final = frozenset(
         "schemas register",
         "schemas check",
         "config show",
+        "contracts export",
         "push list",
         "push subscribe",
         "push repair",
