@@ -1,7 +1,8 @@
 """The schema of each subject in the registry (TopicNameStrategy), and its id at run time. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import schemas
 from connector.contracts.codec import STRING_SCHEMA, SchemaIds
@@ -37,6 +38,9 @@ _OUTPUTS = (
     (Feature.RECONCILE, "offer_drifted", "drift"),
 )
 """Feature, record and dataset of the topics that the connector writes."""
+
+RECORD_OF: Final[Mapping[str, str]] = {dataset: record for _, record, dataset in (*_INPUTS, *_OUTPUTS)}
+"""The record of each dataset that is Avro."""
 
 _READ_AT_START = ("offer_state", "shipment_state", "scheduler_state", "control_command", "unit_observed")
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from connector.contracts.topics import INPUTS, Feature, Topics, named
+from connector.analytics.terms import ContractTerms
+from connector.contracts.topics import ALL_FEATURES, INPUTS, Feature, Topics, named
 from connector.mappings.overrides import Overrides, parse_overrides
 from connector.marketplace.call_kinds import ORDERS, RETURNS, SHIPMENTS, UNITS_READ, UNITS_WRITE
 from connector.marketplace.offers import Field
@@ -133,6 +134,17 @@ def topics(settings: model.Settings) -> Topics:
     """Returns the topic names and the enabled features."""
     names = settings.topics.model_dump(exclude={"prefix", "key_format"})
     return named(settings.topics.prefix, features(settings), **names)
+
+
+def contract_terms(settings: model.Settings | None) -> ContractTerms:
+    """Returns what the data contracts say; without settings, that of all topics with default names."""
+    return ContractTerms(
+        topics=named("kaufland", ALL_FEATURES) if settings is None else topics(settings),
+        owner="" if settings is None else settings.contracts.owner,
+        decided_s=(model.ProcessingSettings() if settings is None else settings.processing).lease,
+        ordered_s=(model.OrderSettings() if settings is None else settings.orders).interval,
+        swept_s=(model.ReconcileSettings() if settings is None else settings.reconcile).interval,
+    )
 
 
 def push_url(public_url: str, account: str) -> str:

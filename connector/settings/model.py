@@ -450,6 +450,11 @@ class HealthSettings(SettingsSection):
     """Off: these pages are not served."""
 
 
+class ContractSettings(SettingsSection):
+    owner: str = ""
+    """Team that answers for the topics, as the data contracts of connector contracts export name it."""
+
+
 class LogSettings(SettingsSection):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """Minimum level of log lines."""
@@ -478,6 +483,7 @@ class Settings(SettingsSection):
     mappings: MappingSettings = MappingSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
+    contracts: ContractSettings = ContractSettings()
 
 
 TABLES_BY_NAME = ("accounts", "targets")
