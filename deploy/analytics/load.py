@@ -1,7 +1,8 @@
 """Fills a DuckDB file with the connector's topics, makes the flat views, and draws a first chart.
 
     python deploy/analytics/load.py --broker 127.0.0.1:9092 --registry http://127.0.0.1:8081 --prefix kaufland
-    python deploy/analytics/load.py ... --file topics.duckdb --question latency
+    python deploy/analytics/load.py --question latency
+    python deploy/analytics/load.py --question ean_at_time --with ean=4006381333931 --with at=2026-05-04T10:00:00
 
 It needs confluent-kafka, fastavro and duckdb, and nothing of the connector. Each run reads the topics from their
 beginning to their end, read committed, and replaces what the file had. ``order-contacts`` is never read.
@@ -30,6 +31,7 @@ DATASETS = (
     "shipment_results", "orders", "returns", "sales_orders", "units", "drift",
 )  # fmt: skip
 DEAD_LETTERS = ("offer_changes", "shipments")
+MOMENTS = ("at", "now")  # values of questions that are times, in UTC
 MAGIC = 5  # bytes before the Avro body: a zero, and the schema's id
 
 Raw = dict[str, Any]
@@ -53,7 +55,10 @@ def main(arguments: Sequence[str]) -> int:
                 for letter in source.letters(f"{options.prefix}.{dataset.replace('_', '-')}.v1.dlq")
             ]
             fill(database, "raw_dead_letters", letters)
-        database.sql((HERE / "questions" / f"{options.question}.sql").read_text("utf-8")).show(max_width=160)
+        question = (HERE / "questions" / f"{options.question}.sql").read_text("utf-8")
+        given = dict(one.split("=", 1) for one in options.given)
+        moments = {name: datetime.fromisoformat(value) for name, value in given.items() if name in MOMENTS}
+        database.sql(question, params={**given, **moments}).show(max_width=160, max_rows=100)
     return 0
 
 
@@ -134,7 +139,7 @@ class TopicReader:
             return
         self._consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in left])
         while left:
-            for message in self._consumer.consume(10_000, timeout=1):
+            for message in self._consumer.consume(10_000, timeout=0.1):
                 error = message.error()
                 if error is not None:
                     raise KafkaException(error)
@@ -190,6 +195,14 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--file", default="topics.duckdb", help="the DuckDB file")
     parser.add_argument(
         "--question", default="first_chart", choices=questions, metavar="NAME", help=", ".join(questions)
+    )
+    parser.add_argument(
+        "--with",
+        dest="given",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="value that the question asks for",
     )
     return parser.parse_args(arguments)
 

@@ -53,11 +53,13 @@ _RECORD = fastavro.parse_schema(
 class Recording:
     """Every record of every topic, in the order of its partition.
 
-    ``schemas``: for each id in their values the schema that wrote them, and the newest version, which reads them.
+    ``schemas``: for each id in their values the schema that wrote them, and the newest version, which reads them;
+    ``names``: the name of the first, such as ``offer_result.v4``.
     """
 
     records: Sequence[Row]
     schemas: Mapping[int, tuple[Any, Any]]
+    names: Mapping[int, str]
 
     def of(self, topic: str) -> list[Row]:
         return [record for record in self.records if record["topic"] == topic]
@@ -90,7 +92,7 @@ def recording() -> Recording:
         written, newest = int(version), schemas.newest(record)
         writer, reading = (fastavro.parse_schema(schemas.load(record, one)) for one in (written, newest))
         parsed[int(number)] = (writer, reading)
-    return Recording(records=records, schemas=parsed)
+    return Recording(records=records, schemas=parsed, names={int(number): name for number, name in names.items()})
 
 
 # ---- make it again --------------------------------------------------------------------------------------------------
