@@ -28,6 +28,8 @@ from string import Template
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
+from devstack.processes import dies_with_parent
+
 _TEMPLATES: Final = resources.files("devstack") / "stack_files"
 _QUICK_START: Final = ("-Xms64m", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 _START_S: Final = 60.0
@@ -60,7 +62,7 @@ class JvmProcess:
 
     def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
         self._name = name
-        self._command = (*_dies_with_us(), *command)
+        self._command = (*dies_with_parent(), *command)
         self._log = log
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -359,15 +361,6 @@ def _archiving(archive: Path) -> tuple[str, ...]:
 def archived(archive: Path) -> tuple[str, ...]:
     """Returns options to use a class-data archive. If it is missing or unusable, the start is slower (-Xshare:auto)."""
     return (*_QUICK_START, "-Xshare:auto", f"-XX:SharedArchiveFile={archive}")
-
-
-def _dies_with_us() -> tuple[str, ...]:
-    """Returns a command prefix that ends the child with its parent, so a killed test run leaves no broker behind.
-
-    Needs setpriv of util-linux (PR_SET_PDEATHSIG, prctl(2)); empty where that is missing.
-    """
-    setpriv = shutil.which("setpriv")
-    return (setpriv, "--pdeathsig", "KILL") if setpriv is not None else ()
 
 
 def _run(command: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,7 @@
 """Runs the project's commands as child processes and waits for them."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,8 +33,20 @@ def wait_for(
         raise DeploymentFailed(str(error)) from None
 
 
+def dies_with_parent() -> tuple[str, ...]:
+    """Returns a command prefix that kills the child when the thread that started it ends, so that nothing is left
+    behind by a run that was killed.
+
+    Needs setpriv of util-linux (PR_SET_PDEATHSIG, prctl(2)); empty where that is missing.
+    """
+    setpriv = shutil.which("setpriv")
+    return (setpriv, "--pdeathsig", "KILL") if setpriv is not None else ()
+
+
 class ModuleProcess:
     """A Python module run as a process, with its output in the file ``log``.
+
+    Where util-linux is installed, it is killed when the thread that started it ends.
 
     ``apart`` starts it in a session of its own, so Ctrl-C does not reach it and the parent must end it. Otherwise it
     receives the signals sent to the parent's process group.
@@ -55,7 +68,7 @@ class ModuleProcess:
         self.log = log
         self._out = log.open("ab")
         self._process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", *arguments],
+            [*dies_with_parent(), sys.executable, "-m", *arguments],
             stdout=self._out,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
