@@ -502,6 +502,15 @@ def test_completeness(loaded: duckdb.DuckDBPyConnection, recorded: Recording) ->
         assert (row["not_ended"], row["both"], row["expired"]) == (0, 0, 0)
 
 
+def test_a_value_sent_again_does_not_stand_for_a_lost_result(empty: duckdb.DuckDBPyConnection) -> None:
+    add(empty, "offer_changes", [{"event_id": "0"}], topic="in")
+    add(empty, "offer_results", [result(0, "APPLIED", [], minute=1, origin="RESEND")])
+
+    [row] = ask(empty, "completeness")
+
+    assert (row["with_result"], row["not_ended"]) == (0, 1)
+
+
 def test_a_record_without_an_end_is_missed_and_a_shipment_that_comes_again_is_not(
     empty: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -586,6 +595,17 @@ def test_drift(loaded: duckdb.DuckDBPyConnection, recorded: Recording) -> None:
         )
         for key, rows in said.items()
     }
+
+
+def test_drift_that_was_only_reported_is_not_counted_as_repaired(empty: duckdb.DuckDBPyConnection) -> None:
+    seen = {"account": "main", "storefront": "de", "field": "stock", "cause": "SOLD", "detected_at": T}
+    values = {"accepted_value": Decimal(9), "observed_value": Decimal(8)}
+    rows = [("1", 7, "REPORTED"), ("2", 7, "REPAIRED"), ("3", 8, "REPORTED")]
+    add(empty, "drift", [{**seen, **values, "drift_id": n, "unit_id": unit, "action": act} for n, unit, act in rows])
+
+    [row] = ask(empty, "drift")
+
+    assert (row["changes"], row["units"], row["repaired"], row["difference"]) == (3, 2, 1, -3)
 
 
 def test_handling_time(loaded: duckdb.DuckDBPyConnection, recorded: Recording) -> None:
