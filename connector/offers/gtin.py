@@ -28,6 +28,15 @@ def normal_form(text: str) -> str:
     return text[1:] if len(text) == 14 and text[0] == "0" else text.zfill(13)
 
 
+def problem_of(text: str) -> str | None:
+    """Returns why a text is not a GTIN; None if it is one."""
+    try:
+        normal_form(text)
+    except GtinError as error:
+        return str(error)
+    return None
+
+
 def check_digit(body: str) -> str:
     """Returns the check digit of a GTIN without one. The digits have weights 3 and 1 in turn, from the right."""
     digits = body.encode()[::-1].translate(_VALUES)

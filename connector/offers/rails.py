@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from connector.contracts.codes import Code
 from connector.mappings.overrides import Override
@@ -23,6 +24,9 @@ class Rail(StrEnum):
     PRICE_CEILING = "price_ceiling"
     ZEROED_SHARE = "zeroed_share"
     CHANGED_PRICE_SHARE = "changed_price_share"
+
+
+RAIL_NAMES: Final = frozenset(rail.value for rail in Rail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from connector.contracts.event_time import moment
 from connector.offers.events import OfferState
-from connector.offers.rails import Rail
+from connector.offers.rails import RAIL_NAMES
 from connector.operations.progress import counted
-
-_RAILS: Final = frozenset(rail.value for rail in Rail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +58,7 @@ def _held(state: OfferState) -> Iterator[tuple[tuple[str, str, str], int]]:
     """Yields the group of each field that a guard rail holds, and when its event was read."""
     for undone in state.undone:
         for held in undone.held:
-            if held.guard in _RAILS:
+            if held.guard in RAIL_NAMES:
                 yield (held.guard, undone.target_id, undone.source or ""), undone.received_at_us
 
 

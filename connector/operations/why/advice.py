@@ -6,7 +6,9 @@ from typing import Final
 from connector.contracts.event_time import moment
 from connector.controls.commands import ControlCommand
 from connector.offers.events import Basis, DriftAction, DriftCause, OfferNotFound, Status
+from connector.offers.gtin import problem_of
 from connector.offers.holding import BY_OVERRIDE
+from connector.offers.rails import RAIL_NAMES
 from connector.operations.why.timeline import KnownOffer, KnownValue, OfferTimeline, WaitingEvent
 from connector.reconciliation.events import UnitObserved
 from connector.replays.progress import ReplayState
@@ -43,6 +45,13 @@ def _held(found: OfferTimeline) -> Iterator[str]:
             command_id = command.command_id if isinstance(command, ControlCommand) else command
             if command_id == BY_OVERRIDE:
                 yield "Held by an override. To send the newest value: correct the file of mappings.overrides_file"
+                continue
+            if command_id in RAIL_NAMES:
+                scope = f"--rail {command_id} --ean {found.ean} --reason WHY"
+                yield (
+                    f"Held by the guard rail {command_id}. To send the newest values: connector guard release {scope}; "
+                    f"to discard them: connector guard drop {scope}"
+                )
                 continue
             yield (
                 f"Held by {command_id}. To send the newest values: connector hold release {command_id}; "
@@ -163,6 +172,8 @@ def _replayed(found: OfferTimeline) -> Iterator[str]:
 
 def _nothing(found: OfferTimeline) -> Iterator[str]:
     if not (found.units or found.events):
+        if (problem := problem_of(found.ean)) is not None:
+            yield f"It is no EAN: {problem}, and no event had it. A spreadsheet may have shortened it"
         yield (
             "No topic knows this EAN: no event for it was read while the topics have kept their records. If one was "
             "sent, look for it among the dead letters: connector dlq list"

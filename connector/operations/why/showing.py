@@ -45,7 +45,7 @@ def _lines(found: OfferTimeline) -> Iterator[str]:
     if found.waiting:
         yield "waits"
     for waiting in found.waiting:
-        yield from _waiting(waiting)
+        yield from _waiting(waiting, found)
     yield from map(_replay, found.replays)
     if found.events:
         yield f"events: {len(found.events):,}, newest first"
@@ -161,11 +161,15 @@ def _missing(row: OfferNotFound) -> Iterator[str]:
         yield f"  there is unit {candidate.unit_id} ({candidate.storefront}, {candidate.condition}{offer_id})"
 
 
-def _waiting(waiting: WaitingEvent) -> Iterator[str]:
+def _waiting(waiting: WaitingEvent, found: OfferTimeline) -> Iterator[str]:
     values = ", ".join(f"{field} {amount(value, currency)}" for field, value, currency in waiting.fields)
     target = f" for {printable(waiting.target_id)}" if waiting.target_id is not None else ""
     yield f"  {event_name(waiting.event_id)}{target}, received {moment(waiting.received_us)}: {values or 'no value'}"
-    yield from (f"    held by {command_line(command)}" for command in waiting.held_by)
+    announced = found.outcome(waiting.result_id)
+    for command in waiting.held_by:
+        yield f"    held by {command_line(command)}"
+        if announced is not None and announced.counts.held_by == command and announced.counts.problem is not None:
+            yield f"      {printable(announced.counts.problem.message)}"
     yield from (f"    writes are stopped by {command_line(command)}" for command in waiting.stopped_by)
     if waiting.announced == "NOT_FOUND":
         check = "" if waiting.next_check_us is None else f"; looked up next: {moment(waiting.next_check_us)}"

@@ -5,6 +5,8 @@ from decimal import Decimal
 from connector.contracts.call_log_row import MarketplaceCalled
 from connector.contracts.event_time import moment
 from connector.controls.commands import ControlCommand
+from connector.offers.holding import BY_OVERRIDE
+from connector.offers.rails import RAIL_NAMES
 from connector.operations.dlq.texts import printable
 from connector.operations.why.outcomes import EventOutcome, LosingEvent
 from connector.operations.why.timeline import EventCall
@@ -68,7 +70,11 @@ def _item(row: MarketplaceCalled, unit_id: int | None) -> str:
 
 
 def command_line(command: ControlCommand | str) -> str:
-    """Returns a command with who gave it, why and for how long; a text is the id of one that is gone."""
+    """Returns a command with who gave it, why and for how long. A text is what else holds, or the id of a gone command."""
+    if command == BY_OVERRIDE:
+        return "an override, in the file of mappings.overrides_file"
+    if isinstance(command, str) and command in RAIL_NAMES:
+        return f"the guard rail {command}"
     if isinstance(command, str):
         return f"{printable(command)} (its record is gone)"
     ends = (
