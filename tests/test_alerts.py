@@ -127,4 +127,6 @@ def test_kinds_and_topics_are_recognised_as_they_are_named() -> None:
     outputs = [topic.name for topic in manifest(topics) if topic.access is not Access.READ]
     assert matched("topic", ".*-results.*", outputs) == [topics.offer_results, topics.shipment_results]
     assert matched("code", "HELD_BY_PERSON|PAUSED", Code) == [Code.HELD_BY_PERSON, Code.PAUSED]
+    not_guarded = matched("code", "HELD_BY_PERSON|PAUSED|HELD_BY_OVERRIDE", Code)
+    assert not_guarded == [Code.HELD_BY_PERSON, Code.PAUSED, Code.HELD_BY_OVERRIDE], "no guard command decides on it"
     assert matched("cause", "LOST_WRITE|EDITED_OUTSIDE", DriftCause) == ["LOST_WRITE", "EDITED_OUTSIDE"]

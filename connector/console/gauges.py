@@ -64,8 +64,8 @@ RESULTS: Final = Gauge(
 HELD: Final = Gauge(
     name="connector_offers_held_total",
     unit="values",
-    means="Prices, stocks and handling times that were held, by code: HELD_BY_PERSON and PAUSED by a command, the "
-    "others by a guard rail.",
+    means="Prices, stocks and handling times that were held, by code: HELD_BY_PERSON and PAUSED by a command, "
+    "HELD_BY_OVERRIDE by the file of overrides, the others by a guard rail.",
     label="code",
     kind="counter",
 )
