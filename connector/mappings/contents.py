@@ -9,7 +9,10 @@ def text(content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise ValueError(f"it is not UTF-8: {error}") from None
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"line {line}: it is not UTF-8. Save it as UTF-8; a spreadsheet calls that CSV UTF-8"
+        ) from None
 
 
 def carriers(content: bytes) -> Mapping[str, str]:

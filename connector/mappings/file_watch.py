@@ -26,11 +26,10 @@ class FileWatch:
     def follow(self, report: Report, stopping: Stopping) -> None:
         """Looks at the files until ``stopping`` is set.
 
-        What waits in lanes is judged by them at the start and after each change: they may have changed while no process
-        ran.
+        What waits in lanes is judged by them at the start and after each change: they, or the settings that name them,
+        may have changed while no process ran.
         """
-        if self._files:
-            report(RulesChanged())
+        report(RulesChanged())
         while not stopping.wait(self._every_s):
             if self.look():
                 report(RulesChanged())

@@ -4,9 +4,10 @@ They are kept as a spreadsheet, a line for each EAN, or for each EAN and target.
 """
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 from connector.mappings.contents import text
@@ -16,6 +17,10 @@ from streams.frozen import quick
 COLUMNS: Final = ("ean", "target", "floor_price", "currency", "buffer", "hold", "reason")
 FAULTS_SHOWN: Final = 10
 NOTHING: Final[frozenset[Field]] = frozenset()
+_AMOUNT: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,2})?")
+"""1.234 is not one: who writes it may mean 1,234."""
+_SHORTENED: Final = re.compile(r"[0-9]{1,13}|[0-9]([.,][0-9]+)?[eE]\+?[0-9]+")
+"""What a spreadsheet makes of an EAN that it takes for a number: without leading zeros, or 4.00638E+12."""
 _HOLDS: Final[Mapping[str, frozenset[Field]]] = {
     "no": NOTHING,
     "yes": frozenset(Field),
@@ -35,6 +40,7 @@ class Override:
     currency: str = ""  # of the floor
     buffer: int | None = None  # pieces that are never offered
     hold: frozenset[Field] = NOTHING
+    holds_nothing: bool = False  # it says "no": what the line of every target holds does not hold here
     reason: str = ""
 
     @property
@@ -69,7 +75,8 @@ class Overrides:
 
     def hold(self, ean: str, target_id: str | None, field: Field) -> Override | None:
         """Returns the line that holds a field; None if none does."""
-        return self._first(ean, target_id, lambda one: field in one.hold)
+        found = self._first(ean, target_id, lambda one: field in one.hold or one.holds_nothing)
+        return None if found is None or found.holds_nothing else found
 
     def changed_buffers(self, other: "Overrides") -> int:
         """Returns how many EANs have other reserves of their stock in ``other``."""
@@ -147,13 +154,21 @@ class _Parsing:
         if len(cells) > len(self._names) and any(map(str.strip, cells[len(self._names) :])):
             raise ValueError(f"it has {len(cells)} cells, the header has {len(self._names)}")
         row = dict(zip(self._names, map(str.strip, cells), strict=False))
-        ean = self._normal_form(row.get("ean", ""))
+        ean = self._ean(row.get("ean", ""))
         override = self._override(line, row)
         before = self._by_ean.get(ean, ())
         for other in before:
             if other.target_id == override.target_id:
                 raise ValueError(f"EAN and target are those of line {other.line}")
         self._by_ean[ean] = (*before, override)
+
+    def _ean(self, written: str) -> str:
+        try:
+            return self._normal_form(written)
+        except ValueError as error:
+            if _SHORTENED.fullmatch(written) is None:
+                raise
+            raise ValueError(f"{error}. If a spreadsheet has shortened it, format the column ean as text") from None
 
     def result(self) -> Overrides:
         """Returns the overrides. Raises ValueError if any row has a fault."""
@@ -177,6 +192,7 @@ class _Parsing:
             currency=currency,
             buffer=_buffer(row.get("buffer", "")),
             hold=_held(names.lower().split()) if names else NOTHING,
+            holds_nothing=names.lower() == "no",
             reason=self._same(row.get("reason", "")),
         )
 
@@ -185,11 +201,13 @@ class _Parsing:
         return self._words.setdefault(word, word)
 
     def _floor(self, target_id: str, amount: str, currency: str) -> Decimal:
-        try:
-            floor = Decimal(amount)
-        except InvalidOperation:
-            raise ValueError(f"floor_price {amount!r} is not a number such as 19.99, with a point") from None
-        if not floor.is_finite() or floor <= 0:
+        if _AMOUNT.fullmatch(amount) is None:
+            raise ValueError(
+                f"floor_price {amount!r} is not a number such as 1999.99: with a point before at most two decimals, "
+                "and nothing between thousands"
+            )
+        floor = Decimal(amount)
+        if floor <= 0:
             raise ValueError(f"floor_price {amount!r} is not above 0")
         expected = {self._currencies[target_id]} if target_id else self._known
         if currency not in expected:

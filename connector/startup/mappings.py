@@ -50,6 +50,8 @@ class LiveMappings:
             *self._allowed.values(),
         )
         self._in_use = self._collected()
+        if self._overrides is not None:
+            self._log_overrides(self._overrides)
 
     @property
     def in_use(self) -> MappingsInUse:
@@ -83,6 +85,14 @@ class LiveMappings:
                 eans=buffers,
                 remedy="send the stock of these EANs in new events, or replay them: connector replay plan --eans-file",
             )
+
+    def _log_overrides(self, file: WatchedFile[Overrides]) -> None:
+        """Says how many there are at a start, where nothing tells whether a valid file is complete."""
+        eans = len(file.current.eans)
+        if eans:
+            _log.info("overrides are in use", file=str(file.path), eans=eans)
+        else:
+            _log.warning("the file of overrides has no EAN: there is no floor, buffer or hold", file=str(file.path))
 
     def _collected(self) -> MappingsInUse:
         reference = self._holder.reference()
@@ -118,7 +128,8 @@ def _overrides_file(configured: Settings, holder: ReferenceHolder) -> WatchedFil
 
 
 def _keeps_most_overrides(before: Overrides, after: Overrides) -> None:
-    _keeps_most(before.eans, after.eans, "floors and holds of the others would be gone")
+    remedy = "keep the lines of EANs without an override, with nothing but the EAN, until the next restart"
+    _keeps_most(before.eans, after.eans, "floors and holds of the others would be gone", remedy)
 
 
 def _allow_lists(configured: Settings) -> Iterator[tuple[str, WatchedFile[frozenset[str]]]]:
@@ -130,17 +141,20 @@ def _allow_lists(configured: Settings) -> Iterator[tuple[str, WatchedFile[frozen
 
 
 def _keeps_most_allowed(before: frozenset[str], after: frozenset[str]) -> None:
-    _keeps_most(before, after, "events of the others would end as SUPPRESSED, stocks of zero included")
+    otherwise = "events of the others would end as SUPPRESSED, stocks of zero included"
+    _keeps_most(before, after, otherwise, "remove the EANs in several steps")
 
 
-def _keeps_most(before: frozenset[str], after: frozenset[str], otherwise: str) -> None:
-    """Raises ValueError if a list has lost so many EANs that it is probably not complete. ``otherwise``: what would
-    happen then."""
+def _keeps_most(before: frozenset[str], after: frozenset[str], otherwise: str, remedy: str) -> None:
+    """Raises ValueError if a list has lost so many EANs that it is probably not complete.
+
+    ``otherwise``: what would happen then. ``remedy``: what to do instead of a restart, if it is complete.
+    """
     lost = len(before - after)
     if before and (not after or lost > max(FEW_EANS, len(before) // 2)):
         raise ValueError(
             f"it has {len(after)} EANs, and lacks {lost} of the {len(before)} in use: it may not be complete, "
-            f"and {otherwise}. If it is complete, restart the processes, or remove the EANs in several steps"
+            f"and {otherwise}. If it is complete, restart the processes, or {remedy}"
         )
 
 

@@ -49,3 +49,11 @@ def test_each_change_is_reported_once(tmp_path: Path) -> None:
     assert [bool(problem) for _, problem in seen] == [False, True]
     assert set(rounds.waited) == {0.5}
     assert reported == [RulesChanged()] * 3, "at the start, and after each change"
+
+
+def test_what_waits_is_judged_at_the_start_though_no_file_is_left() -> None:
+    reported: list[ControlRead | RulesChanged | Notice] = []
+
+    FileWatch([], lambda _: None).follow(reported.append, Rounds([]))
+
+    assert reported == [RulesChanged()], "the settings of a file may have gone, with what it held"

@@ -44,6 +44,18 @@ def test_the_line_that_names_the_target_wins_setting_by_setting() -> None:
     assert found.hold(OTHER, "shop-de", Field.PRICE) is None
 
 
+def test_a_line_of_a_target_that_says_no_lifts_the_hold_of_every_target() -> None:
+    found = parsed(f"{EAN},,,,,all,", f"{EAN},shop-de,,,,no,")
+
+    assert [found.hold(EAN, target, Field.PRICE) is not None for target in CURRENCIES] == [False, True]
+    assert parsed(f"{EAN},,,,,no,", f"{EAN},shop-de,,,,price,").hold(EAN, "shop-de", Field.PRICE) is not None
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_the_line_and_what_to_do() -> None:
+    with pytest.raises(ValueError, match=r"^line 3: it is not UTF-8. Save it as UTF-8; a spreadsheet calls that CSV"):
+        parse_overrides(f"{HEADER}\n{EAN},,,,1,,\n{OTHER},,,,1,,für\n".encode("cp1252"), CURRENCIES, normal_form)
+
+
 def test_what_spreadsheets_write_is_read() -> None:
     text = f'\ufeffEAN;Buffer;Hold;Reason\r\n# comment\r\n{EAN};3;all;"a; b"\r\n;;;\r\n\r\n{OTHER};;no;\r\n'
     found = parse_overrides(text.encode(), CURRENCIES, normal_form)
@@ -58,10 +70,22 @@ def test_what_spreadsheets_write_is_read() -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("4.00638E+12,,,,1,,", "has other characters than digits"),
+        (
+            "4.00638E+12,,,,1,,",
+            "has other characters than digits. If a spreadsheet has shortened it, format the column",
+        ),
+        ('"4,00638E+12",,,,1,,', "format the column ean as text"),
+        (
+            "12345678905"[1:] + ",,,,1,,",
+            "has 10 digits, not 8, 12, 13 or 14. If a spreadsheet has shortened it, format",
+        ),
         (f"{EAN},shop-fr,,,1,,", "target 'shop-fr' is not configured; known: shop-cz, shop-de"),
-        (f'{EAN},,"19,99",EUR,,,', "floor_price '19,99' is not a number such as 19.99, with a point"),
-        (f"{EAN},,NaN,EUR,,,", "is not above 0"),
+        (f'{EAN},,"19,99",EUR,,,', "floor_price '19,99' is not a number such as 1999.99: with a point before"),
+        (f"{EAN},,1.234,EUR,,,", "floor_price '1.234' is not a number such as 1999.99"),
+        (f'{EAN},,"1,234.00",EUR,,,', "nothing between thousands"),
+        (f"{EAN},,1_234,EUR,,,", "is not a number"),
+        (f"{EAN},,1e3,EUR,,,", "is not a number"),
+        (f"{EAN},,NaN,EUR,,,", "is not a number"),
         (f"{EAN},,0,EUR,,,", "is not above 0"),
         (f"{EAN},,9,,,,", "currency '' is not that of the target: CZK, EUR"),
         (f"{EAN},shop-cz,9,EUR,,,", "currency 'EUR' is not that of the target: CZK"),

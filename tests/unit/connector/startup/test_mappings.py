@@ -181,3 +181,29 @@ def test_overrides_are_in_use_when_the_file_changes_and_a_bad_or_shorter_one_is_
         look(mappings)
         assert mappings.in_use is in_use
         assert reason in mappings.problems()["mappings.overrides_file"]
+
+
+def test_the_last_override_is_removed_without_a_restart_by_a_line_with_nothing_but_its_ean(
+    mappings: LiveMappings, tmp_path: Path
+) -> None:
+    (tmp_path / "overrides.csv").write_text(OVERRIDES)
+    look(mappings)
+    assert (
+        "keep the lines of EANs without an override, with nothing but the EAN"
+        in (mappings.problems()["mappings.overrides_file"])
+    )
+
+    (tmp_path / "overrides.csv").write_text(f"{OVERRIDES}{EAN}\n")
+    look(mappings)
+    assert mappings.problems()["mappings.overrides_file"] == ""
+    assert mappings.in_use.overrides.buffer(EAN, "main-de") is None
+
+
+@pytest.mark.parametrize(("line", "level"), [(f"{EAN},,,,2,,", "info"), ("", "warning")])
+def test_a_start_says_how_many_overrides_there_are(tmp_path: Path, line: str, level: str) -> None:
+    configured = settings(tmp_path)
+    (tmp_path / "overrides.csv").write_text(OVERRIDES + line)
+    with capture_logs() as logs:
+        LiveMappings(configured, kaufland([], clock=SystemClock()))
+
+    assert [(one["log_level"], one.get("eans")) for one in logs] == [(level, 1 if line else None)]
