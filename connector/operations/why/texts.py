@@ -70,7 +70,7 @@ def _item(row: MarketplaceCalled, unit_id: int | None) -> str:
 
 
 def command_line(command: ControlCommand | str) -> str:
-    """Returns a command with who gave it, why and for how long. A text is what else holds, or the id of a gone command."""
+    """Returns a command with who gave it, why and for how long; or, of a text, the guard rail, override or lost id."""
     if command == BY_OVERRIDE:
         return "an override, in the file of mappings.overrides_file"
     if isinstance(command, str) and command in RAIL_NAMES:
