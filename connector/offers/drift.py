@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 from connector.contracts.codes import Code
 from connector.contracts.microseconds import us
 from connector.marketplace.offers import Field
-from connector.offers.drift_cause import MARGIN_S, are_orders_known, cause_of, fell, is_sold, pieces_sold
+from connector.offers.drift_cause import MARGIN_S, cause_of, fell, is_certainly_unsold, is_sold
 from connector.offers.events import Announced, Basis, DriftAction, DriftCause, Miss, OfferDrifted, Origin
 from connector.offers.field_knowledge import group_of, observed, wanted_by_event
 from connector.offers.identity import ANY_CONDITION, NOT_YET_FOUND
@@ -210,8 +210,7 @@ class _UnitComparison:
         seen, fact = self._seen, change.fact
         return (
             self._terms.policy.drift.repair_lower_stock
-            and are_orders_known(seen, fact)
-            and pieces_sold(seen, fact) == 0
+            and is_certainly_unsold(seen, fact)
             and fact.value is not None
             and fact.value >= wanted
         )

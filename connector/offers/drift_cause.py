@@ -49,6 +49,16 @@ def pieces_sold(seen: UnitObserved, fact: Fact) -> int:
     return sum(at_us > fact.accepted_at_us for at_us in seen.ordered_at)
 
 
+def is_certainly_unsold(seen: UnitObserved, fact: Fact) -> bool:
+    """Whether no piece was ordered since the stock was last known to be right, by clocks that differ.
+
+    The accepted value took effect before its answer came, so a piece that seems to be ordered shortly before the answer
+    may have been sold from it.
+    """
+    since_us = fact.accepted_at_us - us(MARGIN_S)
+    return are_orders_known(seen, fact) and all(at_us <= since_us for at_us in seen.ordered_at)
+
+
 def fell(fact: Fact, value: int) -> bool:
     """Whether a stock is lower than it was known to be."""
     return fact.value is not None and value < fact.value

@@ -533,6 +533,18 @@ def test_a_lower_stock_is_not_raised_where_a_part_of_it_was_sold() -> None:
     assert harness.wants == ()
 
 
+@pytest.mark.parametrize(("before_s", "is_raised"), [(0, False), (9, False), (10, True)])
+def test_a_lower_stock_is_not_raised_if_a_piece_may_have_been_sold_before_its_acceptance_was_answered(
+    before_s: int, is_raised: bool
+) -> None:
+    harness = harness_of(replace(REPAIR, repair_lower_stock=True))
+    accepted_us = harness.now_us - 60 * SECOND
+
+    see(harness, stock=4, ordered_at=(accepted_us - before_s * SECOND,))
+
+    assert [drift.action for drift in harness.drifts] == [DriftAction.REPAIRED if is_raised else DriftAction.REPORTED]
+
+
 def test_only_the_fields_of_the_policy_are_repaired() -> None:
     harness = harness_of(replace(REPAIR, repair=frozenset({Field.PRICE})))
 
