@@ -60,18 +60,18 @@ def count(
     return replace(lane, locations=(*kept, counted), locations_before=before), entry
 
 
-def not_counted(lane: OfferLane, entry: LedgerEntry) -> OfferLane:
+def not_counted(lane: OfferLane, entry: LedgerEntry, accepted: Fact | None) -> OfferLane:
     """Returns the lane after the stock of an entry was dropped: what counted before it was held counts again.
 
-    If that is not known, because it was not held from the first moment, only the entry's own location is left out.
+    If that is not known, because it was not held from the first moment, only what may have been accepted counts: other
+    stocks that were read no later than the last accepted total. ``accepted``: what is known of the unit's stock.
     """
     rows = [row for row in lane.locations if row.selectors == entry.selectors]
     if not rows:
         return lane
     counted = [row for row in lane.locations_before if row.selectors == entry.selectors]
-    held = entry.held_field(Field.STOCK)
-    if not counted and (held is None or not held.never_sent):
-        counted = [row for row in rows if row.order.offset != entry.offset]
+    if not counted and accepted is not None and (order := accepted.order) is not None:
+        counted = [row for row in rows if row.order.offset != entry.offset and row.order.offset <= order.offset]
     others = (row for row in lane.locations if row.selectors != entry.selectors)
     return replace(lane, locations=(*others, *counted))
 

@@ -101,7 +101,7 @@ class OfferDraft:
             return
         orders: list[tuple[str | None, Recency]] = []
         if asked.field is Field.STOCK:
-            lane = not_counted(lane, entry)
+            lane = not_counted(lane, entry, row.unit.facts.get(Field.STOCK) if row.unit is not None else None)
             orders = [(row.location, row.order) for row in self.before.locations if row not in lane.locations]
         for location, order in orders or [(None, entry.order)]:
             mark = Watermark(

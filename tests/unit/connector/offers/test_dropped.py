@@ -206,3 +206,33 @@ def test_the_stock_of_an_offer_that_was_not_listed_is_left_out_once_it_is_droppe
     shop.found(unit(7))
 
     assert shop.sent == [{"stock": 4}]
+
+
+@pytest.mark.parametrize("is_restored", [False, True])
+def test_held_stocks_of_locations_that_were_never_accepted_are_dropped_together(is_restored: bool) -> None:
+    shop = HeldOffer(policy=OfferPolicy(locations=Locations.SUM))
+    shop.event(price="10.00")
+    shop.found(unit(7))
+    shop.hold(fields=("stock",))
+    shop.event(stock=50, location="Berlin")
+    shop.event(stock=40, location="Bremen")
+    if is_restored:
+        shop.hear(Restored())
+    shop.drop()
+    shop.now_us += SECOND
+    shop.event(stock=4, location="Bremen")
+
+    assert shop.sent == [{"stock": 4}]
+
+
+def test_what_was_accepted_of_locations_counts_again_after_a_drop_of_what_was_not_held_at_first(
+    stores: HeldOffer,
+) -> None:
+    stores.event(stock=4, location="Berlin")
+    stores.hold(fields=("stock",))
+    stores.event(stock=20, location="Hamburg")
+    stores.drop()
+    stores.now_us += SECOND
+    stores.event(stock=2, location="Hamburg")
+
+    assert stores.sent == [{"stock": 5}]
