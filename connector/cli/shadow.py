@@ -8,6 +8,7 @@ import typer
 from connector import configuration
 from connector.cli.going_live import per_cent
 from connector.cli.options import AsJson, ConfigFile, finish, loaded, output
+from connector.connections import administration
 from connector.contracts.microseconds import us
 from connector.contracts.topics import Feature
 from connector.operations import topic_contents
@@ -17,7 +18,7 @@ from connector.operations.shadow import report
 from connector.operations.shadow.comparing import ObservedUnits, compare
 from connector.operations.shadow.decisions import Decisions
 from connector.settings import convert
-from streams.errors import SettingsError
+from streams.errors import SettingsError, Stopped
 
 shadow_cli = typer.Typer(help="Compare a dry run with the system that writes to the marketplace now.")
 
@@ -51,6 +52,13 @@ def compare_shadow(
     topics = convert.topics(convert.dry_run(settings))
     if Feature.RECONCILE not in topics.features:
         raise SettingsError("a dry run observes units only with [reconcile] enabled = true: set it, and run it again")
+    known = administration(settings).topic_ids([topics.units, topics.offer_results])
+    for topic in (topics.units, topics.offer_results):
+        if topic not in known:
+            raise Stopped(
+                f"the topic {topic} does not exist. Remedy: connector topics --create --dry-run, then connector run "
+                "--dry-run until its sweeps have ended"
+            )
     units, decisions = ObservedUnits(), Decisions()
     # units first: what the dry run has decided since then makes an observation too old, and is no difference
     for row in counted(topic_contents.observed_units(settings, topics.units), "units read"):

@@ -27,8 +27,8 @@ def units(
     Answers from the topic of units alone, which [reconcile] fills; reads it as `connector why` does, and calls nothing
     at the marketplace.
 
-    Exit code: 0 if every unit is live; 1 if one is not, or if the topics cannot be read or [reconcile] is off; 2 if the
-    command line or the configuration must be changed.
+    Exit code: 0 if every unit is live; 1 if one is not, if no sweep has seen any, or if the topics cannot be read or
+    [reconcile] is off; 2 if the command line or the configuration must be changed.
 
     Example: connector units --not-live --storefront de
     """
@@ -46,4 +46,4 @@ def units(
         show_json(output(), showing.document(found, problems))
     else:
         showing.show(output(), found, problems)
-    finish(good=found.counts[Liveness.LIVE] == sum(found.counts.values()))
+    finish(good=found.counts[Liveness.LIVE] == sum(found.counts.values()) > 0)

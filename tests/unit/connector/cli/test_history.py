@@ -451,6 +451,7 @@ def test_the_units_that_are_not_live_are_what_the_documentation_shows(topics: Pr
 
 
 def test_units_by_storefront_as_json_and_all_live(topics: ProjectedTopics) -> None:
+    assert topics.said("units", code=1) == "No sweep has seen a unit.\n", "whether all are live is not known"
     topics.put(*some_units())
 
     found = topics.json("units", "--storefront", "de", code=1)

@@ -128,3 +128,11 @@ def test_nothing_to_compare_is_not_enough_and_without_sweeps_nothing_can_be_comp
 
     shadow.environ["CONNECTOR__RECONCILE__ENABLED"] = "false"
     assert "[reconcile] enabled = true" in str(shadow.run("shadow", "compare").exception)
+
+
+def test_topics_of_a_dry_run_that_never_ran_are_named_with_what_to_do(shadow: Shadow) -> None:
+    shadow.environ["CONNECTOR__TOPICS__PREFIX"] = "other"
+
+    assert str(shadow.run("shadow", "compare").exception).startswith(
+        "the topic other.dry-run.units.v1 does not exist. Remedy: connector topics --create --dry-run, then connector"
+    )
