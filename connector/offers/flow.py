@@ -67,6 +67,8 @@ HOLDING: Final = (
     Code.PRICE_OVER_RAIL,
     Code.TOO_MANY_ZEROED,
     Code.TOO_MANY_PRICES_CHANGED,
+    Code.PRICE_BELOW_OWN_FLOOR,
+    Code.HELD_BY_OVERRIDE,
 )
 """Codes of held changes, counted from zero: an alert sees the first of them as an increase."""
 NAMED_SOURCES = 20  # sources that ``out_of_order`` counts separately

@@ -1,7 +1,9 @@
 """Overrides of an offer: what they hold waits, and is sent when the file lets it go."""
 
+import re
 from decimal import Decimal
 
+from connector.contracts.codes import TABLE, Code
 from connector.mappings.in_use import MappingsInUse
 from connector.mappings.overrides import parse_overrides
 from connector.marketplace.offers import Field
@@ -62,6 +64,8 @@ def test_a_price_below_the_offers_own_floor_is_held_until_the_file_has_a_lower_o
     assert message(shop.last) == (
         "An override holds this price: 11.99 EUR is below the offer's floor 12.00 (line 2, contract 7)"
     )
+
+    assert shop.flow.held()["PRICE_BELOW_OWN_FLOOR"] == 1
 
     shop.changed(f"{EAN},shop-de,12.00,EUR,,,contract 8")
     assert shop.sent == []
@@ -205,3 +209,10 @@ def test_what_an_override_has_held_from_the_start_leaves_no_doubt_about_what_the
     shop.event(price="10.00")
     assert [row(one)[0] for one in shop.results[-2:]] == ["SUPERSEDED", "UNCHANGED"]
     assert shop.sent == []
+
+
+def test_every_code_that_holds_a_change_is_counted_from_zero_so_that_an_alert_sees_the_first() -> None:
+    holding = {code for code, text in TABLE.items() if re.search(r"\bholds (this|\{field\})", text.sentence)}
+
+    assert holding > {Code.PRICE_BELOW_OWN_FLOOR, Code.HELD_BY_OVERRIDE, Code.PRICE_STEP_TOO_LARGE}
+    assert {str(code) for code in holding} - OverriddenOffer().flow.held().keys() == set()
