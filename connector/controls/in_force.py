@@ -161,6 +161,7 @@ class Controls:
         elif command.kind is ControlKind.UNKNOWN or command.state is ControlState.UNKNOWN:
             self._report_ignored(record, "its kind or state is of a newer version of the connector")
         else:
+            self._deleted.discard(command.command_id)
             table[record.key] = command
 
 

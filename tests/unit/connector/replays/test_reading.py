@@ -219,6 +219,8 @@ def test_a_replay_whose_command_was_deleted_is_over_until_it_is_given_again() ->
     assert read("framed replay-1", None)
     assert read("other", None), "it is not in the topic either when that is read again"
     assert not read("framed replay-1", given)
+    assert not read("other", None), "given again, it is only missing"
+    assert not read("framed replay-1", given)
     assert read("replay-1", None) is False, "another key"
     assert not Reading().inputs.is_over("replay/replay-1"), "a process that has not seen the tombstone does not know"
 
