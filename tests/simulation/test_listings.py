@@ -75,7 +75,7 @@ _merge_event = merge.merge_event
         (merge, "_read_again", _absorbs_what_is_announced, "N"),
         (merge, "merge_event", _takes_all_for_news, "N"),
         (identity, "recheck_after_us", _never_again, "E"),
-        (decide, "_is_to_be_announced", _answers_a_replay_from_memory, "N"),
+        (look_ups, "_is_to_be_announced", _answers_a_replay_from_memory, "N"),
         (decide, "is_already_so", _trusts_for_ever, "E"),
     ],
 )
