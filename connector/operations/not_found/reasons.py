@@ -12,6 +12,7 @@ class LikelyReason(StrEnum):
     """Why an offer is probably not found."""
 
     AMBIGUOUS = "AMBIGUOUS"
+    LISTED_SINCE = "LISTED_SINCE"
     OTHER_OFFER_ID = "OTHER_OFFER_ID"
     OTHER_CONDITION = "OTHER_CONDITION"
     OTHER_STOREFRONT = "OTHER_STOREFRONT"
@@ -21,6 +22,7 @@ class LikelyReason(StrEnum):
 
 TEXTS: Final[Mapping[LikelyReason, str]] = {
     LikelyReason.AMBIGUOUS: "several units match",
+    LikelyReason.LISTED_SINCE: "a sweep shows it, the last look-up did not",
     LikelyReason.OTHER_OFFER_ID: "the unit has another offer id",
     LikelyReason.OTHER_CONDITION: "exists in another condition",
     LikelyReason.OTHER_STOREFRONT: "exists on other storefronts only",
@@ -30,6 +32,7 @@ TEXTS: Final[Mapping[LikelyReason, str]] = {
 """Each reason in words."""
 REMEDIES: Final[Mapping[LikelyReason, str]] = {
     LikelyReason.AMBIGUOUS: "name the unit in the events, by offer_id or unit_id",
+    LikelyReason.LISTED_SINCE: "wait for the next look-up; if it stays, name the unit in the events, by unit_id",
     LikelyReason.OTHER_OFFER_ID: "correct offer_id in the events, or leave it out",
     LikelyReason.OTHER_CONDITION: "correct the condition in the events, or create the offer in this condition",
     LikelyReason.OTHER_STOREFRONT: "create the offer on this storefront, or correct the target in the events",
@@ -46,8 +49,10 @@ def likely_reason(row: OfferNotFound) -> LikelyReason:
     if row.code != Code.OFFER_NOT_FOUND:
         return LikelyReason.OTHER
     here = [one for one in row.candidates if one.storefront == row.storefront]
-    if any(one.condition == row.condition for one in here):
-        return LikelyReason.OTHER_OFFER_ID
+    same = [one for one in here if one.condition == row.condition]
+    if same:
+        is_wanted = any(row.offer_id in (None, one.offer_id) for one in same)  # a look-up would have found it
+        return LikelyReason.LISTED_SINCE if is_wanted else LikelyReason.OTHER_OFFER_ID
     if here:
         return LikelyReason.OTHER_CONDITION
     return LikelyReason.OTHER_STOREFRONT if row.candidates else LikelyReason.NOT_IN_ACCOUNT

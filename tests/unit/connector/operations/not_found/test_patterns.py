@@ -13,7 +13,11 @@ from connector.operations.not_found.reasons import REMEDIES, TEXTS, LikelyReason
 
 
 def row(
-    *candidates: tuple[str, str], code: str = "OFFER_NOT_FOUND", stock: int | None = None, **attributes: str
+    *candidates: tuple[str, str],
+    code: str = "OFFER_NOT_FOUND",
+    stock: int | None = None,
+    offer_id: str | None = None,
+    **attributes: str,
 ) -> OfferNotFound:
     """Returns an offer that is not found; ``candidates``: storefront and condition of other units of its EAN."""
     pending = () if stock is None else (Pending(field="stock", value=Decimal(stock), event_time_us=0, event_id="1"),)
@@ -28,8 +32,9 @@ def row(
         storefront="de",
         ean="4006381333931",
         condition="NEW",
+        offer_id=offer_id,
         candidates=tuple(
-            Candidate(unit_id=number, storefront=storefront, condition=condition)
+            Candidate(unit_id=number, offer_id="SKU-1", storefront=storefront, condition=condition)
             for number, (storefront, condition) in enumerate(candidates)
         ),
         attributes=attributes,
@@ -46,7 +51,9 @@ def row(
         (row(), LikelyReason.NOT_IN_ACCOUNT),
         (row(("at", "NEW")), LikelyReason.OTHER_STOREFRONT),
         (row(("at", "NEW"), ("de", "USED_GOOD")), LikelyReason.OTHER_CONDITION),
-        (row(("de", "USED_GOOD"), ("de", "NEW")), LikelyReason.OTHER_OFFER_ID),
+        (row(("de", "USED_GOOD"), ("de", "NEW"), offer_id="SKU-2"), LikelyReason.OTHER_OFFER_ID),
+        (row(("de", "USED_GOOD"), ("de", "NEW")), LikelyReason.LISTED_SINCE),
+        (row(("de", "NEW"), offer_id="SKU-1"), LikelyReason.LISTED_SINCE),
         (row(("de", "NEW"), ("de", "NEW"), code="AMBIGUOUS_OFFER"), LikelyReason.AMBIGUOUS),
         (row(code="A_LATER_CODE"), LikelyReason.OTHER),
     ],
