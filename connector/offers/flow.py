@@ -62,10 +62,8 @@ from streams.flow import (
 HOLDING: Final = (
     Code.HELD_BY_PERSON,
     Code.PAUSED,
-    Code.HELD_BY_OVERRIDE,
     Code.PRICE_STEP_TOO_LARGE,
     Code.PRICE_BELOW_FLOOR,
-    Code.PRICE_BELOW_OWN_FLOOR,
     Code.PRICE_OVER_RAIL,
     Code.TOO_MANY_ZEROED,
     Code.TOO_MANY_PRICES_CHANGED,

@@ -76,12 +76,6 @@ def test_a_price_below_the_offers_own_floor_is_held_until_the_file_has_a_lower_o
     assert row(shop.last) == ("APPLIED", "RELEASE", None, None)
 
 
-def test_what_overrides_hold_is_counted_from_zero_so_that_an_alert_sees_the_first() -> None:
-    counts = flow_of(DE).held()
-
-    assert (counts["PRICE_BELOW_OWN_FLOOR"], counts["HELD_BY_OVERRIDE"]) == (0, 0)
-
-
 def test_the_offers_own_floor_takes_the_place_of_the_targets_and_leaves_its_other_limits() -> None:
     rails = PriceRails(limits=PriceLimits(floor=Decimal(11), ceiling=Decimal(15)))
     policy = OfferPolicy(price_rails={"shop-de": rails})
