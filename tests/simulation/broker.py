@@ -76,6 +76,8 @@ class ModelBroker:
     def __init__(self, world: SimulatedWorld, partitions: int) -> None:
         self.logs = [PartitionLog() for _ in range(partitions)]
         self.marks: dict[int, Mark] = {}
+        self.marked_before: frozenset[int] = frozenset()
+        """The partitions that had a mark when the input topic was created again."""
         self.states: list[dict[str, Output]] = [{} for _ in range(partitions)]
         self.listeners: list[CommitListener] = []
         self.when_appended: list[Callable[[int], None]] = []
@@ -93,6 +95,7 @@ class ModelBroker:
     def recreate_input(self) -> None:
         """Deletes the topic and creates it again, while it is being read."""
         self.input_id = "setpoints-2"
+        self.marked_before = frozenset(self.marks)
         self.logs = [PartitionLog() for _ in self.logs]
 
     def forget_all(self) -> None:

@@ -647,12 +647,13 @@ class SeededHistory:
         """Applies the remedy for a refused partition: stop every process, reset state and offsets."""
         self.world.run_until(self.world.now_s + 8.0)
         for member in self.members:
-            going_on = [why for why in member.refusals if "created again" not in why] if member.alive else []
+            refusals = member.refusals if member.alive else {}
+            going_on = [n for n in self.broker.marked_before & refusals.keys() if "created again" not in refusals[n]]
             if going_on:
                 self.evidence.complain(
                     "N", f"{member.process} goes on with {len(going_on)} partitions of another topic"
                 )
-            for _ in member.refusals:
+            for _ in filter(None, refusals.values()):
                 self.world.count("partition refused")
             member.crash()
         self.world.run_until(self.world.now_s + 6.0)

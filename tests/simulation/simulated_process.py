@@ -510,9 +510,9 @@ class SimulatedProcess:
         self.feed(TopicsSeen(topics={INPUT: topic}))
 
     @property
-    def refusals(self) -> list[str]:
-        """Why each of its partitions is refused; empty if it is not."""
-        return [part.broken for part in self.engine.snapshot(self.world.now()).partitions]
+    def refusals(self) -> dict[int, str]:
+        """Returns why each of its partitions is refused; empty if it is not."""
+        return {part.partition: part.broken for part in self.engine.snapshot(self.world.now()).partitions}
 
     def input_moved(self, partition: int) -> None:
         if partition in self.parts:
