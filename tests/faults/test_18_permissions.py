@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import typer
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented there
     AclBinding,
     AclOperation,
@@ -22,11 +21,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented t
     ResourcePatternType,
     ResourceType,
 )
-from typer.core import TyperGroup
-from typer.testing import CliRunner
 
 from connector import configuration, connections
-from connector.cli.main import cli
 from connector.contracts.codec import writer_of
 from connector.contracts.topic_checks import TopicFinding
 from connector.contracts.topics import Access, Topics, manifest
@@ -51,64 +47,8 @@ from tests.faults.deployment import WatchedDeployment
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
 from tests.harness import offer_rows
+from tests.harness.printed_permissions import good, printed_sets, told
 from tests.harness.secured_broker import ScramUser, SecuredBroker
-
-EXAMPLE: Final = Path(__file__).parent.parent.parent / "config" / "example.toml"
-
-ON_THE_BROKER: Final[Mapping[str, tuple[str, ...]]] = {
-    "run": ("run", "run --dry-run"),
-    "check": ("check",),
-    "topics": ("topics --check", "topics --create", "topics --check --dry-run", "topics --create --dry-run"),
-    "config routing": ("config routing --accept",),
-    "state digest": ("state digest",),
-    "state forget": ("state forget",),
-    "orders poll": ("orders poll --once",),
-    "orders open": ("orders open",),
-    "orders totals": ("orders totals",),
-    "match-report": ("match-report",),
-    "dlq list": ("dlq list",),
-    "dlq show": ("dlq show",),
-    "dlq redrive": ("dlq redrive",),
-    "explain": ("explain",),
-    "shadow compare": ("shadow compare",),
-    "why": ("why",),
-    "not-found": ("not-found",),
-    "units": ("units",),
-    "hold add": ("hold add",),
-    "hold list": ("hold list",),
-    "hold release": ("hold release",),
-    "hold drop": ("hold drop",),
-    "pause": ("pause",),
-    "resume": ("resume",),
-    "writes stop": ("writes stop",),
-    "writes resume": ("writes resume",),
-    "resend": ("resend",),
-    "guard list": ("guard list",),
-    "guard release": ("guard release",),
-    "guard drop": ("guard drop",),
-    "replay plan": ("replay plan",),
-    "replay run": ("replay run",),
-    "replay status": ("replay status",),
-    "replay pause": ("replay pause",),
-    "replay resume": ("replay resume",),
-    "replay stop": ("replay stop",),
-}
-"""Command -> its variants that contact a broker; each is in one of the printed sets."""
-
-ELSEWHERE: Final = frozenset(
-    {
-        "schemas register",
-        "schemas check",
-        "config show",
-        "contracts export",
-        "push list",
-        "push subscribe",
-        "push repair",
-        "simulate",
-        "demo",
-    }
-)
-"""Commands that contact no broker, or one of their own."""
 
 OPERATIONS: Final = {
     "Read": AclOperation.READ,
@@ -121,33 +61,6 @@ WORDS: Final[Mapping[Any, str]] = {operation: word for word, operation in OPERAT
 
 
 # ---- printed permissions --------------------------------------------------------------------------------------------
-
-
-def told(*arguments: str) -> tuple[int, str]:
-    """Runs a command in this process, for speed; returns the exit code and everything that it prints."""
-    done = CliRunner().invoke(cli, arguments)
-    raised = "" if done.exception is None or isinstance(done.exception, SystemExit) else str(done.exception)
-    return done.exit_code, done.output + raised
-
-
-def good(*arguments: str) -> str:
-    code, said = told(*arguments)
-    assert code == 0, f"{arguments}: {said}"
-    return said
-
-
-def printed_sets(config: Path, *arguments: str) -> dict[str, list[str]]:
-    """Returns command -> the kafka-acls commands that are printed for it."""
-    sets: dict[str, list[str]] = {}
-    names: list[str] = []
-    for line in good("topics", "--config", str(config), *arguments).splitlines():
-        if line.startswith("# connector "):
-            names = line.removeprefix("# connector ").split(", ")
-            sets |= {name: [] for name in names}
-        elif line.startswith("kafka-acls "):
-            for name in names:
-                sets[name].append(line)
-    return sets
 
 
 def bindings(command: str) -> list[AclBinding]:
@@ -233,23 +146,6 @@ def deployment(secured: SecuredBroker, tmp_path_factory: pytest.TempPathFactory)
 
 
 # ---- the tests ------------------------------------------------------------------------------------------------------
-
-
-def commands_of(group: Any, before: str = "") -> Iterator[str]:
-    context = typer.Context(group)
-    for name in group.list_commands(context):
-        found = group.get_command(context, name)
-        if isinstance(found, TyperGroup):
-            yield from commands_of(found, f"{before}{name} ")
-        else:
-            yield f"{before}{name}"
-
-
-def test_every_command_has_a_printed_set_of_permissions_or_asks_no_broker() -> None:
-    assert set(commands_of(typer.main.get_command(cli))) == ON_THE_BROKER.keys() | ELSEWHERE
-
-    ways = {way for ways in ON_THE_BROKER.values() for way in ways}
-    assert printed_sets(EXAMPLE).keys() == ways
 
 
 def every_part(plain: Stack, folder: Path) -> WatchedDeployment:
