@@ -22,6 +22,13 @@ _DEFAULT_REPLICATION = -1
 _NO_SUCH_TOPIC = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION})
 _AGAIN_S = 0.1
 _NOT_ANSWERED = frozenset({KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE, KafkaError.REQUEST_TIMED_OUT})  # noqa: SLF001
+_COORDINATOR_AWAY = _NOT_ANSWERED | {
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+}
+_GROUP_S = 30.0
+"""How long a group is asked for while its coordinator starts, as it does for the first group of a new cluster."""
 _CREATE_S = 60.0
 """How long a topic's creation is asked for while no answer comes: a busy controller may take longer than a request."""
 
@@ -76,16 +83,26 @@ class ClusterAdmin:
         return {name: topic.topic_id for name, topic in found.items()}
 
     def allowed_on_group(self, group: str) -> frozenset[str] | None:
-        """Returns the operations on a consumer group that are allowed to this principal; None = not told."""
+        """Returns the operations on a consumer group that are allowed to this principal; None = not told.
+
+        Waits for up to half a minute for a coordinator that does not answer yet.
+        """
         if not self._describes:
             return None
-        asked = self._client.describe_consumer_groups(
-            [group], include_authorized_operations=True, request_timeout=self._timeout_s
-        )
-        try:
-            return _operations(asked[group].result())
-        except KafkaException as error:
-            return frozenset() if error.args[0].code() == KafkaError.GROUP_AUTHORIZATION_FAILED else None
+        deadline_s = uptime_s() + _GROUP_S
+        while True:
+            asked = self._client.describe_consumer_groups(
+                [group], include_authorized_operations=True, request_timeout=self._timeout_s
+            )
+            try:
+                return _operations(asked[group].result())
+            except KafkaException as error:
+                code = error.args[0].code()
+                if code == KafkaError.GROUP_AUTHORIZATION_FAILED:
+                    return frozenset()
+                if code not in _COORDINATOR_AWAY or uptime_s() >= deadline_s:
+                    return None
+                time.sleep(_AGAIN_S)
 
     def members(self, group: str) -> int:
         """Returns the current number of members of a consumer group; 0 if the group does not exist.

@@ -604,8 +604,8 @@ def test_a_consumer_without_a_connection_for_a_session_is_replaced_and_reading_c
         until(lambda: {str(n).encode() for n in range(15)} <= set(reader.values()), reader)
 
 
-CREATE_TOPICS = 19
-"""The API key of the request, https://kafka.apache.org/protocol#protocol_api_keys."""
+DESCRIBE_GROUPS, CREATE_TOPICS = 15, 19
+"""The API keys of the requests, https://kafka.apache.org/protocol#protocol_api_keys."""
 
 
 def test_topics_are_created_although_the_broker_does_not_answer_the_first_request(
@@ -619,6 +619,19 @@ def test_topics_are_created_although_the_broker_does_not_answer_the_first_reques
 
     assert (refused, way.withholds) == ({}, [])
     assert admin.describe([name])[name].partitions == 3
+
+
+def test_permissions_on_a_group_are_told_although_its_coordinator_does_not_answer_at_once(
+    way: ForgetfulProxy, behind: KafkaAdapter
+) -> None:
+    admin = ClusterAdmin({"bootstrap.servers": f"127.0.0.1:{way.port}"}, timeout_s=1.0)
+    way.withholds = [DESCRIBE_GROUPS]
+
+    allowed = admin.allowed_on_group("connector")
+
+    assert way.withholds == []
+    assert allowed is not None
+    assert {"Read", "Describe"} <= allowed
 
 
 @pytest.mark.parametrize("kind", [TransactionalSink, PlainSink])
