@@ -12,6 +12,7 @@ from connector.reconciliation.events import UnitObserved
 MARGIN_S = 10.0
 """Seconds by which two times must differ to be told apart: the marketplace's clock is not ours, and an accepted value
 took effect some time before its answer came."""
+_SECOND_US = 1_000_000
 
 
 def cause_of(
@@ -45,8 +46,11 @@ def is_sold(seen: UnitObserved, fact: Fact, value: int) -> bool:
 
 
 def pieces_sold(seen: UnitObserved, fact: Fact) -> int:
-    """Returns how many pieces are known to be ordered since the stock was last known to be right."""
-    return sum(at_us > fact.accepted_at_us for at_us in seen.ordered_at)
+    """Returns how many pieces are known to be ordered since the stock was last known to be right.
+
+    The marketplace tells whole seconds, so a piece of the same second may have been ordered after it.
+    """
+    return sum(at_us + _SECOND_US > fact.accepted_at_us for at_us in seen.ordered_at)
 
 
 def is_certainly_unsold(seen: UnitObserved, fact: Fact) -> bool:

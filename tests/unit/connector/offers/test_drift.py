@@ -313,6 +313,13 @@ def test_a_stock_that_fell_by_more_than_was_ordered_was_not_only_sold() -> None:
     assert cause_of(harness, stock=2, ordered_at=(sold_us, sold_us)) is DriftCause.EDITED_OUTSIDE
 
 
+def test_a_piece_ordered_in_the_second_of_the_acceptance_may_have_been_ordered_after_it() -> None:
+    harness = harness_of()
+    accepted_us = harness.now_us - 60 * SECOND
+
+    assert cause_of(harness, stock=4, ordered_at=(accepted_us - 999_999,)) is DriftCause.SOLD
+
+
 def test_orders_before_the_acceptance_explain_nothing() -> None:
     harness = harness_of()
 
