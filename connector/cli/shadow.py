@@ -68,10 +68,9 @@ def compare_shadow(
     settle_s = settings.reconcile.settle
     routing = configuration.routing(settings)
     found = report.ShadowReport(settle_s)
-    for one in compare(decisions.offers(), units, routing, us(settle_s)):
+    compared = compare(decisions.offers(), units, routing, us(settle_s))
+    for one in compared if file is None else report.saved(file, compared):
         found.add(one)
-    if file is not None:
-        report.save(file, compare(decisions.offers(), units, routing, us(settle_s)))
     if as_json:
         show_json(output(), report.document(found))
     else:

@@ -130,14 +130,15 @@ def document(report: ShadowReport) -> dict[str, Any]:
     }
 
 
-def save(path: Path, compared: Iterable[ComparedOffer]) -> None:
-    """Writes a row for each value that was compared as CSV. Raises Stopped if the file cannot be written."""
+def saved(path: Path, compared: Iterable[ComparedOffer]) -> Iterator[ComparedOffer]:
+    """Passes offers on, and writes a row for each of their values as CSV. Raises Stopped if that cannot be done."""
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(_COLUMNS)
             for offer in compared:
                 writer.writerows([cell(text) for text in _row(offer, finding)] for finding in offer.findings)
+                yield offer
     except OSError as error:
         raise Stopped(f"{path} cannot be written: {error.strerror or error}") from error
 
