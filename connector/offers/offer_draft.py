@@ -114,7 +114,8 @@ class OfferDraft:
 
     def offered(self, entry: LedgerEntry, asked: Asked, total: Total | None) -> Offered:
         """Returns what is sent for a field of an entry."""
-        buffer = self.terms.overrides.buffer(self.before.ean, entry.target_id)
+        is_stock = asked.field is Field.STOCK
+        buffer = self.terms.overrides.buffer(self.before.ean, entry.target_id) if is_stock else None
         return offered(self.terms.policy, entry, asked, total, buffer)
 
     def total(self, row: EntryDraft, asked: Asked) -> Total | None:
