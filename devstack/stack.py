@@ -18,6 +18,8 @@ from confluent_kafka.cimpl import NewTopic
 
 from devstack import jvm_stack
 from devstack.backbone import Backbone
+from devstack.waiting import until
+from streams.kafka.topic_start import have_started
 
 CACHE = Path(__file__).parent.parent / ".stack"
 BOOTSTRAP_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
@@ -45,8 +47,7 @@ class Stack(Backbone):
         """Creates a topic and returns its name, which is made unique unless ``exact``."""
         topic = name if exact else self.unique(name)
         new = NewTopic(topic, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
-        admin = self.admin()  # keep a reference: the request ends with its client
-        admin.create_topics([new], operation_timeout=10)[topic].result()
+        create_topics(self.admin(), new)
         return topic
 
     def delete_topic(self, name: str) -> None:
@@ -145,6 +146,14 @@ def _registry_container() -> Any:
             return started
 
     return RegistryContainer(REGISTRY_IMAGE).with_exposed_ports(8080)
+
+
+def create_topics(admin: AdminClient, *new: NewTopic) -> None:
+    """Creates topics and waits until the brokers serve them. Raises KafkaException if one is refused."""
+    for created in admin.create_topics(list(new), operation_timeout=10).values():
+        created.result()
+    names = [topic.topic for topic in new]
+    until(f"{', '.join(names)} to be served", lambda: have_started(admin, names, timeout_s=10))
 
 
 QUICK_TO_RESTART = "broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n"

@@ -14,6 +14,7 @@ from streams.clock import uptime_s
 from streams.errors import SourceFailed
 from streams.kafka.authorization import GROUP, TOPIC, RequiredAccess, not_permitted
 from streams.kafka.client_messages import ClientErrors
+from streams.kafka.topic_start import have_started
 from streams.topics import TopicDescription, TopicToCreate
 
 _DEFAULT_REPLICATION = -1
@@ -142,15 +143,15 @@ class ClusterAdmin:
     def create(self, wanted: Sequence[TopicToCreate]) -> dict[str, str]:
         """Creates topics; returns the name of each topic that could not be created, with the reason.
 
-        A request that is not answered in time is repeated for up to a minute. Waits until every partition of the
-        created topics has a leader, or until the timeout.
+        A request that is not answered in time is repeated for up to a minute. Waits until a broker
+        serves every partition of the created topics, or until the timeout.
         """
         deadline_s = uptime_s() + _CREATE_S
         failed = self._create(wanted)
         while (again := [topic for topic in wanted if _not_answered(failed, topic)]) and uptime_s() < deadline_s:
             answered = {name: error for name, error in failed.items() if error.code() not in _NOT_ANSWERED}
             failed = {**answered, **self._create(again)}
-        self._await_leaders([topic.name for topic in wanted if topic.name not in failed])
+        self._await_start([topic.name for topic in wanted if topic.name not in failed])
         return {
             name: str(not_permitted(error, RequiredAccess("Create", TOPIC, name)) or error.str())
             for name, error in failed.items()
@@ -180,19 +181,10 @@ class ClusterAdmin:
         self._client.poll(0)  # delivers the errors that the client has reported meanwhile
         return self._errors.failure(error, "the cluster's metadata")
 
-    def _await_leaders(self, names: Sequence[str]) -> None:
+    def _await_start(self, names: Sequence[str]) -> None:
         patient_until_s = uptime_s() + self._timeout_s
-        while not self._are_led(names) and uptime_s() < patient_until_s:
+        while not have_started(self._client, names, self._timeout_s) and uptime_s() < patient_until_s:
             time.sleep(_AGAIN_S)
-
-    def _are_led(self, names: Sequence[str]) -> bool:
-        try:
-            listed = self._client.list_topics(timeout=self._timeout_s).topics
-        except KafkaException:
-            return False
-        found = [listed[name] for name in names if name in listed]
-        led = (part.error is None and part.leader >= 0 for topic in found for part in topic.partitions.values())
-        return len(found) == len(names) and all(topic.error is None for topic in found) and all(led)
 
     def _configs(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
         """Returns the effective configuration of each topic; omits topics whose configuration may not be read."""

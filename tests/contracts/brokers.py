@@ -22,6 +22,7 @@ from streams.kafka.settings import KafkaConnection, SinkSettings, SourceSettings
 from streams.kafka.side_reader import KafkaSideReader
 from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.kafka.source import KafkaSource
+from streams.kafka.topic_start import have_started
 from streams.messages import (
     Arrivals,
     Assigned,
@@ -151,7 +152,10 @@ class _ClientAdapter:
     def _is_created(self, name: str, partitions: int) -> bool:
         """Creates the topic; fails while the broker is still deleting the old one."""
         new = NewTopic(name, num_partitions=partitions, replication_factor=1)
-        return self.admin.create_topics([new], operation_timeout=10)[name].exception() is None
+        if self.admin.create_topics([new], operation_timeout=10)[name].exception() is not None:
+            return False
+        waiting.until(f"{name} to be served", lambda: have_started(self.admin, [name], timeout_s=10))
+        return True
 
     def grow_topic(self, name: str, partitions: int) -> None:
         self.admin.create_partitions([NewPartitions(name, partitions)])[name].result()

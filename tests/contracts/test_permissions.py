@@ -13,6 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented t
 )
 from confluent_kafka.cimpl import NewTopic
 
+from devstack.stack import create_topics
 from streams.errors import NotPermitted
 from streams.kafka.admin import ClusterAdmin
 from streams.kafka.produce_once import produce_record
@@ -42,7 +43,7 @@ def topic(secured: SecuredBroker, user: ScramUser) -> str:
 
 
 def with_a_record(secured: SecuredBroker, topic: str) -> str:
-    secured.admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
+    create_topics(secured.admin, NewTopic(topic, 1, 1))
     writer = Producer({"bootstrap.servers": secured.stack.bootstrap_servers, "log_level": 0})
     writer.produce(topic, b"value", b"key", 0)
     assert writer.flush(30) == 0

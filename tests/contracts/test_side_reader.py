@@ -20,7 +20,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from devstack import waiting
 from devstack.jvm_stack import JvmStack
-from devstack.stack import Stack
+from devstack.stack import Stack, create_topics
 from streams.flow import Assignment, Output
 from streams.kafka.side_reader import KafkaSideReader
 from streams.messages import SideFetch, SideRecords
@@ -293,9 +293,7 @@ def test_a_denied_topic_is_named_with_the_permission_that_is_missing_and_others_
 ) -> None:
     user = secured.add_user()
     allowed, denied, hidden = (f"{name}-{user.name}" for name in ("allowed", "denied", "hidden"))
-    new = secured.admin.create_topics([NewTopic(name, 1, 1) for name in (allowed, denied, hidden)])
-    for created in new.values():
-        created.result(30)
+    create_topics(secured.admin, *(NewTopic(name, 1, 1) for name in (allowed, denied, hidden)))
     secured.allow([access(user, allowed, AclOperation.READ), access(user, denied, AclOperation.DESCRIBE)])
     with asking(KafkaSideReader(secured.connection(user), reader="side")) as side:
         assert f"Read on topic {denied}" in side.read(denied, 0).problem

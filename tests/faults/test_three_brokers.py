@@ -20,7 +20,7 @@ from httpx import get
 from devstack import stack
 from devstack.expectation import Produced
 from devstack.jvm_cluster import Cluster, Node
-from devstack.stack import Stack
+from devstack.stack import Stack, create_topics
 from devstack.traffic import Traffic
 from tests.faults.deployment import WatchedDeployment
 from tests.faults.workload import all_hold, mixed, wall_us
@@ -194,8 +194,7 @@ def test_coordinators_that_move_while_the_old_one_is_frozen_lose_nothing(site: S
 def test_a_transaction_that_is_committed_while_a_partition_has_no_leader_is_not_lost(site: Site) -> None:
     """What exactly once relies on. Kafka 4.3.0 and 4.3.1 fail here: docs/decisions/kafka-4-3-loses-transactions.md."""
     alone, node = "only-on-the-third", site.cluster.node(3)
-    admin = site.admin  # keep a reference until the response is there
-    admin.create_topics([NewTopic(alone, num_partitions=1, replica_assignment=[[3]])])[alone].result()
+    create_topics(site.admin, NewTopic(alone, num_partitions=1, replica_assignment=[[3]]))
     producer = Producer({"bootstrap.servers": site.cluster.bootstrap_servers, "transactional.id": "markers"})
     site.deployment.wait_for("a producer", lambda: _succeeds(lambda: producer.init_transactions(ASK_S)))
     producer.begin_transaction()

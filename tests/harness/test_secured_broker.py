@@ -12,6 +12,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented t
 )
 from confluent_kafka.cimpl import NewTopic
 
+from devstack.stack import create_topics
 from tests.harness.secured_broker import ScramUser, SecuredBroker
 
 pytestmark = pytest.mark.kafka
@@ -27,7 +28,7 @@ def answer_about(topic: str, broker: SecuredBroker, user: ScramUser) -> int | No
 def test_an_acl_counts_from_the_moment_it_is_added_until_it_is_withdrawn(secured: SecuredBroker) -> None:
     user = secured.add_user()
     topic = f"of-{user.name}"
-    secured.admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
+    create_topics(secured.admin, NewTopic(topic, 1, 1))
     right = AclBinding(
         ResourceType.TOPIC,
         topic,

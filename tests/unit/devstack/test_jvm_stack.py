@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from devstack import jvm_stack
-from devstack.stack import Stack
+from devstack.stack import Stack, create_topics
 
 pytestmark = pytest.mark.kafka
 
@@ -29,8 +29,7 @@ def test_the_stack_answers_as_a_broker_and_as_a_registry(kafka: Stack) -> None:
 
 def test_a_killed_broker_comes_back_on_the_same_port_with_what_it_acknowledged(own_kafka: jvm_stack.JvmStack) -> None:
     addresses: dict[str, str | int | float | bool] = {"bootstrap.servers": own_kafka.bootstrap_servers, "log_level": 0}
-    admin = AdminClient(addresses)
-    admin.create_topics([NewTopic("kept", 1)], operation_timeout=10)["kept"].result()
+    create_topics(AdminClient(addresses), NewTopic("kept", 1))
     producer = Producer({**addresses, "enable.idempotence": True})
     for number in range(100):
         producer.produce("kept", str(number).encode())

@@ -15,6 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented t
 )
 from confluent_kafka.cimpl import NewTopic
 
+from devstack.stack import create_topics
 from streams.errors import BrokerDown
 from streams.flow import Assignment, Output
 from streams.kafka.checkpoint_failures import DENIED_MOST_S, LOG_EVERY_S, CheckpointFailures
@@ -168,7 +169,7 @@ def test_a_revoked_write_permission_is_logged_once_and_the_checkpoint_waits_for_
 ) -> None:
     user = secured.add_user()
     topic, instance = f"results-{user.name}", f"instance-{user.name}"
-    secured.admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
+    create_topics(secured.admin, NewTopic(topic, 1, 1))
     writes = right(user, ResourceType.TOPIC, topic, AclOperation.WRITE)
     secured.allow([writes, right(user, ResourceType.TRANSACTIONAL_ID, instance, AclOperation.WRITE)])
     settings = SinkSettings(connection=secured.connection(user), instance_id=instance, group="offers")

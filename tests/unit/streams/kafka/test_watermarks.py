@@ -40,6 +40,14 @@ def test_waiting_for_offsets_ends_after_a_while() -> None:
         watermark_offsets(broker.as_consumer(), PLACE, -1)
 
 
+def test_a_partition_that_its_leader_does_not_know_yet_is_asked_again_for_a_moment() -> None:
+    unknown = KafkaError.UNKNOWN_TOPIC_OR_PART
+
+    assert watermark_offsets(FakeWatermarkConsumer(unknown, unknown, (3, 9)).as_consumer(), PLACE, 10) == (3, 9)
+    with pytest.raises(KafkaException, match="Unknown topic"):
+        watermark_offsets(FakeWatermarkConsumer(unknown, (3, 9)).as_consumer(), PLACE, 0)
+
+
 def test_any_other_error_is_raised_at_once() -> None:
     broker = FakeWatermarkConsumer(KafkaError.TOPIC_AUTHORIZATION_FAILED, (3, 9))
 
