@@ -44,6 +44,7 @@ from connector.startup.preflight import check_routing, check_topics, wait_for_in
 from connector.startup.push_receiver import open_receiver, subscription_watch
 from connector.startup.side_inputs import replay_inputs
 from connector.startup.waiting import Startup, StopRequested
+from connector.supervisor.member import Member
 from streams.clock import SystemClock
 from streams.dead_letter import DeadLetters
 from streams.engine.engine import Engine
@@ -67,9 +68,14 @@ _LEASES_UNTIL_A_SINK_HANGS: Final = 4  # with at_least_once, a single call of th
 _GC_THRESHOLD: Final = 10_000  # allocations minus deallocations before a collection; Python's default is 700
 
 
-def run(loaded: Loaded, *, dry_run: bool) -> None:
-    """Runs until SIGTERM or SIGINT. Raises StreamError, with the remedy, if anything else ends the process."""
-    plan, startup = RunPlan.of(loaded, dry_run=dry_run), Startup()
+def run(loaded: Loaded, *, dry_run: bool, member: Member | None = None) -> None:
+    """Runs until SIGTERM or SIGINT. Raises StreamError, with the remedy, if anything else ends the process.
+
+    ``member``: this is one of several processes of one parent, and also ends when the parent has ended.
+    """
+    plan, startup = RunPlan.of(loaded, dry_run=dry_run, member=member), Startup()
+    if member is not None:
+        member.when_parent_ends(startup.stop)
     with _signals(startup.stop), ExitStack() as opened:  # both before the first wait
         pages = _open_pages(plan, startup, opened)
         try:
@@ -340,17 +346,18 @@ def _open_pages(plan: RunPlan, startup: Startup, opened: ExitStack) -> HealthSer
     """Opens the health pages, if they are enabled, and logs that the process starts. Raises Stopped."""
     health, about = plan.settings.health, _about(plan)
     vitals = StartVitals(beat_s=lambda: startup.beat_s, reason=lambda: startup.reason, about=about)
-    pages = opened.enter_context(_listening(vitals, health)) if health.enabled else None
+    pages = opened.enter_context(_listening(vitals, health, plan.member)) if health.enabled or plan.member else None
     for line in (*plan.loaded.ignored, *plan.loaded.warnings):
         _log.warning("setting", note=line)
     _log.info("starts", **about, health_port=pages.port if pages is not None else None)
     return pages
 
 
-def _listening(vitals: Vitals, health: model.HealthSettings) -> HealthServer:
+def _listening(vitals: Vitals, health: model.HealthSettings, member: Member | None) -> HealthServer:
     """Opens the health pages. Raises Stopped with the remedy if the port is in use."""
+    listener = member.listening() if member is not None else None
     try:
-        return HealthServer(vitals, host=health.host, port=health.port)
+        return HealthServer(vitals, host=health.host, port=health.port, listener=listener)
     except OSError as error:
         raise Stopped(
             f"the health pages cannot listen on {health.host}:{health.port}: {error.strerror or error}. "

@@ -14,10 +14,21 @@ _STOP_S: Final = 5.0
 
 
 class WebServer:
-    """Listens as soon as it is created; raises OSError if the port is in use. A context manager that closes it."""
+    """Listens as soon as it is created; raises OSError if the port is in use. A context manager that closes it.
 
-    def __init__(self, routes: Sequence[BaseRoute], *, host: str, port: int, name: str) -> None:
-        self._socket = socket.create_server((host, port))
+    ``listener``: a socket that listens already, used instead of one for ``host`` and ``port``.
+    """
+
+    def __init__(
+        self,
+        routes: Sequence[BaseRoute],
+        *,
+        host: str,
+        port: int,
+        name: str,
+        listener: socket.socket | None = None,
+    ) -> None:
+        self._socket = listener if listener is not None else socket.create_server((host, port))
         config = uvicorn.Config(Starlette(routes=routes), log_config=None, access_log=False, lifespan="off")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name=name, daemon=True)

@@ -1,7 +1,7 @@
 """The commands without a group: run, check, topics, simulate and demo."""
 
 import os
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -13,25 +13,47 @@ from connector.operations.json_output import show_json
 from connector.operations.topic_formats import TopicFormat, TopicPlan
 from connector.settings import convert
 from connector.settings.load import wants_json
+from connector.supervisor import supervise
+from connector.supervisor.member import Member
 from streams.errors import SettingsError
 
 DEMO_NEEDS_CHECKOUT = (
     "connector demo runs from a checkout of the repository only: this installation does not contain the package "
     "devstack. Clone the repository and run `make demo`; `connector simulate` works here."
 )
+MOST_PROCESSES: Final = 64
 DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="Send nothing; use a consumer group, instance id and output topics of its own."),
 ]
 
 
-def run_command(config_file: ConfigFile = None, dry_run: DryRun = False) -> None:
-    """Consume events, call the marketplace, and write results, until SIGTERM or SIGINT."""
+def run_command(
+    config_file: ConfigFile = None,
+    dry_run: DryRun = False,
+    processes: Annotated[
+        int,
+        typer.Option(
+            "--processes",
+            min=1,
+            max=MOST_PROCESSES,
+            help="Processes on this machine, as members of the same group; each has an instance id of its own. One "
+            "that ends is started again, and one health port answers for all.",
+        ),
+    ] = 1,
+    member: Annotated[str | None, typer.Option("--member", hidden=True)] = None,
+) -> None:
+    """Consume events, call the marketplace, and write results, until SIGTERM or SIGINT.
+
+    Example for a machine with four processors: `connector run --config connector.toml --processes 4`
+    """
     if wants_json(config_file, os.environ):
         logs.configure(level="info", form="json")
     configured = loaded(config_file)
     logs.configure(level=configured.settings.log.level, form=configured.settings.log.format)
-    app.run(configured, dry_run=dry_run)
+    if processes > 1:
+        raise typer.Exit(supervise.run(configured, dry_run=dry_run, processes=processes, environ=os.environ))
+    app.run(configured, dry_run=dry_run, member=Member.of(member) if member is not None else None)
 
 
 def check_command(config_file: ConfigFile = None, as_json: AsJson = False) -> None:

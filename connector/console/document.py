@@ -5,7 +5,7 @@
 
 import sys
 
-from connector.console.gauges import EVERY
+from connector.console.gauges import EVERY, STARTS
 from streams.telemetry import described
 
 _HEAD = """\
@@ -22,7 +22,7 @@ def document() -> str:
     """Returns the content of docs/metrics.md."""
     tables = list(described())
     first = tables.index("")
-    own = (f"| `{gauge.name}` | {gauge.label or ''} | {gauge.unit} | {gauge.means} |" for gauge in EVERY)
+    own = (f"| `{gauge.name}` | {gauge.label or ''} | {gauge.unit} | {gauge.means} |" for gauge in (*EVERY, STARTS))
     return "\n".join([_HEAD, *tables[:first], *own, *tables[first:], ""])
 
 

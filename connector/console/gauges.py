@@ -111,6 +111,16 @@ FILE_REFUSED: Final = Gauge(
     "read, and its last valid content stays in use. /readyz and /status have the reason.",
     label="setting",
 )
+STARTS: Final = Gauge(
+    name="connector_process_starts_total",
+    unit="starts",
+    means="Starts of a process by its parent; only with `connector run --processes`, where every other metric has the "
+    "label process as well.",
+    label="process",
+    kind="counter",
+)
+"""Served by the parent of several processes."""
+
 EVERY: Final = (
     READY,
     SKEW,

@@ -6,6 +6,7 @@ the reasons; warnings need an operator's attention and do not change the status.
 ``/metrics``: Prometheus' text format.
 """
 
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -48,7 +49,16 @@ class Vitals(Protocol):
 class HealthServer(WebServer):
     """Serves the health pages. Listens as soon as it is created; raises OSError if the port is in use."""
 
-    def __init__(self, vitals: Vitals, *, host: str, port: int, silent_s: float = SILENT_S) -> None:
+    def __init__(
+        self,
+        vitals: Vitals,
+        *,
+        host: str,
+        port: int,
+        silent_s: float = SILENT_S,
+        listener: socket.socket | None = None,
+    ) -> None:
+        """``listener``: a socket that listens already, used instead of one for ``host`` and ``port``."""
         self._vitals = vitals
         self._silent_s = silent_s
         routes = [
@@ -57,7 +67,7 @@ class HealthServer(WebServer):
             Route("/status", self._status),
             Route("/metrics", self._metrics),
         ]
-        super().__init__(routes, host=host, port=port, name="health")
+        super().__init__(routes, host=host, port=port, name="health", listener=listener)
 
     def show(self, vitals: Vitals) -> None:
         """Replaces the vitals that are served."""

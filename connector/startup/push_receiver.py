@@ -22,9 +22,12 @@ _log = structlog.get_logger("connector")
 
 
 def open_receiver(plan: RunPlan, ids: SchemaIds, opened: ExitStack) -> int | None:
-    """Listens for notifications and returns the port, or None if push is disabled. Raises Stopped."""
+    """Listens for notifications and returns the port; None if push is disabled or another process listens.
+
+    Raises Stopped.
+    """
     push = plan.settings.push
-    if not push.enabled or Feature.ORDERS not in plan.topics.features or push.public_url is None:
+    if not plan.is_first or not push.enabled or Feature.ORDERS not in plan.topics.features or push.public_url is None:
         return None
     poll = partial(request_poll, plan.settings, OrderCodecs(ids, dict[int, str]().get), asked_by="push")
     subscribers = {
