@@ -247,7 +247,10 @@ def _pace(summary: Summary, seen: Observed) -> None:
     delays = sorted(
         (row["sent"]["answered_at"] - row["occurred_at"]) / 1e6
         for row in seen.results
-        if row["status"] == "APPLIED" and row["origin"] == "LIVE" and row["sent"] and row["sent"]["answered_at"]
+        if row["status"] in ("APPLIED", "PARTIAL")
+        and row["origin"] == "LIVE"
+        and row["sent"]
+        and row["sent"]["answered_at"]
     )
     summary.say()
     summary.say("Pace")

@@ -72,12 +72,34 @@ QUALIFY ROW_NUMBER() OVER (
 
 -- Account and storefront of each target, as far as a result or an offer that was not found names them.
 CREATE OR REPLACE VIEW targets AS
-SELECT DISTINCT r.target_id AS target_id, r.sent_account AS account, r.sent_storefront AS storefront
+SELECT DISTINCT
+  r.target_id AS target_id,
+  COALESCE(r.account, r.sent_account) AS account,
+  COALESCE(r.storefront, r.sent_storefront) AS storefront
 FROM offer_results AS r
-WHERE r.target_id IS NOT NULL AND r.sent_account IS NOT NULL
+WHERE r.target_id IS NOT NULL AND COALESCE(r.account, r.sent_account) IS NOT NULL
 UNION DISTINCT
 SELECT DISTINCT n.target_id AS target_id, n.account AS account, n.storefront AS storefront
 FROM offers_not_found AS n;
+"""
+
+_WINNERS: Final = """\
+-- The event that counts in the end, of each event and field that a newer event replaced: the last of its chain, which
+-- was not replaced itself. hops: how long the chain is. An event of another EAN of the product has no row here.
+CREATE OR REPLACE VIEW offer_winners AS
+WITH RECURSIVE chains AS (
+  SELECT f.result_id AS result_id, f.field AS field, f.field_superseded_by AS winner, 1 AS hops
+  FROM offer_outcome_fields AS f
+  WHERE f.field_superseded_by IS NOT NULL
+  UNION ALL
+  SELECT c.result_id AS result_id, c.field AS field, f.field_superseded_by AS winner, c.hops + 1 AS hops
+  FROM chains AS c
+  JOIN offer_outcome_fields AS f ON f.result_id = c.winner AND f.field = c.field
+  WHERE f.field_superseded_by IS NOT NULL AND c.hops < 1000
+)
+SELECT c.result_id AS result_id, c.field AS field, c.winner AS winner, c.hops AS hops
+FROM chains AS c
+QUALIFY ROW_NUMBER() OVER (PARTITION BY c.result_id, c.field ORDER BY c.hops DESC) = 1;
 """
 
 
@@ -113,6 +135,7 @@ class Dialect(ABC):
         parts.append(self._dead_letters())
         parts.append(_RULES.replace("UNION DISTINCT", self.union))
         parts += [self._elements(view) for view in exploded()]
+        parts.append(_WINNERS)
         return "\n".join(parts)
 
     def _records(self, view: Flattened) -> str:

@@ -20,6 +20,7 @@ from connector.offers.events import (
     Basis,
     BegunCommand,
     Ended,
+    FieldResult,
     FieldState,
     FieldStatus,
     HeldField,
@@ -35,6 +36,7 @@ from connector.offers.events import (
     Origin,
     Price,
     Sent,
+    Status,
     Undone,
     UndoneField,
     UnitState,
@@ -47,6 +49,7 @@ PARTS_OF_STATES: Final = (
     UnitState, FieldState, Basis, Miss, LocationStock, OrderMark, Undone, Origin, UndoneField, Ended, FieldStatus,
     Announced, HeldField, Sent, Problem, ProblemError, BegunCommand,
 )  # fmt: skip
+PARTS_OF_RESULTS: Final = (Origin, Status, FieldResult, FieldStatus, Basis, Sent, Problem, ProblemError)
 
 
 class OfferCodecs:

@@ -36,7 +36,7 @@ from connector.offers.plan import NOTHING, OfferPlan, PlanDraft, PlannedUpdate, 
 from connector.offers.policy import OfferTerms
 from connector.offers.refusal import Refusal, refuse
 from connector.offers.resend import Comparison
-from connector.offers.stock import refused_above
+from connector.offers.stock import Offered, refused_above
 from connector.offers.unaccepted import cell_of, newer_than
 from connector.offers.watermarks import newer_mark
 from connector.offers.window_rails import NO_WINDOWS, WindowRails
@@ -281,7 +281,7 @@ class _OfferDecision:
         return result_id(self._terms.cluster_id, self._terms.topic, self._lane.partition, order.offset)
 
     def _end_superseded(
-        self, row: EntryDraft, field: Field, newer: Recency, superseded_by: str | None, *, before: int | None = None
+        self, row: EntryDraft, field: Field, newer: Recency, superseded_by: str | None, *, before: Fact | None = None
     ) -> None:
         problem = out_of_order(row.entry.order, newer)
         late = Refusal(Code.OUT_OF_ORDER, problem) if problem is not None else None
@@ -303,28 +303,27 @@ class _OfferDecision:
         total = self._draft.total(row, asked)
         order = total.order if total is not None else entry.order
         offer = self._draft.offered(entry, asked, total)
-        value, clamped = offer.value, offer.code
+        value = offer.value
         known = newest_accepted(facts)
-        before = known.value if known is not None else None
         by_marketplace = _counted_by_marketplace(group, field)
         if by_marketplace and self._look_ups.waits_for_fulfilment(row, value, by_marketplace):
             return
         if (fault := self._refused(unit, total, is_fulfilled=bool(by_marketplace))) is not None:
-            self._draft.end(row, field, FieldStatus.REJECTED, fault, before=before)
+            self._draft.end(row, field, FieldStatus.REJECTED, fault, before=known)
         elif (newer := self._late_for(row, asked, total, known)) is not None:
             if entry.origin is Origin.REPLAY and entry.received_at_us < self._now_us:
                 self._draft.doubt(row, asked, newer=newer)  # a newer event was refused while this one was sent
-            self._end_superseded(row, field, newer, self._result_id_of(newer), before=before)
+            self._end_superseded(row, field, newer, self._result_id_of(newer), before=known)
         elif entry.is_compared:
             if self._comparison.differs(row, asked, unit):
-                self._send(row, asked, value, order, unit, known, group, clamped)
+                self._send(row, asked, offer, order, unit, known, group)
         elif known is not None and _is_accepted_event(known, entry, order, total, value):
-            self._draft.end(row, field, FieldStatus.UNCHANGED, before=before, code=clamped)
+            self._draft.end(row, field, FieldStatus.UNCHANGED, before=known, code=offer.code, rules=offer.rules)
         elif is_already_so(facts, field, value, policy, self._now_us):
             self._raise_orders(group, field, order, entry.event_id)
-            self._draft.end(row, field, FieldStatus.UNCHANGED, before=before, code=clamped)
+            self._draft.end(row, field, FieldStatus.UNCHANGED, before=known, code=offer.code, rules=offer.rules)
         else:
-            self._send(row, asked, value, order, unit, known, group, clamped)
+            self._send(row, asked, offer, order, unit, known, group)
 
     def _raise_orders(self, group: Sequence[KnownUnit], field: Field, order: Recency, event_id: str | None) -> None:
         """Notes that the units hold what a newer event wants."""
@@ -336,20 +335,18 @@ class _OfferDecision:
         self,
         row: EntryDraft,
         asked: Asked,
-        value: int,
+        offer: Offered,
         order: Recency,
         unit: KnownUnit,
         known: Fact | None,
         group: Sequence[KnownUnit],
-        clamped: Code | None,
     ) -> None:
         """Plans the update, unless a command holds the field, or stock still waits for its linked units.
 
         A dry run plans nothing, and treats the value as accepted.
         """
-        field = asked.field
-        before = known.value if known is not None else None
-        if self._holding is not None and self._holding.holds(row, asked, value, unit, before):
+        field, value = asked.field, offer.value
+        if self._holding is not None and self._holding.holds(row, asked, value, unit, known):
             return
         if row.entry.origin is Origin.RESEND and not self._may_resend(row, field, unit):
             return
@@ -364,7 +361,8 @@ class _OfferDecision:
         for member in group:
             fact = accepted(self._draft.fact(member, field), value, order, row.entry.event_id, self._now_us)
             self._draft.put(member, field, fact)
-        self._draft.end(row, field, FieldStatus.DRY_RUN, before=before, sent=value, code=clamped or Code.DRY_RUN)
+        code = offer.code or Code.DRY_RUN
+        self._draft.end(row, field, FieldStatus.DRY_RUN, before=known, sent=value, code=code, rules=offer.rules)
 
     def _may_resend(self, row: EntryDraft, field: Field, unit: KnownUnit) -> bool:
         """Whether an accepted value that differs may be sent now, as far as time has passed since it was compared."""

@@ -91,5 +91,5 @@ class EntryDraft:
             sent=self.sent,
             one_by_one=self.one_by_one,
             proved_again=self.proved_again,
-            resolved_unit_id=self.unit.unit_id if self.unit is not None else entry.resolved_unit_id,
+            resolved=self.unit or entry.resolved,
         )

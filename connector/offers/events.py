@@ -21,8 +21,8 @@ class Status(StrEnum):
     """How one processing of an event ended."""
 
     UNKNOWN = "UNKNOWN"  # never written; stands for a symbol that is newer than the reader's schema
-    APPLIED = "APPLIED"  # every field that differed was accepted by the marketplace
-    PARTIAL = "PARTIAL"  # the fields ended differently
+    APPLIED = "APPLIED"  # every field that differed was accepted by the marketplace, the others were already so
+    PARTIAL = "PARTIAL"  # the fields ended differently otherwise; some may be APPLIED
     UNCHANGED = "UNCHANGED"  # the marketplace already holds the values
     SUPERSEDED = "SUPERSEDED"  # newer events replaced all fields
     NOT_FOUND = "NOT_FOUND"  # announced, not final; a result of origin RECHECK follows
@@ -158,8 +158,10 @@ class Replayed:
 class FieldResult:
     """How one field of an event ended.
 
-    ``before`` is the value that the marketplace was known to hold, ``sent`` the value that was sent; None: there was
-    none.
+    ``before`` is the value that the marketplace was known to hold, ``sent`` the value that was sent, ``accepted`` the
+    one that its answer showed; None: there was none. ``units_moved`` and ``storefronts_moved`` are of linked units,
+    whose stock the update changed too. ``rules`` has the settings, guard rails and commands that changed or kept back
+    the value.
     """
 
     field: str
@@ -170,6 +172,12 @@ class FieldResult:
     currency: str | None = None
     code: str | None = None
     superseded_by: str | None = None  # result_id of the event that replaced it
+    before_basis: Basis | None = None
+    before_at_us: int | None = None  # when an answer or a look-up last showed ``before``
+    accepted: Decimal | None = None
+    units_moved: tuple[int, ...] = ()
+    storefronts_moved: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
 
 
 @quick
@@ -218,6 +226,13 @@ class OfferResult:
     held_by: str | None = None  # command_id of the hold or pause; None unless the status is HELD
     command_id: str | None = None  # of the command that had the event processed, such as a resend
     command_results: int | None = None  # how many results that command has for the EAN
+    account: str | None = None  # of the target; None: it is not configured
+    storefront: str | None = None
+    offer_id: str | None = None
+    source: str | None = None
+    sequence: int | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    replay_id: str | None = None  # command_id of the replay that read the event again
 
 
 # ---- offers-not-found -----------------------------------------------------------------------------------------------
@@ -379,6 +394,12 @@ class Ended:
     superseded_by: str | None = None
     before: Decimal | None = None
     sent: Decimal | None = None
+    before_basis: Basis | None = None
+    before_at_us: int | None = None
+    accepted: Decimal | None = None
+    units_moved: tuple[int, ...] = ()
+    storefronts_moved: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
 
 
 @quick

@@ -25,7 +25,7 @@ from connector.marketplace.offers import Field
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.events import Announced, FieldStatus, HeldField, Origin
 from connector.offers.guard_rails import GuardRails
-from connector.offers.ledger import Asked, FieldOutcome, KnownUnit, LedgerEntry, OfferLane
+from connector.offers.ledger import Asked, Fact, FieldOutcome, KnownUnit, LedgerEntry, OfferLane
 from connector.offers.offer_draft import OfferDraft
 from connector.offers.plan import PlanDraft, PlannedHold
 from connector.offers.rails import Tripped
@@ -75,12 +75,13 @@ class Holding:
             self._end(row, asked, fault)
 
     def _end(self, row: EntryDraft, asked: Asked, fault: Refusal) -> None:
-        fact = self._draft.fact(row.unit, asked.field) if row.unit is not None else None
-        before = fact.value if fact is not None else None
+        before = self._draft.fact(row.unit, asked.field) if row.unit is not None else None
+        held = row.held_field(asked.field)
+        rules = (held.held_by,) if held is not None else ()
         if row.entry.result_id not in self._fresh:
             self._draft.doubt(row, asked)
         self._draft.drop(row, asked)
-        self._draft.end(row, asked.field, FieldStatus.SUPPRESSED, fault, before=before)
+        self._draft.end(row, asked.field, FieldStatus.SUPPRESSED, fault, before=before, rules=rules)
 
     def _dropping(self, row: EntryDraft, field: Field, target: Target) -> Refusal | None:
         """Returns why a field ends that a command dropped; None if none did."""
@@ -100,14 +101,15 @@ class Holding:
                 return dropped_by(command)
         return None
 
-    def holds(self, row: EntryDraft, asked: Asked, value: int, unit: KnownUnit, before: int | None) -> bool:
+    def holds(self, row: EntryDraft, asked: Asked, value: int, unit: KnownUnit, known: Fact | None) -> bool:
         """Whether a field that would be sent now is held, or ends because a person dropped what trips a guard rail.
 
-        ``before``: the value that the unit is known to hold. Age and retry budget of a value that is not held any more
+        ``known``: what the unit is known to hold. Age and retry budget of a value that is not held any more
         count from now.
         """
         field = asked.field
         held = row.held_field(field)
+        before = known.value if known is not None else None
         holder = self._holder(held, row, field, value, unit, before)
         if isinstance(holder, Refusal):
             self._end(row, asked, holder)
@@ -118,7 +120,15 @@ class Holding:
                 row.since_us = self._draft.now_us
             return False
         self._note(row, field, held, holder)
-        outcome = FieldOutcome(field=field, status=FieldStatus.HELD, code=holder.fault.code, before=before)
+        outcome = FieldOutcome(
+            field=field,
+            status=FieldStatus.HELD,
+            code=holder.fault.code,
+            before=before,
+            before_basis=known.basis if known is not None and before is not None else None,
+            before_at_us=known.accepted_at_us if known is not None and before is not None else None,
+            rules=(holder.name,),
+        )
         self._held[row.entry.result_id, field] = outcome, holder
         if holder.ends_at_us is not None:
             self._plan.wake(holder.ends_at_us)

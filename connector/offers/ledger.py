@@ -118,7 +118,13 @@ class FieldOutcome:
     code: str | None = None
     superseded_by: str | None = None
     before: int | None = None  # what was known before it ended
+    before_basis: Basis | None = None  # how that was known
+    before_at_us: int | None = None  # when an answer or a look-up last showed it
     sent: int | None = None
+    accepted: int | None = None  # what the marketplace's answer showed
+    units_moved: tuple[int, ...] = ()  # linked units whose stock changed too
+    storefronts_moved: tuple[str, ...] = ()  # of these units, in their order
+    rules: tuple[str, ...] = ()  # what changed or kept back the value, by name
 
 
 @quick
@@ -152,7 +158,7 @@ class LedgerEntry:
     refused: str | None = None  # code, if the event as a whole is refused
     problem: Problem | None = None  # of the first field that did not succeed
     sent: Sent | None = None
-    resolved_unit_id: int | None = field(default=None, compare=False)  # found anew at each turn
+    resolved: KnownUnit | None = field(default=None, compare=False)  # the unit that it means, found anew at each turn
     one_by_one: bool = False  # its fields were refused together, and the refusal named none of them
     proved_again: bool = False  # its unit was gone once, and was looked up again
     asked_again: bool = False  # announced, then read again: the next result is the replay's

@@ -153,10 +153,22 @@ class OfferDraft:
         fault: Refusal | None = None,
         *,
         superseded_by: str | None = None,
-        before: int | None = None,
+        before: Fact | None = None,
         sent: int | None = None,
         code: Code | None = None,
+        rules: tuple[str, ...] = (),
     ) -> None:
-        code = fault.code if fault is not None else code
-        end = FieldOutcome(field=field, status=status, code=code, superseded_by=superseded_by, before=before, sent=sent)
+        """Ends a field of an entry. ``before``: what is known of the unit until then."""
+        is_known = before is not None and before.value is not None
+        end = FieldOutcome(
+            field=field,
+            status=status,
+            code=fault.code if fault is not None else code,
+            superseded_by=superseded_by,
+            before=before.value if before is not None else None,
+            before_basis=before.basis if before is not None and is_known else None,
+            before_at_us=before.accepted_at_us if before is not None and is_known else None,
+            sent=sent,
+            rules=rules,
+        )
         row.end(end, fault.problem if fault is not None else None)

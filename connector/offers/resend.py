@@ -213,14 +213,14 @@ class Comparison:
         fact = self._draft.fact(unit, asked.field)
         shown = fact.value if fact is not None and fact.certain else None
         if shown is not None and shown == asked.value:
-            self._draft.end(row, asked.field, FieldStatus.UNCHANGED, before=shown)
+            self._draft.end(row, asked.field, FieldStatus.UNCHANGED, before=fact)
             return False
         if self._is_over(row, asked, unit, shown):
             return False
         if shown is None and len(row.entry.lookup_call_ids) < CALLS:
             self._plan.look_up(unit.account, unit.storefront, RANK, row.since_us, unit.condition)
             return False
-        return self._may_send(row, asked, shown)
+        return self._may_send(row, asked, fact if shown is not None else None)
 
     def _is_over(self, row: EntryDraft, asked: Asked, unit: KnownUnit, shown: int | None) -> bool:
         """Whether the command is over; then ends the field. If it is not, has the lane woken when it will be.
@@ -237,21 +237,23 @@ class Comparison:
             for member in group_of(self._draft.before.units, unit, asked.field):
                 self._draft.put(member, asked.field, doubted(self._draft.fact(member, asked.field), self._draft.now_us))
         fault = refuse(Code.COMMAND_OVER, command_id=command_id, ean=self._draft.before.ean)
-        self._draft.end(row, asked.field, FieldStatus.SUPPRESSED, fault, before=shown)
+        fact = self._draft.fact(unit, asked.field) if shown is not None else None
+        self._draft.end(row, asked.field, FieldStatus.SUPPRESSED, fault, before=fact)
         return True
 
-    def _may_send(self, row: EntryDraft, asked: Asked, shown: int | None) -> bool:
-        """Whether the command sends the value; ends the field if it does not."""
+    def _may_send(self, row: EntryDraft, asked: Asked, fact: Fact | None) -> bool:
+        """Whether the command sends the value; ends the field if it does not. ``fact``: what a look-up has shown."""
+        shown = fact.value if fact is not None else None
         names = {"command_id": row.entry.command_id, "ean": self._draft.before.ean}
         command = self._commands.by_id[row.entry.command_id or ""]
         if command.kind is not ControlKind.RESEND:
             fault = refuse(Code.DIFFERS, **names)
-            self._draft.end(row, asked.field, FieldStatus.DRY_RUN, fault, before=shown, sent=asked.value)
+            self._draft.end(row, asked.field, FieldStatus.DRY_RUN, fault, before=fact, sent=asked.value)
             return False
         is_raised = asked.field is Field.STOCK and (shown is None or (asked.value or 0) > shown)
         if is_raised and Field.STOCK.value not in command.scope.fields:
             fault = refuse(Code.STOCK_NOT_RAISED, shown=shown, wanted=asked.value, **names)
-            self._draft.end(row, asked.field, FieldStatus.SUPPRESSED, fault, before=shown)
+            self._draft.end(row, asked.field, FieldStatus.SUPPRESSED, fault, before=fact)
             return False
         return True
 
@@ -279,7 +281,7 @@ class Comparison:
         if fact.accepted_at_us <= row.entry.received_at_us or (asked.value or 0) <= fact.value:
             return False
         fault = refuse(Code.REPAIR_OUTDATED, shown=fact.value, wanted=asked.value, ean=self._draft.before.ean)
-        self._draft.end(row, asked.field, FieldStatus.SUPPRESSED, fault, before=fact.value)
+        self._draft.end(row, asked.field, FieldStatus.SUPPRESSED, fault, before=fact)
         return True
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from connector.contracts.codes import Code, explain
+from connector.contracts.event_time import NO_SEQUENCE
 from connector.contracts.problem import Problem
 from connector.marketplace.offers import Field
 from connector.offers.events import (
@@ -27,6 +28,7 @@ from connector.offers.ledger import Asked, FieldOutcome, KnownUnit, LedgerEntry,
 from connector.offers.plan import OfferPlan, PlannedHold
 from connector.offers.policy import OfferTerms
 from connector.offers.stock import buffer_problem, clamp_problem
+from connector.routing.table import Target
 from streams.frozen import replace
 
 
@@ -40,10 +42,8 @@ class Cleared:
 OfferOutput: TypeAlias = tuple[OfferResult | OfferNotFound | OfferDrifted | Cleared, LedgerEntry | None]
 """An output record, and the entry whose trace context it carries."""
 
-_DO_NOT_COUNT = frozenset((FieldStatus.UNCHANGED, FieldStatus.SUPERSEDED, FieldStatus.SUPPRESSED))
-"""Statuses that are ignored beside others, except that UNCHANGED beside a failure makes PARTIAL."""
 _SENT = frozenset((FieldStatus.APPLIED, FieldStatus.DRY_RUN))
-"""Statuses of a value that was sent, or would have been."""
+"""Statuses of a value that was sent, or would have been: beside these, UNCHANGED does not count."""
 _IDENTITY = (FieldStatus.NOT_FOUND, FieldStatus.AMBIGUOUS, FieldStatus.CONFLICT)
 """Statuses of an event whose offer could not be identified; one such field decides the event's status."""
 _BY_LOOK_UP = frozenset(Status(status.value) for status in _IDENTITY)
@@ -98,18 +98,14 @@ def status_of(entry: LedgerEntry) -> Status:
     if not entry.asked:
         return Status.UNMANAGED
     statuses = {end.status for end in entry.ended}
-    for status in _IDENTITY:
-        if status in statuses:
-            return Status(status.value)
-    rest = statuses - _DO_NOT_COUNT
-    if not rest:
-        for status in (FieldStatus.UNCHANGED, FieldStatus.SUPPRESSED):
+    if len(statuses) > 1:
+        for status in _IDENTITY:
             if status in statuses:
                 return Status(status.value)
-        return Status.SUPERSEDED
-    if len(rest) > 1 or (rest.isdisjoint(_SENT) and FieldStatus.UNCHANGED in statuses):
-        return Status.PARTIAL
-    return Status(rest.pop().value)
+        statuses.discard(FieldStatus.UNCHANGED)
+        if len(statuses) > 1 or statuses.isdisjoint(_SENT):
+            return Status.PARTIAL
+    return Status(statuses.pop().value)
 
 
 def _final(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) -> OfferResult:
@@ -118,7 +114,7 @@ def _final(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) 
     code, problem = _why(lane, entry, status, terms)
     if status is Status.UNMANAGED and problem is None:
         problem = explain(Code.TOMBSTONE, ean=lane.ean)
-    return _result(lane, entry, status, code, _fields(entry, entry.ended, terms), problem, terms, now_us)
+    return _result(lane, entry, status, code, entry.ended, problem, terms, now_us)
 
 
 def _why(lane: OfferLane, entry: LedgerEntry, status: Status, terms: OfferTerms) -> tuple[str | None, Problem | None]:
@@ -137,6 +133,8 @@ def _why(lane: OfferLane, entry: LedgerEntry, status: Status, terms: OfferTerms)
     if status is Status.DRY_RUN and Code.DIFFERS not in codes:
         return Code.DRY_RUN, explain(Code.DRY_RUN)
     told = [end for end in entry.ended if end.code is not None and end.code not in (*_ADJUSTED, Code.DRY_RUN)]
+    if not told and not _ADJUSTED.isdisjoint(codes):
+        return _adjusted(lane, entry, terms)
     matching = [end for end in told if end.status.value == status.value]
     return (matching or told)[0].code if told else None, entry.problem
 
@@ -157,8 +155,8 @@ def _announce(
     """Returns the entry, which stays undone, its not-found record, and the NOT_FOUND result."""
     storefront = missing.miss.storefront
     problem = explain(Code.OFFER_NOT_FOUND, ean=lane.ean, condition=entry.condition, storefront=storefront)
-    fields = _fields(entry, (*entry.ended, *map(_missed, entry.open)), terms)
-    result = _result(lane, entry, Status.NOT_FOUND, Code.OFFER_NOT_FOUND, fields, problem, terms, now_us)
+    ends = (*entry.ended, *map(_missed, entry.open))
+    result = _result(lane, entry, Status.NOT_FOUND, Code.OFFER_NOT_FOUND, ends, problem, terms, now_us)
     row = _row(
         lane, entry, Code.OFFER_NOT_FOUND, problem, missing.others, missing.miss, _hint(entry, missing.others), terms
     )
@@ -170,9 +168,9 @@ def _announce_held(
 ) -> tuple[LedgerEntry, OfferResult]:
     """Returns the entry, which stays undone, and the HELD result."""
     fault = held.fault
-    entry = replace(entry, resolved_unit_id=held.unit.unit_id)
-    fields = _fields(entry, (*entry.ended, *held.outcomes), terms)
-    result = _result(lane, entry, Status.HELD, fault.code, fields, fault.problem, terms, now_us)
+    entry = replace(entry, resolved=held.unit)
+    ends = (*entry.ended, *held.outcomes)
+    result = _result(lane, entry, Status.HELD, fault.code, ends, fault.problem, terms, now_us)
     return (
         replace(entry, announced=Announced.HELD, held_by=held.held_by, asked_again=False),
         replace(result, held_by=held.held_by),
@@ -188,11 +186,13 @@ def _result(
     entry: LedgerEntry,
     status: Status,
     code: str | None,
-    fields: tuple[FieldResult, ...],
+    ends: Iterable[FieldOutcome],
     problem: Problem | None,
     terms: OfferTerms,
     now_us: int,
 ) -> OfferResult:
+    target = terms.routing.find(entry.target_id)
+    unit, sequence = entry.resolved, entry.order.sequence
     return OfferResult(
         result_id=entry.result_id,
         event_id=entry.event_id,
@@ -202,8 +202,8 @@ def _result(
         ean=lane.ean,
         target_id=entry.target_id,
         condition=entry.condition,
-        unit_id=entry.resolved_unit_id if entry.resolved_unit_id is not None else entry.unit_id,
-        fields=fields,
+        unit_id=unit.unit_id if unit is not None else entry.unit_id,
+        fields=_fields(entry, ends, terms.exponent(target.storefront) if target is not None else 2),
         input_topic=terms.topic,
         input_partition=entry.partition,
         input_offset=entry.offset,
@@ -212,16 +212,21 @@ def _result(
         decided_at_us=now_us,
         sent=entry.sent,
         problem=problem,
-        lookup_call_ids=_lookup_call_ids(lane, entry, status, terms),
+        lookup_call_ids=_lookup_call_ids(lane, entry, status, target),
         command_id=entry.command_id,
-        command_results=_command_results(lane, entry),
+        command_results=_command_results(lane, entry) if entry.command_id is not None else None,
+        account=target.account if target is not None else None,
+        storefront=target.storefront if target is not None else None,
+        offer_id=unit.offer_id if unit is not None else entry.offer_id,
+        source=entry.order.source or None,
+        sequence=None if sequence == NO_SEQUENCE else sequence,
+        attributes=entry.attributes,
+        replay_id=entry.command_id if entry.origin is Origin.REPLAY else None,
     )
 
 
 def _command_results(lane: OfferLane, entry: LedgerEntry) -> int | None:
-    """Returns how many results the entry's command has; None if no command had it processed, or it was forgotten."""
-    if entry.command_id is None:
-        return None
+    """Returns how many results the entry's command has; None if it was forgotten."""
     return next((begun.results for begun in lane.commands if begun.command_id == entry.command_id), None)
 
 
@@ -238,35 +243,43 @@ def _origin(entry: LedgerEntry) -> Origin:
             return entry.origin
 
 
-def _lookup_call_ids(lane: OfferLane, entry: LedgerEntry, status: Status, terms: OfferTerms) -> tuple[str, ...]:
+def _lookup_call_ids(lane: OfferLane, entry: LedgerEntry, status: Status, target: Target | None) -> tuple[str, ...]:
     """Returns the look-ups made for the event or, if there were none, the earlier one whose answer decided it."""
     if entry.lookup_call_ids or status not in _BY_LOOK_UP:
         return entry.lookup_call_ids
-    target = terms.routing.find(entry.target_id)
     if target is None:
         return ()
     miss = find_miss(lane.misses, target.account, target.storefront, entry.condition or "")
     return miss.call_ids if miss is not None else ()
 
 
-def _fields(entry: LedgerEntry, outcomes: Iterable[FieldOutcome], terms: OfferTerms) -> tuple[FieldResult, ...]:
+def _fields(entry: LedgerEntry, outcomes: Iterable[FieldOutcome], exponent: int) -> tuple[FieldResult, ...]:
     """Returns the results of all fields of an entry, in the order in which they were asked for."""
-    exponent = terms.target_exponent(entry.target_id)
-    ends = {end.field: end for end in outcomes}
-    return tuple([_field(asked, ends[asked.field], exponent) for asked in entry.asked])
-
-
-def _field(asked: Asked, end: FieldOutcome, exponent: int) -> FieldResult:
-    return FieldResult(
-        field=asked.field.value,
-        status=end.status,
-        requested=asked.requested,
-        before=_major(asked.field, end.before, exponent),
-        sent=_major(asked.field, end.sent, exponent),
-        currency=asked.currency,
-        code=end.code,
-        superseded_by=end.superseded_by,
-    )
+    ends: dict[Field, FieldOutcome] = {}
+    for end in outcomes:
+        ends[end.field] = end
+    fields: list[FieldResult] = []
+    for asked in entry.asked:
+        end, field = ends[asked.field], asked.field
+        before, sent, accepted = end.before, end.sent, end.accepted
+        result = FieldResult(
+            field=field.value,
+            status=end.status,
+            requested=asked.requested,
+            before=None if before is None else to_major(field, before, exponent),
+            sent=None if sent is None else to_major(field, sent, exponent),
+            currency=asked.currency,
+            code=end.code,
+            superseded_by=end.superseded_by,
+            before_basis=end.before_basis,
+            before_at_us=end.before_at_us,
+            accepted=None if accepted is None else to_major(field, accepted, exponent),
+            units_moved=end.units_moved,
+            storefronts_moved=end.storefronts_moved,
+            rules=end.rules,
+        )
+        fields.append(result)
+    return tuple(fields)
 
 
 def _major(field: Field, value: int | None, exponent: int) -> Decimal | None:

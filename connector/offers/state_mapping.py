@@ -346,7 +346,13 @@ def _ended(end: FieldOutcome, exponent: int) -> Ended:
         code=end.code,
         superseded_by=end.superseded_by,
         before=None if end.before is None else to_major(end.field, end.before, exponent),
+        before_basis=end.before_basis,
+        before_at_us=end.before_at_us,
         sent=None if end.sent is None else to_major(end.field, end.sent, exponent),
+        accepted=None if end.accepted is None else to_major(end.field, end.accepted, exponent),
+        units_moved=end.units_moved,
+        storefronts_moved=end.storefronts_moved,
+        rules=end.rules,
     )
 
 
@@ -406,7 +412,13 @@ def _end(ended: Ended, exponent: int) -> FieldOutcome:
         code=ended.code,
         superseded_by=ended.superseded_by,
         before=None if ended.before is None else _minor(name, ended.before, exponent),
+        before_basis=ended.before_basis,
+        before_at_us=ended.before_at_us,
         sent=None if ended.sent is None else _minor(name, ended.sent, exponent),
+        accepted=None if ended.accepted is None else _minor(name, ended.accepted, exponent),
+        units_moved=ended.units_moved,
+        storefronts_moved=ended.storefronts_moved,
+        rules=ended.rules,
     )
 
 

@@ -16,6 +16,7 @@ seller's own reserve, configured by target and by attributes of the event.
 """
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from connector.contracts.codes import Code, explain
 from connector.contracts.problem import Problem
@@ -27,6 +28,13 @@ from connector.offers.locations import Total
 from connector.offers.policy import WHOLE_STOCK, NegativeStock, OfferPolicy, StockAboveMax, StockRule
 from streams.frozen import quick
 
+LOCATIONS: Final = "locations"
+NEGATIVE_STOCK: Final = "negative_stock"
+MAX_STOCK: Final = "max_stock"
+RESERVE: Final = "stock_rule"
+OVERRIDE: Final = "override"
+"""What results name as the rules of a stock."""
+
 
 @quick
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,7 @@ class Offered:
 
     value: int
     code: Code | None = None  # CLAMPED, or BUFFER_OVERRIDDEN if an override changed the value
+    rules: tuple[str, ...] = ()  # what made it another value than the event's, by name, in the order of application
 
 
 def offered(
@@ -56,11 +65,23 @@ def offered(
     clamped = counted != pieces or counted_as(policy, asked.value) != asked.value
     rule = policy.stock_rules.get(entry.target_id or "", WHOLE_STOCK).of(entry.attributes)
     code = Code.CLAMPED if clamped else None
-    if override is None:
-        return Offered(_less_reserve(counted, rule), code)
     by_rule = _less_reserve(counted, rule)
+    if override is None:
+        return Offered(by_rule, code, _rules(asked.value, pieces, counted, by_rule, RESERVE))
     value = _less_reserve(counted, replace(rule, buffer_pct=0, keep=override.buffer or 0))
-    return Offered(value, code or (Code.BUFFER_OVERRIDDEN if value != by_rule else None))
+    code = code or (Code.BUFFER_OVERRIDDEN if value != by_rule else None)
+    return Offered(value, code, _rules(asked.value, pieces, counted, value, OVERRIDE))
+
+
+def _rules(asked: int, pieces: int, counted: int, value: int, reserve: str) -> tuple[str, ...]:
+    """Returns the names of what made a stock another value, step by step; ``reserve``: the name of the last step."""
+    steps = (
+        (LOCATIONS, pieces != asked),
+        (NEGATIVE_STOCK, counted > pieces),
+        (MAX_STOCK, counted < pieces),
+        (reserve, value != counted),
+    )
+    return tuple([name for name, applies in steps if applies])
 
 
 def counted_as(policy: OfferPolicy, pieces: int) -> int:

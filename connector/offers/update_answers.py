@@ -65,7 +65,11 @@ class UpdateAnswerDraft:
         self._units = {(u.account, u.unit_id): u for u in lane.units}
         self._facts: dict[tuple[str, int], dict[Field, Fact]] = {}  # of the units whose facts change
         self._misses = lane.misses
-        self._before = {c.field: self._known(c.field) for c in update.carried}
+        self._before = {c.field: unit.facts.get(c.field) for c in update.carried}
+        self._moved: tuple[KnownUnit, ...] = ()  # other units whose linked stock the update changed
+        if Field.STOCK in update.values:
+            linked = [one for one in group_of(lane.units, unit, Field.STOCK) if one.unit_id != unit.unit_id]
+            self._moved = tuple(sorted(linked, key=lambda one: one.storefront))
         self._rows = {entry.result_id: EntryDraft(entry) for entry in lane.entries}
         sent_for = dict.fromkeys([c.result_id for c in update.carried])
         self._carried_rows = [row for of in sent_for if (row := self._rows.get(of)) is not None]  # if still undone
@@ -98,10 +102,10 @@ class UpdateAnswerDraft:
                 else:
                     facts[field] = not_applied(facts.get(field), got, carried.order, self._at_us)
             if got == carried.value:
-                self._end(carried, FieldStatus.APPLIED)
+                self._end(carried, FieldStatus.APPLIED, accepted=got)
             else:
                 fault = refuse(Code.ACCEPTED_NOT_APPLIED, field=field, sent=carried.value, got=got)
-                self._end(carried, FieldStatus.REJECTED, fault)
+                self._end(carried, FieldStatus.REJECTED, fault, accepted=got)
         if shown is not None:
             self._update_other_facts(shown)
 
@@ -198,15 +202,16 @@ class UpdateAnswerDraft:
             self._facts[key] = dict(unit.facts)
         return self._facts[key]
 
-    def _known(self, field: Field) -> int | None:
-        fact = self._unit.facts.get(field)
-        return fact.value if fact is not None else None
-
     def _put(self, unit: KnownUnit) -> None:
         self._units[unit.account, unit.unit_id] = unit
 
-    def _end(self, carried: Carried, status: FieldStatus, fault: Refusal | None = None) -> None:
-        """Ends the field of the event that the value was sent for, if it still asks for that value."""
+    def _end(
+        self, carried: Carried, status: FieldStatus, fault: Refusal | None = None, accepted: int | None = None
+    ) -> None:
+        """Ends the field of the event that the value was sent for, if it still asks for that value.
+
+        ``accepted``: the value that the marketplace holds now; None if it took none.
+        """
         row = self._rows.get(carried.result_id)
         asked = next((asked for asked in row.open if asked.field is carried.field), None) if row is not None else None
         if row is None or asked is None:
@@ -218,12 +223,22 @@ class UpdateAnswerDraft:
         if total is not None and not is_still_so:
             return  # the total has changed since, by a tombstone
         code = offer.code if is_still_so else None
+        known = self._before[carried.field]
+        is_known = known is not None and known.value is not None
+        has_moved = accepted is not None and carried.field is Field.STOCK
+        moved = self._moved if has_moved else ()
         end = FieldOutcome(
             field=carried.field,
             status=status,
             code=fault.code if fault is not None else code,
-            before=self._before[carried.field],
+            before=known.value if known is not None else None,
+            before_basis=known.basis if known is not None and is_known else None,
+            before_at_us=known.accepted_at_us if known is not None and is_known else None,
             sent=carried.value,
+            accepted=accepted,
+            units_moved=tuple([one.unit_id for one in moved]) if moved else (),
+            storefronts_moved=tuple([one.storefront for one in moved]) if moved else (),
+            rules=offer.rules if is_still_so else (),
         )
         row.end(end, fault.problem if fault is not None else None)
 
@@ -240,12 +255,6 @@ class UpdateAnswerDraft:
             sent_at_us=answered.sent_us,
             answered_at_us=answered.answered_us,
             unit_status=earlier.unit_status if earlier is not None else None,
-            storefronts_moved=self._moved() or (earlier.storefronts_moved if earlier is not None else ()),
+            storefronts_moved=tuple([one.storefront for one in self._moved])
+            or (earlier.storefronts_moved if earlier is not None else ()),
         )
-
-    def _moved(self) -> tuple[str, ...]:
-        """Returns the other storefronts whose linked stock the update changed."""
-        if Field.STOCK not in self._update.values:
-            return ()
-        group = group_of(self._lane.units, self._unit, Field.STOCK)
-        return tuple(sorted(unit.storefront for unit in group if unit.unit_id != self._unit.unit_id))

@@ -7,20 +7,14 @@ import schemas
 from connector import flows
 from connector.connections import connection, registry
 from connector.contracts.codec import reader_of
-from connector.contracts.problem import Problem, ProblemError
 from connector.contracts.registry_subjects import look_up, prefetch
 from connector.contracts.topics import Feature, Topics
-from connector.offers.codec import OfferCodecs
+from connector.offers.codec import PARTS_OF_RESULTS, OfferCodecs
 from connector.offers.events import (
-    FieldResult,
-    FieldStatus,
     OfferChanged,
     OfferResult,
     OfferState,
     OfferWithdrawn,
-    Origin,
-    Sent,
-    Status,
 )
 from connector.operations.forget import StateRecord
 from connector.operations.orders import OrderRecord
@@ -39,8 +33,6 @@ from streams.lanes.record_headers import key_bytes
 from streams.topics import WHOLE_TOPIC, TopicRange
 
 T = TypeVar("T")
-
-_PARTS_OF_RESULTS = (FieldResult, FieldStatus, Origin, Problem, ProblemError, Sent, Status)
 
 
 def offer_changes(
@@ -135,7 +127,7 @@ def offer_results(
     with registry(configured) as client:
         cache = SchemaCache(client)
         ids = look_up(client, topics, avro_keys=convert.avro_keys(configured))
-        reader = reader_of(OfferResult, ids.value(OfferResult), _PARTS_OF_RESULTS, cache.get)
+        reader = reader_of(OfferResult, ids.value(OfferResult), PARTS_OF_RESULTS, cache.get)
         for found in read_records(
             connection(configured),
             results,

@@ -5,24 +5,18 @@ from typing import Final
 
 from connector.contracts.call_log_row import CallItem, MarketplaceCalled
 from connector.contracts.codec import KeyReader, SchemaIds, reader_of, schema_name
-from connector.contracts.problem import Problem, ProblemError
 from connector.controls.codec import PARTS_OF_COMMANDS
 from connector.controls.commands import ControlCommand
-from connector.offers.codec import PARTS_OF_STATES
+from connector.offers.codec import PARTS_OF_RESULTS, PARTS_OF_STATES
 from connector.offers.events import (
     Candidate,
     DriftAction,
     DriftCause,
-    FieldResult,
-    FieldStatus,
     OfferDrifted,
     OfferNotFound,
     OfferResult,
     OfferState,
-    Origin,
     Pending,
-    Sent,
-    Status,
 )
 from connector.projection.rows import (
     Kept,
@@ -42,7 +36,7 @@ from streams.flow import BadRecord, NotYet
 
 NO_VALUE: Final = BadRecord(code="NO_VALUE", text="the record has no value")
 _PARTS: Final[Mapping[type, tuple[type, ...]]] = {
-    OfferResult: (Origin, Status, FieldResult, FieldStatus, Sent, Problem, ProblemError),
+    OfferResult: PARTS_OF_RESULTS,
     MarketplaceCalled: (CallItem,),
     OfferNotFound: (Candidate, Pending),
     OfferState: PARTS_OF_STATES,

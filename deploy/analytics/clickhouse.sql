@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS raw_offer_results (
   target_id Nullable(String),
   condition Nullable(String),
   unit_id Nullable(Int64),
-  fields Array(Tuple(field Nullable(String), status Nullable(String), requested Nullable(Decimal(18, 4)), before Nullable(Decimal(18, 4)), sent Nullable(Decimal(18, 4)), currency Nullable(String), code Nullable(String), superseded_by Nullable(String))),
+  fields Array(Tuple(field Nullable(String), status Nullable(String), requested Nullable(Decimal(18, 4)), before Nullable(Decimal(18, 4)), sent Nullable(Decimal(18, 4)), currency Nullable(String), code Nullable(String), superseded_by Nullable(String), before_basis Nullable(String), before_at Nullable(DateTime64(6, 'UTC')), accepted Nullable(Decimal(18, 4)), units_moved Array(Int64), storefronts_moved Array(String), rules Array(String))),
   input_topic Nullable(String),
   input_partition Nullable(Int32),
   input_offset Nullable(Int64),
@@ -52,7 +52,14 @@ CREATE TABLE IF NOT EXISTS raw_offer_results (
   lookup_call_ids Array(String),
   held_by Nullable(String),
   command_id Nullable(String),
-  command_results Nullable(Int32)
+  command_results Nullable(Int32),
+  account Nullable(String),
+  storefront Nullable(String),
+  offer_id Nullable(String),
+  source Nullable(String),
+  sequence Nullable(Int64),
+  attributes Map(String, String),
+  replay_id Nullable(String)
 ) ENGINE = ReplacingMergeTree ORDER BY (kafka_topic, kafka_partition, kafka_offset);
 
 CREATE TABLE IF NOT EXISTS raw_offers_not_found (
@@ -132,7 +139,7 @@ CREATE TABLE IF NOT EXISTS raw_offer_state (
   locations Array(Tuple(target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), location Nullable(String), stock Nullable(Int32), occurred_at Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), input_offset Nullable(Int64), source Nullable(String))),
   locations_before Array(Tuple(target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), location Nullable(String), stock Nullable(Int32), occurred_at Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), input_offset Nullable(Int64), source Nullable(String))),
   marks Array(Tuple(target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), location Nullable(String), field Nullable(String), event_time Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), input_offset Nullable(Int64), source Nullable(String), is_dropped Nullable(Bool))),
-  undone Array(Tuple(result_id Nullable(String), event_id Nullable(String), target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), input_offset Nullable(Int64), occurred_at Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), effective_at Nullable(DateTime64(6, 'UTC')), source Nullable(String), received_at Nullable(DateTime64(6, 'UTC')), since Nullable(DateTime64(6, 'UTC')), origin Nullable(String), fields Array(Tuple(field Nullable(String), value Nullable(Decimal(18, 4)), currency Nullable(String))), ended Array(Tuple(field Nullable(String), status Nullable(String), code Nullable(String), superseded_by Nullable(String), before Nullable(Decimal(18, 4)), sent Nullable(Decimal(18, 4)))), announced Nullable(String), held Array(Tuple(field Nullable(String), held_by Nullable(String), never_sent Nullable(Bool), guard Nullable(String), guarded_at Nullable(DateTime64(6, 'UTC')))), held_by Nullable(String), passed Array(String), command_id Nullable(String), times_seen Nullable(Int64), attributes Map(String, String), one_by_one Nullable(Bool), proved_again Nullable(Bool), asked_again Nullable(Bool), lookup_call_ids Array(String), sent Tuple(account Nullable(String), storefront Nullable(String), offer_id Nullable(String), call_ids Array(String), attempts Nullable(Int32), sent_at Nullable(DateTime64(6, 'UTC')), answered_at Nullable(DateTime64(6, 'UTC')), unit_status Nullable(String), storefronts_moved Array(String)), problem Tuple(message Nullable(String), advice Nullable(String), http_status Nullable(Int32), type Nullable(String), marketplace_message Nullable(String), errors Array(Tuple(field Nullable(String), message Nullable(String)))), reason Nullable(String), traceparent Nullable(String))),
+  undone Array(Tuple(result_id Nullable(String), event_id Nullable(String), target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), input_offset Nullable(Int64), occurred_at Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), effective_at Nullable(DateTime64(6, 'UTC')), source Nullable(String), received_at Nullable(DateTime64(6, 'UTC')), since Nullable(DateTime64(6, 'UTC')), origin Nullable(String), fields Array(Tuple(field Nullable(String), value Nullable(Decimal(18, 4)), currency Nullable(String))), ended Array(Tuple(field Nullable(String), status Nullable(String), code Nullable(String), superseded_by Nullable(String), before Nullable(Decimal(18, 4)), sent Nullable(Decimal(18, 4)), before_basis Nullable(String), before_at Nullable(DateTime64(6, 'UTC')), accepted Nullable(Decimal(18, 4)), units_moved Array(Int64), storefronts_moved Array(String), rules Array(String))), announced Nullable(String), held Array(Tuple(field Nullable(String), held_by Nullable(String), never_sent Nullable(Bool), guard Nullable(String), guarded_at Nullable(DateTime64(6, 'UTC')))), held_by Nullable(String), passed Array(String), command_id Nullable(String), times_seen Nullable(Int64), attributes Map(String, String), one_by_one Nullable(Bool), proved_again Nullable(Bool), asked_again Nullable(Bool), lookup_call_ids Array(String), sent Tuple(account Nullable(String), storefront Nullable(String), offer_id Nullable(String), call_ids Array(String), attempts Nullable(Int32), sent_at Nullable(DateTime64(6, 'UTC')), answered_at Nullable(DateTime64(6, 'UTC')), unit_status Nullable(String), storefronts_moved Array(String)), problem Tuple(message Nullable(String), advice Nullable(String), http_status Nullable(Int32), type Nullable(String), marketplace_message Nullable(String), errors Array(Tuple(field Nullable(String), message Nullable(String)))), reason Nullable(String), traceparent Nullable(String))),
   commands Array(Tuple(command_id Nullable(String), results Nullable(Int32), expires_at Nullable(DateTime64(6, 'UTC')))),
   input_partition Nullable(Int32),
   last_offset Nullable(Int64),
@@ -408,7 +415,14 @@ SELECT
   r.lookup_call_ids AS lookup_call_ids,
   r.held_by AS held_by,
   r.command_id AS command_id,
-  r.command_results AS command_results
+  r.command_results AS command_results,
+  r.account AS account,
+  r.storefront AS storefront,
+  r.offer_id AS offer_id,
+  r.source AS source,
+  r.sequence AS sequence,
+  r.attributes AS attributes,
+  r.replay_id AS replay_id
 FROM raw_offer_results AS r
 WHERE NOT r.is_tombstone;
 
@@ -756,9 +770,12 @@ QUALIFY ROW_NUMBER() OVER (
 
 -- Account and storefront of each target, as far as a result or an offer that was not found names them.
 CREATE OR REPLACE VIEW targets AS
-SELECT DISTINCT r.target_id AS target_id, r.sent_account AS account, r.sent_storefront AS storefront
+SELECT DISTINCT
+  r.target_id AS target_id,
+  COALESCE(r.account, r.sent_account) AS account,
+  COALESCE(r.storefront, r.sent_storefront) AS storefront
 FROM offer_results AS r
-WHERE r.target_id IS NOT NULL AND r.sent_account IS NOT NULL
+WHERE r.target_id IS NOT NULL AND COALESCE(r.account, r.sent_account) IS NOT NULL
 UNION DISTINCT
 SELECT DISTINCT n.target_id AS target_id, n.account AS account, n.storefront AS storefront
 FROM offers_not_found AS n;
@@ -803,6 +820,13 @@ SELECT
   s.held_by AS held_by,
   s.command_id AS command_id,
   s.command_results AS command_results,
+  s.account AS account,
+  s.storefront AS storefront,
+  s.offer_id AS offer_id,
+  s.source AS source,
+  s.sequence AS sequence,
+  s.attributes AS attributes,
+  s.replay_id AS replay_id,
   tupleElement(element, 'field') AS field,
   tupleElement(element, 'status') AS field_status,
   tupleElement(element, 'requested') AS field_requested,
@@ -810,7 +834,13 @@ SELECT
   tupleElement(element, 'sent') AS field_sent,
   tupleElement(element, 'currency') AS field_currency,
   tupleElement(element, 'code') AS field_code,
-  tupleElement(element, 'superseded_by') AS field_superseded_by
+  tupleElement(element, 'superseded_by') AS field_superseded_by,
+  tupleElement(element, 'before_basis') AS field_before_basis,
+  tupleElement(element, 'before_at') AS field_before_at,
+  tupleElement(element, 'accepted') AS field_accepted,
+  tupleElement(element, 'units_moved') AS field_units_moved,
+  tupleElement(element, 'storefronts_moved') AS field_storefronts_moved,
+  tupleElement(element, 'rules') AS field_rules
 FROM offer_results AS s ARRAY JOIN s.fields AS element;
 
 CREATE OR REPLACE VIEW offer_outcome_fields AS
@@ -853,6 +883,13 @@ SELECT
   s.held_by AS held_by,
   s.command_id AS command_id,
   s.command_results AS command_results,
+  s.account AS account,
+  s.storefront AS storefront,
+  s.offer_id AS offer_id,
+  s.source AS source,
+  s.sequence AS sequence,
+  s.attributes AS attributes,
+  s.replay_id AS replay_id,
   tupleElement(element, 'field') AS field,
   tupleElement(element, 'status') AS field_status,
   tupleElement(element, 'requested') AS field_requested,
@@ -861,6 +898,12 @@ SELECT
   tupleElement(element, 'currency') AS field_currency,
   tupleElement(element, 'code') AS field_code,
   tupleElement(element, 'superseded_by') AS field_superseded_by,
+  tupleElement(element, 'before_basis') AS field_before_basis,
+  tupleElement(element, 'before_at') AS field_before_at,
+  tupleElement(element, 'accepted') AS field_accepted,
+  tupleElement(element, 'units_moved') AS field_units_moved,
+  tupleElement(element, 'storefronts_moved') AS field_storefronts_moved,
+  tupleElement(element, 'rules') AS field_rules,
   s.is_replay AS is_replay,
   s.is_redrive AS is_redrive
 FROM offer_outcomes AS s ARRAY JOIN s.fields AS element;
@@ -905,6 +948,13 @@ SELECT
   s.held_by AS held_by,
   s.command_id AS command_id,
   s.command_results AS command_results,
+  s.account AS account,
+  s.storefront AS storefront,
+  s.offer_id AS offer_id,
+  s.source AS source,
+  s.sequence AS sequence,
+  s.attributes AS attributes,
+  s.replay_id AS replay_id,
   tupleElement(element, 'field') AS error_field,
   tupleElement(element, 'message') AS error_message
 FROM offer_results AS s ARRAY JOIN s.problem_errors AS element;
@@ -1435,3 +1485,20 @@ SELECT
   tupleElement(element, 'created_at') AS unit_created_at,
   tupleElement(element, 'changed_at') AS unit_changed_at
 FROM sales_orders AS s ARRAY JOIN s.units AS element;
+
+-- The event that counts in the end, of each event and field that a newer event replaced: the last of its chain, which
+-- was not replaced itself. hops: how long the chain is. An event of another EAN of the product has no row here.
+CREATE OR REPLACE VIEW offer_winners AS
+WITH RECURSIVE chains AS (
+  SELECT f.result_id AS result_id, f.field AS field, f.field_superseded_by AS winner, 1 AS hops
+  FROM offer_outcome_fields AS f
+  WHERE f.field_superseded_by IS NOT NULL
+  UNION ALL
+  SELECT c.result_id AS result_id, c.field AS field, f.field_superseded_by AS winner, c.hops + 1 AS hops
+  FROM chains AS c
+  JOIN offer_outcome_fields AS f ON f.result_id = c.winner AND f.field = c.field
+  WHERE f.field_superseded_by IS NOT NULL AND c.hops < 1000
+)
+SELECT c.result_id AS result_id, c.field AS field, c.winner AS winner, c.hops AS hops
+FROM chains AS c
+QUALIFY ROW_NUMBER() OVER (PARTITION BY c.result_id, c.field ORDER BY c.hops DESC) = 1;

@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS raw_offer_results (
   kafka_offset BIGINT,
   kafka_timestamp TIMESTAMP,
   kafka_key VARCHAR,
-  value STRUCT(result_id VARCHAR, event_id VARCHAR, origin VARCHAR, status VARCHAR, code VARCHAR, ean VARCHAR, target_id VARCHAR, condition VARCHAR, unit_id BIGINT, fields STRUCT(field VARCHAR, status VARCHAR, requested DECIMAL(18, 4), before DECIMAL(18, 4), sent DECIMAL(18, 4), currency VARCHAR, code VARCHAR, superseded_by VARCHAR)[], input_topic VARCHAR, input_partition INTEGER, input_offset BIGINT, occurred_at TIMESTAMP, received_at TIMESTAMP, decided_at TIMESTAMP, sent STRUCT(account VARCHAR, storefront VARCHAR, offer_id VARCHAR, call_ids VARCHAR[], attempts INTEGER, sent_at TIMESTAMP, answered_at TIMESTAMP, unit_status VARCHAR, storefronts_moved VARCHAR[]), problem STRUCT(message VARCHAR, advice VARCHAR, http_status INTEGER, type VARCHAR, marketplace_message VARCHAR, errors STRUCT(field VARCHAR, message VARCHAR)[]), lookup_call_ids VARCHAR[], held_by VARCHAR, command_id VARCHAR, command_results INTEGER)
+  value STRUCT(result_id VARCHAR, event_id VARCHAR, origin VARCHAR, status VARCHAR, code VARCHAR, ean VARCHAR, target_id VARCHAR, condition VARCHAR, unit_id BIGINT, fields STRUCT(field VARCHAR, status VARCHAR, requested DECIMAL(18, 4), before DECIMAL(18, 4), sent DECIMAL(18, 4), currency VARCHAR, code VARCHAR, superseded_by VARCHAR, before_basis VARCHAR, before_at TIMESTAMP, accepted DECIMAL(18, 4), units_moved BIGINT[], storefronts_moved VARCHAR[], rules VARCHAR[])[], input_topic VARCHAR, input_partition INTEGER, input_offset BIGINT, occurred_at TIMESTAMP, received_at TIMESTAMP, decided_at TIMESTAMP, sent STRUCT(account VARCHAR, storefront VARCHAR, offer_id VARCHAR, call_ids VARCHAR[], attempts INTEGER, sent_at TIMESTAMP, answered_at TIMESTAMP, unit_status VARCHAR, storefronts_moved VARCHAR[]), problem STRUCT(message VARCHAR, advice VARCHAR, http_status INTEGER, type VARCHAR, marketplace_message VARCHAR, errors STRUCT(field VARCHAR, message VARCHAR)[]), lookup_call_ids VARCHAR[], held_by VARCHAR, command_id VARCHAR, command_results INTEGER, account VARCHAR, storefront VARCHAR, offer_id VARCHAR, source VARCHAR, sequence BIGINT, attributes MAP(VARCHAR, VARCHAR), replay_id VARCHAR)
 );
 
 CREATE TABLE IF NOT EXISTS raw_offers_not_found (
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS raw_offer_state (
   kafka_offset BIGINT,
   kafka_timestamp TIMESTAMP,
   kafka_key VARCHAR,
-  value STRUCT(ean VARCHAR, managed BOOLEAN, unmanaged_at TIMESTAMP, unmanaged_offset BIGINT, units STRUCT(account VARCHAR, storefront VARCHAR, condition VARCHAR, unit_id BIGINT, offer_id VARCHAR, unit_status VARCHAR, fulfilled_by_marketplace BOOLEAN, proved_at TIMESTAMP, fields STRUCT(field VARCHAR, value DECIMAL(18, 4), currency VARCHAR, basis VARCHAR, event_time TIMESTAMP, sequence BIGINT, source VARCHAR, event_id VARCHAR, input_offset BIGINT, accepted_at TIMESTAMP, certain BOOLEAN, value_known BOOLEAN, accepted_value DECIMAL(18, 4))[], other_eans VARCHAR[], owner VARCHAR, owner_asked_at TIMESTAMP, claims VARCHAR[], release_at TIMESTAMP)[], misses STRUCT(account VARCHAR, storefront VARCHAR, condition VARCHAR, code VARCHAR, since TIMESTAMP, next_check_at TIMESTAMP, looked_at TIMESTAMP, times_seen INTEGER, call_ids VARCHAR[])[], locations STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, stock INTEGER, occurred_at TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR)[], locations_before STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, stock INTEGER, occurred_at TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR)[], marks STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, field VARCHAR, event_time TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR, is_dropped BOOLEAN)[], undone STRUCT(result_id VARCHAR, event_id VARCHAR, target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, input_offset BIGINT, occurred_at TIMESTAMP, sequence BIGINT, effective_at TIMESTAMP, source VARCHAR, received_at TIMESTAMP, since TIMESTAMP, origin VARCHAR, fields STRUCT(field VARCHAR, value DECIMAL(18, 4), currency VARCHAR)[], ended STRUCT(field VARCHAR, status VARCHAR, code VARCHAR, superseded_by VARCHAR, before DECIMAL(18, 4), sent DECIMAL(18, 4))[], announced VARCHAR, held STRUCT(field VARCHAR, held_by VARCHAR, never_sent BOOLEAN, guard VARCHAR, guarded_at TIMESTAMP)[], held_by VARCHAR, passed VARCHAR[], command_id VARCHAR, times_seen BIGINT, attributes MAP(VARCHAR, VARCHAR), one_by_one BOOLEAN, proved_again BOOLEAN, asked_again BOOLEAN, lookup_call_ids VARCHAR[], sent STRUCT(account VARCHAR, storefront VARCHAR, offer_id VARCHAR, call_ids VARCHAR[], attempts INTEGER, sent_at TIMESTAMP, answered_at TIMESTAMP, unit_status VARCHAR, storefronts_moved VARCHAR[]), problem STRUCT(message VARCHAR, advice VARCHAR, http_status INTEGER, type VARCHAR, marketplace_message VARCHAR, errors STRUCT(field VARCHAR, message VARCHAR)[]), reason VARCHAR, traceparent VARCHAR)[], commands STRUCT(command_id VARCHAR, results INTEGER, expires_at TIMESTAMP)[], input_partition INTEGER, last_offset BIGINT, updated_at TIMESTAMP)
+  value STRUCT(ean VARCHAR, managed BOOLEAN, unmanaged_at TIMESTAMP, unmanaged_offset BIGINT, units STRUCT(account VARCHAR, storefront VARCHAR, condition VARCHAR, unit_id BIGINT, offer_id VARCHAR, unit_status VARCHAR, fulfilled_by_marketplace BOOLEAN, proved_at TIMESTAMP, fields STRUCT(field VARCHAR, value DECIMAL(18, 4), currency VARCHAR, basis VARCHAR, event_time TIMESTAMP, sequence BIGINT, source VARCHAR, event_id VARCHAR, input_offset BIGINT, accepted_at TIMESTAMP, certain BOOLEAN, value_known BOOLEAN, accepted_value DECIMAL(18, 4))[], other_eans VARCHAR[], owner VARCHAR, owner_asked_at TIMESTAMP, claims VARCHAR[], release_at TIMESTAMP)[], misses STRUCT(account VARCHAR, storefront VARCHAR, condition VARCHAR, code VARCHAR, since TIMESTAMP, next_check_at TIMESTAMP, looked_at TIMESTAMP, times_seen INTEGER, call_ids VARCHAR[])[], locations STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, stock INTEGER, occurred_at TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR)[], locations_before STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, stock INTEGER, occurred_at TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR)[], marks STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, field VARCHAR, event_time TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR, is_dropped BOOLEAN)[], undone STRUCT(result_id VARCHAR, event_id VARCHAR, target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, input_offset BIGINT, occurred_at TIMESTAMP, sequence BIGINT, effective_at TIMESTAMP, source VARCHAR, received_at TIMESTAMP, since TIMESTAMP, origin VARCHAR, fields STRUCT(field VARCHAR, value DECIMAL(18, 4), currency VARCHAR)[], ended STRUCT(field VARCHAR, status VARCHAR, code VARCHAR, superseded_by VARCHAR, before DECIMAL(18, 4), sent DECIMAL(18, 4), before_basis VARCHAR, before_at TIMESTAMP, accepted DECIMAL(18, 4), units_moved BIGINT[], storefronts_moved VARCHAR[], rules VARCHAR[])[], announced VARCHAR, held STRUCT(field VARCHAR, held_by VARCHAR, never_sent BOOLEAN, guard VARCHAR, guarded_at TIMESTAMP)[], held_by VARCHAR, passed VARCHAR[], command_id VARCHAR, times_seen BIGINT, attributes MAP(VARCHAR, VARCHAR), one_by_one BOOLEAN, proved_again BOOLEAN, asked_again BOOLEAN, lookup_call_ids VARCHAR[], sent STRUCT(account VARCHAR, storefront VARCHAR, offer_id VARCHAR, call_ids VARCHAR[], attempts INTEGER, sent_at TIMESTAMP, answered_at TIMESTAMP, unit_status VARCHAR, storefronts_moved VARCHAR[]), problem STRUCT(message VARCHAR, advice VARCHAR, http_status INTEGER, type VARCHAR, marketplace_message VARCHAR, errors STRUCT(field VARCHAR, message VARCHAR)[]), reason VARCHAR, traceparent VARCHAR)[], commands STRUCT(command_id VARCHAR, results INTEGER, expires_at TIMESTAMP)[], input_partition INTEGER, last_offset BIGINT, updated_at TIMESTAMP)
 );
 
 CREATE TABLE IF NOT EXISTS raw_replays (
@@ -193,7 +193,14 @@ SELECT
   r.value.lookup_call_ids AS lookup_call_ids,
   r.value.held_by AS held_by,
   r.value.command_id AS command_id,
-  r.value.command_results AS command_results
+  r.value.command_results AS command_results,
+  r.value.account AS account,
+  r.value.storefront AS storefront,
+  r.value.offer_id AS offer_id,
+  r.value.source AS source,
+  r.value.sequence AS sequence,
+  r.value.attributes AS attributes,
+  r.value.replay_id AS replay_id
 FROM raw_offer_results AS r
 WHERE r.value IS NOT NULL;
 
@@ -541,9 +548,12 @@ QUALIFY ROW_NUMBER() OVER (
 
 -- Account and storefront of each target, as far as a result or an offer that was not found names them.
 CREATE OR REPLACE VIEW targets AS
-SELECT DISTINCT r.target_id AS target_id, r.sent_account AS account, r.sent_storefront AS storefront
+SELECT DISTINCT
+  r.target_id AS target_id,
+  COALESCE(r.account, r.sent_account) AS account,
+  COALESCE(r.storefront, r.sent_storefront) AS storefront
 FROM offer_results AS r
-WHERE r.target_id IS NOT NULL AND r.sent_account IS NOT NULL
+WHERE r.target_id IS NOT NULL AND COALESCE(r.account, r.sent_account) IS NOT NULL
 UNION
 SELECT DISTINCT n.target_id AS target_id, n.account AS account, n.storefront AS storefront
 FROM offers_not_found AS n;
@@ -588,6 +598,13 @@ SELECT
   s.held_by AS held_by,
   s.command_id AS command_id,
   s.command_results AS command_results,
+  s.account AS account,
+  s.storefront AS storefront,
+  s.offer_id AS offer_id,
+  s.source AS source,
+  s.sequence AS sequence,
+  s.attributes AS attributes,
+  s.replay_id AS replay_id,
   u.element.field AS field,
   u.element.status AS field_status,
   u.element.requested AS field_requested,
@@ -595,7 +612,13 @@ SELECT
   u.element.sent AS field_sent,
   u.element.currency AS field_currency,
   u.element.code AS field_code,
-  u.element.superseded_by AS field_superseded_by
+  u.element.superseded_by AS field_superseded_by,
+  u.element.before_basis AS field_before_basis,
+  u.element.before_at AS field_before_at,
+  u.element.accepted AS field_accepted,
+  u.element.units_moved AS field_units_moved,
+  u.element.storefronts_moved AS field_storefronts_moved,
+  u.element.rules AS field_rules
 FROM offer_results AS s, UNNEST(s.fields) AS u(element);
 
 CREATE OR REPLACE VIEW offer_outcome_fields AS
@@ -638,6 +661,13 @@ SELECT
   s.held_by AS held_by,
   s.command_id AS command_id,
   s.command_results AS command_results,
+  s.account AS account,
+  s.storefront AS storefront,
+  s.offer_id AS offer_id,
+  s.source AS source,
+  s.sequence AS sequence,
+  s.attributes AS attributes,
+  s.replay_id AS replay_id,
   u.element.field AS field,
   u.element.status AS field_status,
   u.element.requested AS field_requested,
@@ -646,6 +676,12 @@ SELECT
   u.element.currency AS field_currency,
   u.element.code AS field_code,
   u.element.superseded_by AS field_superseded_by,
+  u.element.before_basis AS field_before_basis,
+  u.element.before_at AS field_before_at,
+  u.element.accepted AS field_accepted,
+  u.element.units_moved AS field_units_moved,
+  u.element.storefronts_moved AS field_storefronts_moved,
+  u.element.rules AS field_rules,
   s.is_replay AS is_replay,
   s.is_redrive AS is_redrive
 FROM offer_outcomes AS s, UNNEST(s.fields) AS u(element);
@@ -690,6 +726,13 @@ SELECT
   s.held_by AS held_by,
   s.command_id AS command_id,
   s.command_results AS command_results,
+  s.account AS account,
+  s.storefront AS storefront,
+  s.offer_id AS offer_id,
+  s.source AS source,
+  s.sequence AS sequence,
+  s.attributes AS attributes,
+  s.replay_id AS replay_id,
   u.element.field AS error_field,
   u.element.message AS error_message
 FROM offer_results AS s, UNNEST(s.problem_errors) AS u(element);
@@ -1220,3 +1263,20 @@ SELECT
   u.element.created_at AS unit_created_at,
   u.element.changed_at AS unit_changed_at
 FROM sales_orders AS s, UNNEST(s.units) AS u(element);
+
+-- The event that counts in the end, of each event and field that a newer event replaced: the last of its chain, which
+-- was not replaced itself. hops: how long the chain is. An event of another EAN of the product has no row here.
+CREATE OR REPLACE VIEW offer_winners AS
+WITH RECURSIVE chains AS (
+  SELECT f.result_id AS result_id, f.field AS field, f.field_superseded_by AS winner, 1 AS hops
+  FROM offer_outcome_fields AS f
+  WHERE f.field_superseded_by IS NOT NULL
+  UNION ALL
+  SELECT c.result_id AS result_id, c.field AS field, f.field_superseded_by AS winner, c.hops + 1 AS hops
+  FROM chains AS c
+  JOIN offer_outcome_fields AS f ON f.result_id = c.winner AND f.field = c.field
+  WHERE f.field_superseded_by IS NOT NULL AND c.hops < 1000
+)
+SELECT c.result_id AS result_id, c.field AS field, c.winner AS winner, c.hops AS hops
+FROM chains AS c
+QUALIFY ROW_NUMBER() OVER (PARTITION BY c.result_id, c.field ORDER BY c.hops DESC) = 1;

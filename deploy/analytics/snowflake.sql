@@ -95,7 +95,14 @@ SELECT
   r.RECORD_CONTENT:"lookup_call_ids"::ARRAY AS lookup_call_ids,
   r.RECORD_CONTENT:"held_by"::VARCHAR AS held_by,
   r.RECORD_CONTENT:"command_id"::VARCHAR AS command_id,
-  r.RECORD_CONTENT:"command_results"::NUMBER(10, 0) AS command_results
+  r.RECORD_CONTENT:"command_results"::NUMBER(10, 0) AS command_results,
+  r.RECORD_CONTENT:"account"::VARCHAR AS account,
+  r.RECORD_CONTENT:"storefront"::VARCHAR AS storefront,
+  r.RECORD_CONTENT:"offer_id"::VARCHAR AS offer_id,
+  r.RECORD_CONTENT:"source"::VARCHAR AS source,
+  r.RECORD_CONTENT:"sequence"::NUMBER(19, 0) AS sequence,
+  r.RECORD_CONTENT:"attributes"::OBJECT AS attributes,
+  r.RECORD_CONTENT:"replay_id"::VARCHAR AS replay_id
 FROM raw_offer_results AS r
 WHERE r.RECORD_CONTENT:result_id IS NOT NULL;
 
@@ -443,9 +450,12 @@ QUALIFY ROW_NUMBER() OVER (
 
 -- Account and storefront of each target, as far as a result or an offer that was not found names them.
 CREATE OR REPLACE VIEW targets AS
-SELECT DISTINCT r.target_id AS target_id, r.sent_account AS account, r.sent_storefront AS storefront
+SELECT DISTINCT
+  r.target_id AS target_id,
+  COALESCE(r.account, r.sent_account) AS account,
+  COALESCE(r.storefront, r.sent_storefront) AS storefront
 FROM offer_results AS r
-WHERE r.target_id IS NOT NULL AND r.sent_account IS NOT NULL
+WHERE r.target_id IS NOT NULL AND COALESCE(r.account, r.sent_account) IS NOT NULL
 UNION
 SELECT DISTINCT n.target_id AS target_id, n.account AS account, n.storefront AS storefront
 FROM offers_not_found AS n;
@@ -490,6 +500,13 @@ SELECT
   s.held_by AS held_by,
   s.command_id AS command_id,
   s.command_results AS command_results,
+  s.account AS account,
+  s.storefront AS storefront,
+  s.offer_id AS offer_id,
+  s.source AS source,
+  s.sequence AS sequence,
+  s.attributes AS attributes,
+  s.replay_id AS replay_id,
   u.VALUE:"field"::VARCHAR AS field,
   u.VALUE:"status"::VARCHAR AS field_status,
   u.VALUE:"requested"::NUMBER(18, 4) AS field_requested,
@@ -497,7 +514,13 @@ SELECT
   u.VALUE:"sent"::NUMBER(18, 4) AS field_sent,
   u.VALUE:"currency"::VARCHAR AS field_currency,
   u.VALUE:"code"::VARCHAR AS field_code,
-  u.VALUE:"superseded_by"::VARCHAR AS field_superseded_by
+  u.VALUE:"superseded_by"::VARCHAR AS field_superseded_by,
+  u.VALUE:"before_basis"::VARCHAR AS field_before_basis,
+  TO_TIMESTAMP_NTZ(u.VALUE:"before_at"::NUMBER(19, 0), 6) AS field_before_at,
+  u.VALUE:"accepted"::NUMBER(18, 4) AS field_accepted,
+  u.VALUE:"units_moved"::ARRAY AS field_units_moved,
+  u.VALUE:"storefronts_moved"::ARRAY AS field_storefronts_moved,
+  u.VALUE:"rules"::ARRAY AS field_rules
 FROM offer_results AS s, LATERAL FLATTEN(INPUT => s.fields) AS u;
 
 CREATE OR REPLACE VIEW offer_outcome_fields AS
@@ -540,6 +563,13 @@ SELECT
   s.held_by AS held_by,
   s.command_id AS command_id,
   s.command_results AS command_results,
+  s.account AS account,
+  s.storefront AS storefront,
+  s.offer_id AS offer_id,
+  s.source AS source,
+  s.sequence AS sequence,
+  s.attributes AS attributes,
+  s.replay_id AS replay_id,
   u.VALUE:"field"::VARCHAR AS field,
   u.VALUE:"status"::VARCHAR AS field_status,
   u.VALUE:"requested"::NUMBER(18, 4) AS field_requested,
@@ -548,6 +578,12 @@ SELECT
   u.VALUE:"currency"::VARCHAR AS field_currency,
   u.VALUE:"code"::VARCHAR AS field_code,
   u.VALUE:"superseded_by"::VARCHAR AS field_superseded_by,
+  u.VALUE:"before_basis"::VARCHAR AS field_before_basis,
+  TO_TIMESTAMP_NTZ(u.VALUE:"before_at"::NUMBER(19, 0), 6) AS field_before_at,
+  u.VALUE:"accepted"::NUMBER(18, 4) AS field_accepted,
+  u.VALUE:"units_moved"::ARRAY AS field_units_moved,
+  u.VALUE:"storefronts_moved"::ARRAY AS field_storefronts_moved,
+  u.VALUE:"rules"::ARRAY AS field_rules,
   s.is_replay AS is_replay,
   s.is_redrive AS is_redrive
 FROM offer_outcomes AS s, LATERAL FLATTEN(INPUT => s.fields) AS u;
@@ -592,6 +628,13 @@ SELECT
   s.held_by AS held_by,
   s.command_id AS command_id,
   s.command_results AS command_results,
+  s.account AS account,
+  s.storefront AS storefront,
+  s.offer_id AS offer_id,
+  s.source AS source,
+  s.sequence AS sequence,
+  s.attributes AS attributes,
+  s.replay_id AS replay_id,
   u.VALUE:"field"::VARCHAR AS error_field,
   u.VALUE:"message"::VARCHAR AS error_message
 FROM offer_results AS s, LATERAL FLATTEN(INPUT => s.problem_errors) AS u;
@@ -1122,3 +1165,20 @@ SELECT
   TO_TIMESTAMP_NTZ(u.VALUE:"created_at"::NUMBER(19, 0), 6) AS unit_created_at,
   TO_TIMESTAMP_NTZ(u.VALUE:"changed_at"::NUMBER(19, 0), 6) AS unit_changed_at
 FROM sales_orders AS s, LATERAL FLATTEN(INPUT => s.units) AS u;
+
+-- The event that counts in the end, of each event and field that a newer event replaced: the last of its chain, which
+-- was not replaced itself. hops: how long the chain is. An event of another EAN of the product has no row here.
+CREATE OR REPLACE VIEW offer_winners AS
+WITH RECURSIVE chains AS (
+  SELECT f.result_id AS result_id, f.field AS field, f.field_superseded_by AS winner, 1 AS hops
+  FROM offer_outcome_fields AS f
+  WHERE f.field_superseded_by IS NOT NULL
+  UNION ALL
+  SELECT c.result_id AS result_id, c.field AS field, f.field_superseded_by AS winner, c.hops + 1 AS hops
+  FROM chains AS c
+  JOIN offer_outcome_fields AS f ON f.result_id = c.winner AND f.field = c.field
+  WHERE f.field_superseded_by IS NOT NULL AND c.hops < 1000
+)
+SELECT c.result_id AS result_id, c.field AS field, c.winner AS winner, c.hops AS hops
+FROM chains AS c
+QUALIFY ROW_NUMBER() OVER (PARTITION BY c.result_id, c.field ORDER BY c.hops DESC) = 1;

@@ -22,7 +22,8 @@ CAUSES: Final[Mapping[DriftCause, str]] = {
     DriftCause.UNKNOWN: "the cause is not known",
 }
 """The cause of a drift in words."""
-_FAILED: Final = frozenset({Status.FAILED, Status.REJECTED, Status.PARTIAL, Status.CONFLICT, Status.SUPPRESSED})
+_FAILED: Final = frozenset({"FAILED", "REJECTED", "CONFLICT", "SUPPRESSED", "AMBIGUOUS"})
+"""Statuses of results and fields that did not succeed."""
 
 
 def advice(found: OfferTimeline) -> str:
@@ -103,7 +104,7 @@ def _failed(found: OfferTimeline) -> Iterator[str]:
         if row.target_id in seen or row.status is Status.SUPERSEDED:
             continue
         seen.add(row.target_id)
-        if row.status in _FAILED or row.status is Status.AMBIGUOUS:
+        if row.status in _FAILED or any(field.status in _FAILED for field in row.fields):
             problem = row.problem.advice if row.problem is not None else ""
             yield problem or f"The newest event ended as {row.status.value}; docs/codes.md explains {row.code}"
 

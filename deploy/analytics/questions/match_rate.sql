@@ -1,6 +1,6 @@
 -- For which share of the events exactly one offer was found: by storefront, brand and prefix of the EAN (7 digits).
--- Superseded events are left out: they were not looked up on their own. The brand is in the attributes of the event, so
--- it is null for events that the input topic does not have any more.
+-- Superseded events are left out: they were not looked up on their own. The brand is in the attributes of the result;
+-- results of before version 5 of its schema have none, so theirs comes from the event while the input topic has it.
 SELECT
   CASE
     WHEN GROUPING(storefront) = 0 THEN 'storefront'
@@ -14,7 +14,7 @@ SELECT
 FROM (
   SELECT
     t.storefront,
-    e.attributes['brand'] AS brand,
+    COALESCE(o.attributes['brand'], e.attributes['brand']) AS brand,
     LEFT(o.ean, 7) AS prefix,
     o.status NOT IN ('NOT_FOUND', 'AMBIGUOUS', 'CONFLICT') AS found
   FROM offer_outcomes AS o

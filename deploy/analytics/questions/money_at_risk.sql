@@ -9,7 +9,7 @@ WITH stale AS (
   WHERE field_status <> 'SUPERSEDED'
   QUALIFY ROW_NUMBER() OVER (
     PARTITION BY ean, target_id, condition, field
-    ORDER BY LEAST(occurred_at, received_at) DESC, input_offset DESC
+    ORDER BY LEAST(occurred_at, received_at) DESC, sequence DESC NULLS LAST, input_offset DESC
   ) = 1
     AND status NOT IN ('APPLIED', 'UNCHANGED', 'UNMANAGED', 'NOT_FOUND', 'AMBIGUOUS', 'CONFLICT')
 ),

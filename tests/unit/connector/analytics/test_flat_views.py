@@ -49,7 +49,7 @@ def test_an_independent_parser_reads_the_script_and_all_engines_have_the_same_vi
     assert sorted(views) == sorted(
         [view.dataset for view in flattened()]
         + [view.name for view in exploded()]
-        + ["offer_outcomes", "shipment_outcomes", "targets", "dead_letters"]
+        + ["offer_outcomes", "offer_winners", "shipment_outcomes", "targets", "dead_letters"]
     )
 
 

@@ -195,6 +195,37 @@ def of_price(status: str, value: str, **more: Any) -> Row:
     return {"field": "price", "status": status, "requested": Decimal(value), "currency": "EUR", **more}
 
 
+def test_of_events_at_one_time_the_higher_sequence_is_wanted(empty: duckdb.DuckDBPyConnection) -> None:
+    same = {"occurred_at": T, "received_at": T}
+    known = {"before": Decimal(3), "before_basis": "ACCEPTED", "before_at": T - timedelta(minutes=9)}
+    add(
+        empty,
+        "offer_results",
+        [
+            result(1, "FAILED", [of_price("FAILED", "5", **known)], minute=1, sequence=8, **same),
+            result(2, "FAILED", [of_price("FAILED", "6")], minute=1, sequence=7, **same),
+            result(3, "FAILED", [of_price("FAILED", "7")], minute=1, **same),
+        ],
+    )
+
+    (row,) = ask(empty, "stale_values")
+
+    assert (row["wanted"], row["known_before"], row["known_how"]) == (5, 3, "ACCEPTED")
+    assert row["known_at"] == utc(T - timedelta(minutes=9))
+
+
+def test_the_brand_of_a_result_needs_no_event(empty: duckdb.DuckDBPyConnection) -> None:
+    add(
+        empty,
+        "offer_results",
+        [result(1, "APPLIED", [of_price("APPLIED", "5")], minute=1, attributes={"brand": "Ada"}, storefront="de")],
+    )
+
+    shown = ask(empty, "match_rate")
+
+    assert ("brand", "Ada", 1) in {(row["by_what"], row["value"], row["found"]) for row in shown}
+
+
 def test_a_value_that_still_waits_is_stale_and_one_that_was_applied_later_is_not(
     empty: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -346,8 +377,37 @@ def test_not_found_patterns(loaded: duckdb.DuckDBPyConnection, recorded: Recordi
     assert [row["offers"] for row in shown] == sorted((row["offers"] for row in shown), reverse=True)
 
 
+def winners(recorded: Recording) -> dict[tuple[str, str], str]:
+    """Returns, by event and field, the last event of the chain of those that replaced it."""
+    direct: dict[tuple[str, str], str] = {
+        (outcome["result_id"], field["field"]): field["superseded_by"]
+        for outcome in outcomes(recorded)
+        for field in outcome["fields"]
+        if field["superseded_by"] is not None
+    }
+
+    def last_of(key: tuple[str, str]) -> str:
+        while (after := (direct[key], key[1])) in direct:
+            key = after
+        return direct[key]
+
+    return {key: last_of(key) for key in direct}
+
+
+def test_the_winner_of_a_chain_of_superseded_events_is_its_last(
+    loaded: duckdb.DuckDBPyConnection, recorded: Recording
+) -> None:
+    found = rows_of(loaded, "SELECT result_id, field, winner, hops FROM offer_winners")
+
+    assert {(row["result_id"], row["field"]): row["winner"] for row in found} == winners(recorded)
+    assert len(found) == len(winners(recorded))
+    assert max(row["hops"] for row in found) > 1
+
+
 def test_ean_at_time(loaded: duckdb.DuckDBPyConnection, recorded: Recording) -> None:
     results = recorded.values("offer-results.v1")
+    decided = {outcome["result_id"]: outcome["decided_at"] for outcome in outcomes(recorded)}
+    won = winners(recorded)
     calls = {call["call_id"]: call for call in recorded.values("marketplace-calls.v1")}
     busiest = Counter(one["ean"] for one in results if one["status"] == "APPLIED").most_common(3)
     times = sorted(one["sent"]["answered_at"] for one in results if one["sent"])
@@ -362,14 +422,9 @@ def test_ean_at_time(loaded: duckdb.DuckDBPyConnection, recorded: Recording) -> 
                             "value": field["sent"],
                             "event_id": one["event_id"],
                             "http_status": calls[one["sent"]["call_ids"][-1]]["http_status"],
-                            "lost_to_it": len(
-                                {
-                                    other["result_id"]
-                                    for other in results
-                                    for lost in other["fields"]
-                                    if lost["superseded_by"] == one["result_id"] and lost["field"] == field["field"]
-                                    and other["decided_at"] <= moment
-                                }
+                            "lost_to_it": sum(
+                                winner == one["result_id"] and name == field["field"] and decided[loser] <= moment
+                                for (loser, name), winner in won.items()
                             ),
                         }  # fmt: skip
 

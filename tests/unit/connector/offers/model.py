@@ -269,12 +269,9 @@ def _status(statuses: frozenset[str]) -> str:
     for identity in ("NOT_FOUND", "AMBIGUOUS", "CONFLICT"):
         if identity in statuses:
             return identity
-    rest = statuses - {"UNCHANGED", "SUPERSEDED", "SUPPRESSED"}
-    if not rest:
-        return next((s for s in ("UNCHANGED", "SUPPRESSED") if s in statuses), "SUPERSEDED")
-    if len(rest) > 1 or ("APPLIED" not in rest and "UNCHANGED" in statuses):
-        return "PARTIAL"
-    return next(iter(rest))
+    if statuses == {"APPLIED", "UNCHANGED"}:
+        return "APPLIED"
+    return next(iter(statuses)) if len(statuses) == 1 else "PARTIAL"
 
 
 def _all(expected: Expected, said: InputRecord, status: str) -> None:

@@ -395,8 +395,9 @@ def test_only_the_fields_that_were_held_are_dropped(shop: HeldOffer) -> None:
 
     shop.accept()
 
-    assert row(shop.last) == ("APPLIED", "LIVE", None)
+    assert row(shop.last) == ("PARTIAL", "LIVE", Code.HOLD_DROPPED)
     assert {one.field: one.code for one in shop.last.fields} == {"stock": None, "price": Code.HOLD_DROPPED}
+    assert {one.field: one.rules for one in shop.last.fields} == {"stock": (), "price": ("hold-1",)}
 
 
 def test_dropping_one_hold_leaves_what_another_holds(shop: HeldOffer) -> None:

@@ -6,6 +6,7 @@ from itertools import permutations
 
 import pytest
 
+from connector.contracts.codes import Code
 from connector.marketplace.offers import Accepted, Field, FieldError, Refused
 from connector.offers.events import FieldStatus, Status
 from connector.offers.policy import OfferPolicy
@@ -26,7 +27,7 @@ def test_newest_wins_field_by_field() -> None:
     assert update.body.values == {Field.STOCK: 2, Field.PRICE: 1000}
     assert [r.status for r in shop.of(third)] == [Status.SUPERSEDED]
     assert shop.of(third)[0].fields[0].superseded_by == first
-    assert [r.status for r in shop.of(first)] == [Status.APPLIED]
+    assert [r.status for r in shop.of(first)] == [Status.PARTIAL]
     assert {f.field: f.superseded_by for f in shop.of(first)[0].fields} == {"price": None, "stock": second}
     assert [r.status for r in shop.of(second)] == [Status.APPLIED]
 
@@ -448,8 +449,8 @@ def test_a_disabled_price_sync_suppresses_the_price_only() -> None:
     update = shop.accept()
 
     assert update.body.values == {Field.STOCK: 5}
-    assert shop.last.status is Status.APPLIED
-    assert shop.last.problem is None
+    assert (shop.last.status, shop.last.code) == (Status.PARTIAL, Code.PRICE_SYNC_OFF)
+    assert shop.last.problem is not None
     assert {f.field: f.status for f in shop.last.fields} == {
         "price": FieldStatus.SUPPRESSED,
         "stock": FieldStatus.APPLIED,
