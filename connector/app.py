@@ -17,7 +17,8 @@ import structlog
 
 from connector import flows
 from connector.connections import connection, marketplace, registry
-from connector.console.health import HealthServer, Vitals
+from connector.console.console_server import ConsoleServer
+from connector.console.health import HealthServer
 from connector.console.vitals import Beat, CoordinatorTimeouts, ProcessVitals, StartVitals
 from connector.contracts.call_log_row import MarketplaceCalled
 from connector.contracts.codec import SchemaIds, writer_of
@@ -77,14 +78,13 @@ def run(loaded: Loaded, *, dry_run: bool, member: Member | None = None) -> None:
     if member is not None:
         member.when_parent_ends(startup.stop)
     with _signals(startup.stop), ExitStack() as opened:  # both before the first wait
-        pages = _open_pages(plan, startup, opened)
+        shown = _open_pages(plan, startup, opened)
         try:
             runner, vitals = _assemble(plan, startup, opened)
         except StopRequested:
             _log.info("ended", reason="asked to, before it had begun")
             return
-        if pages is not None:
-            pages.show(vitals)
+        shown.show(vitals)
         _tune_garbage_collection()
         startup.hand_over(runner.stop)
         runner.run()
@@ -115,7 +115,7 @@ class _Backbone:
     schemas: SchemaCache
 
 
-def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runner, Vitals]:
+def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runner, ProcessVitals]:
     """Queries the broker and the registry, then builds the runner. Registers what must be closed with ``opened``.
 
     Raises StopRequested, or StreamError with the problem and its remedy.
@@ -163,6 +163,8 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
         sweeps=flows.sweeps(running),
         subscriptions=flows.subscriptions(running),
         files=mappings.problems,
+        calls=partial(telemetry.metrics.totals, "stream_calls_total", "account"),
+        slow_downs=partial(telemetry.metrics.totals, "stream_slow_downs_total", "account"),
     )
     _log.info("begins", **_about(plan), push_port=open_receiver(plan, backbone.ids, opened))
     return runner, vitals
@@ -342,27 +344,66 @@ def _about(plan: RunPlan) -> dict[str, Any]:
     }
 
 
-def _open_pages(plan: RunPlan, startup: Startup, opened: ExitStack) -> HealthServer | None:
-    """Opens the health pages, if they are enabled, and logs that the process starts. Raises Stopped."""
-    health, about = plan.settings.health, _about(plan)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pages:
+    """The servers that show the state of the process; None: it is switched off."""
+
+    health: HealthServer | None
+    console: ConsoleServer | None
+
+    def show(self, vitals: ProcessVitals) -> None:
+        """Replaces the vitals that are shown."""
+        if self.health is not None:
+            self.health.show(vitals)
+        if self.console is not None:
+            self.console.show(vitals.facts)
+
+
+def _open_pages(plan: RunPlan, startup: Startup, opened: ExitStack) -> _Pages:
+    """Opens the health pages and the console, if enabled, and logs that the process starts. Raises Stopped."""
+    about, settings = _about(plan), plan.settings
     vitals = StartVitals(beat_s=lambda: startup.beat_s, reason=lambda: startup.reason, about=about)
-    pages = opened.enter_context(_listening(vitals, health, plan.member)) if health.enabled or plan.member else None
     for line in (*plan.loaded.ignored, *plan.loaded.warnings):
         _log.warning("setting", note=line)
-    _log.info("starts", **about, health_port=pages.port if pages is not None else None)
-    return pages
+    console = _console(vitals, plan) if settings.console.enabled else None
+    if console is not None:
+        opened.enter_context(console)
+    port = console.port if console is not None else None
+    health = _listening(vitals, plan, port) if settings.health.enabled or plan.member else None
+    if health is not None:
+        opened.enter_context(health)
+    _log.info("starts", **about, health_port=health.port if health is not None else None, console_port=port)
+    return _Pages(health=health, console=console)
 
 
-def _listening(vitals: Vitals, health: model.HealthSettings, member: Member | None) -> HealthServer:
+def _listening(vitals: StartVitals, plan: RunPlan, console_port: int | None) -> HealthServer:
     """Opens the health pages. Raises Stopped with the remedy if the port is in use."""
+    health, member = plan.settings.health, plan.member
     listener = member.listening() if member is not None else None
+    console = None if console_port is None else f"http://{plan.settings.console.host}:{console_port}/"
     try:
-        return HealthServer(vitals, host=health.host, port=health.port, listener=listener)
+        return HealthServer(vitals, host=health.host, port=health.port, listener=listener, console=console)
     except OSError as error:
         raise Stopped(
             f"the health pages cannot listen on {health.host}:{health.port}: {error.strerror or error}. "
             "Remedy: set another [health] host or port (0: any free port), or end the process that uses it"
         ) from error
+
+
+def _console(vitals: StartVitals, plan: RunPlan) -> ConsoleServer | None:
+    """Opens the console; None if it cannot listen: that is logged, and no reason not to run.
+
+    Of several processes of one parent, each has a console, on ports that follow the configured one.
+    """
+    console = plan.settings.console
+    port = console.port + plan.member.number - 1 if console.port and plan.member is not None else console.port
+    try:
+        return ConsoleServer(vitals.facts, host=console.host, port=port, host_names=console.host_names)
+    except (OSError, OverflowError) as error:
+        remedy = "set another [console] host or port (0: any free port), or end the process that uses it"
+        reason = getattr(error, "strerror", None) or str(error)
+        _log.warning("the console cannot listen", where=f"{console.host}:{port}", reason=reason, remedy=remedy)
+        return None
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Final, Self
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 _STOP_S: Final = 5.0
@@ -27,9 +28,11 @@ class WebServer:
         port: int,
         name: str,
         listener: socket.socket | None = None,
+        middleware: Sequence[Middleware] = (),
     ) -> None:
         self._socket = listener if listener is not None else socket.create_server((host, port))
-        config = uvicorn.Config(Starlette(routes=routes), log_config=None, access_log=False, lifespan="off")
+        app = Starlette(routes=routes, middleware=middleware)
+        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name=name, daemon=True)
         self._thread.start()

@@ -132,6 +132,7 @@ class Deployment(Generic[On]):
             _table("registry", {"url": self.registry_url or self.kafka.registry_url}),
             _table("topics", {"prefix": self.prefix}),
             _table("health", {"port": 0}),
+            _table("console", {"port": 0}),
             _table("processing", {**guarantee, **self.processing}),
             *(_table(name, {"enabled": True, **keys}) for name, keys in self._parts() if keys is not None),
         ]

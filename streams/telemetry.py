@@ -380,6 +380,15 @@ class Metrics:
         """Replaces all gauges of snapshots; those that are not on the board are no longer exported."""
         self._shown.gauges = gauges
 
+    def totals(self, name: str, label: str) -> dict[str, float]:
+        """Returns the values of a counter, added up by one of its labels. Raises KeyError if it is not listed."""
+        found: dict[str, float] = {}
+        for family in self._instruments[name].collect():
+            for sample in family.samples:
+                if sample.name == name:
+                    found[sample.labels[label]] = found.get(sample.labels[label], 0.0) + sample.value
+        return found
+
     def exposition(self) -> bytes:
         """Returns the metrics in Prometheus' text format, UTF-8."""
         return generate_latest(self._registry)

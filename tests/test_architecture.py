@@ -96,7 +96,7 @@ ONLY = {
     "devstack": ("connector.cli",),
     "connector.console": ("connector.app", "connector.supervisor"),
     "connector.app": ("connector.cli",),
-    "connector.operations": ("connector.cli", "connector.startup"),
+    "connector.operations": ("connector.cli", "connector.console", "connector.startup"),
     "connector.startup": ("connector.app",),
     "connector.supervisor": ("connector.cli", "connector.app", "connector.startup"),
     "connector.configuration": (

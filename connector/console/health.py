@@ -3,31 +3,23 @@
 ``/livez``: 200 while the runner's loop makes turns, else 503; it does not depend on the broker or the marketplace, so
 that an outage causes no restart. ``/readyz``: 200 while the process does its share of the group's work, else 503 with
 the reasons; warnings need an operator's attention and do not change the status. ``/status``: details as JSON.
-``/metrics``: Prometheus' text format.
+``/metrics``: Prometheus' text format. ``/`` leads to the console, which has an address of its own.
 """
 
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from connector.console.facts import Readiness
 from connector.web_server import WebServer
 
 SILENT_S = 30.0
 """A loop without a turn for this many seconds is stuck: a turn takes milliseconds, a revocation at most its budget."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Readiness:
-    """The content of ``/readyz``. The process is ready if there are no ``reasons``, whatever the ``warnings``."""
-
-    reasons: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
 
 
 class Vitals(Protocol):
@@ -57,11 +49,17 @@ class HealthServer(WebServer):
         port: int,
         silent_s: float = SILENT_S,
         listener: socket.socket | None = None,
+        console: str | None = None,
     ) -> None:
-        """``listener``: a socket that listens already, used instead of one for ``host`` and ``port``."""
+        """``listener``: a socket that listens already, used instead of one for ``host`` and ``port``.
+
+        ``console``: address of the console; None: there is none.
+        """
         self._vitals = vitals
         self._silent_s = silent_s
+        self._console_url = console
         routes = [
+            Route("/", self._console),
             Route("/livez", self._livez),
             Route("/readyz", self._readyz),
             Route("/status", self._status),
@@ -72,6 +70,11 @@ class HealthServer(WebServer):
     def show(self, vitals: Vitals) -> None:
         """Replaces the vitals that are served."""
         self._vitals = vitals
+
+    def _console(self, _: Request) -> Response:
+        if self._console_url is None:
+            return Response("The console is off: set [console] enabled = true.\n", 404, media_type="text/plain")
+        return RedirectResponse(self._console_url)
 
     def _livez(self, _: Request) -> Response:
         age_s = self._vitals.beat_age_s()

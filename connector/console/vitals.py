@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from connector.console.facts import ProcessFacts, Readiness
 from connector.console.gauges import READY, exposition, readings
-from connector.console.health import Readiness
 from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport
 from connector.reconciliation.sweep_lane import SweepReport
@@ -62,6 +62,8 @@ class ProcessVitals:
         sweeps: Callable[[], Mapping[str, SweepReport]] = dict,
         subscriptions: Callable[[], Mapping[str, PushReport]] = dict,
         files: Callable[[], Mapping[str, str]] = dict,
+        calls: Callable[[], Mapping[str, float]] = dict,
+        slow_downs: Callable[[], Mapping[str, float]] = dict,
         clock: Callable[[], float] = uptime_s,
     ) -> None:
         self._last = last
@@ -79,6 +81,8 @@ class ProcessVitals:
         self._sweeps = sweeps
         self._subscriptions = subscriptions
         self._files = files
+        self._calls = calls
+        self._slow_downs = slow_downs
         self._clock = clock
 
     def beat_age_s(self) -> float:
@@ -113,6 +117,23 @@ class ProcessVitals:
             "files": {setting: problem or "in use" for setting, problem in self._files().items()},
             "engine": snapshot,
         }
+
+    def facts(self) -> ProcessFacts:
+        """Returns what the console shows of the process."""
+        beat = self._last()
+        return ProcessFacts(
+            about=self._about,
+            beat_age_s=self._clock() - beat.at_s,
+            readiness=self.readiness(),
+            snapshot=beat.snapshot,
+            polls=self._polls(),
+            sweeps=self._sweeps(),
+            results=self._results(),
+            held=self._held(),
+            drifts=self._drifts(),
+            calls=self._calls(),
+            slow_downs=self._slow_downs(),
+        )
 
     def metrics(self) -> bytes:
         ready = not self.readiness().reasons
@@ -157,6 +178,10 @@ class StartVitals:
 
     def status(self) -> Mapping[str, Any]:
         return {**self._about, "beat_age_s": round(self.beat_age_s(), 3), "starting": self._reason()}
+
+    def facts(self) -> ProcessFacts:
+        """Returns what the console shows of the process: what it waits for."""
+        return ProcessFacts(about=self._about, beat_age_s=self.beat_age_s(), readiness=self.readiness())
 
     def metrics(self) -> bytes:
         return exposition({READY: {"": 0.0}})

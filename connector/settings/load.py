@@ -504,6 +504,8 @@ def _ignored(settings: Settings, now: datetime) -> Iterator[str]:
         yield "log.bodies_until: is in the past; no bodies are logged"
     if not settings.health.enabled and {"host", "port"} & settings.health.model_fields_set:
         yield "health.host, health.port: no effect while enabled = false"
+    if not settings.console.enabled and settings.console.model_fields_set - {"enabled"}:
+        yield "console: its other settings have no effect while enabled = false"
 
 
 def _ignored_stock(settings: Settings) -> Iterator[str]:

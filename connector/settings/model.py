@@ -450,6 +450,18 @@ class HealthSettings(SettingsSection):
     """Off: these pages are not served."""
 
 
+class ConsoleSettings(SettingsSection):
+    enabled: bool = True
+    """Off: the pages for people are not served."""
+    host: Text = "127.0.0.1"
+    """Address on which the console is served. Whoever can connect to it reads prices, order ids and offers."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8082
+    """0: any free port. If the port is in use, the connector runs without the console."""
+    host_names: tuple[Text, ...] = ()
+    """Names by which browsers may address the console, such as that of a proxy before it. localhost and addresses are
+    always allowed."""
+
+
 class ContractSettings(SettingsSection):
     owner: str = ""
     """Team that answers for the topics, as the data contracts of connector contracts export name it."""
@@ -482,6 +494,7 @@ class Settings(SettingsSection):
     guards: GuardSettings = GuardSettings()
     mappings: MappingSettings = MappingSettings()
     health: HealthSettings = HealthSettings()
+    console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
     contracts: ContractSettings = ContractSettings()
 

@@ -13,7 +13,7 @@ from connector.settings.duration import is_duration, written
 from connector.settings.model import Settings
 from connector.settings.problems import is_secret
 
-OWN = ("instance_id", "health")
+OWN = ("instance_id", "health", "console")
 """Settings that may differ between processes of one group and are excluded from the digest."""
 
 
