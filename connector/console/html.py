@@ -1,4 +1,4 @@
-"""Builds HTML in which every text is escaped. Pure.
+"""Builds HTML in which every text is escaped.
 
 A text that comes from data can be a child or the value of an attribute and nothing else: it is never part of the
 markup. Characters that a browser or, after copying, a terminal could take for a command are shown as escape sequences.

@@ -1,4 +1,4 @@
-"""The first page: whether the process is live, what needs a person, and the last hours. Pure."""
+"""The first page: whether the process is live, what needs a person, and the last hours."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

@@ -14,7 +14,7 @@ _MOST: Final = round(KEPT_S / EVERY_S)
 POINTS: Final = 120
 """Points of a chart at most."""
 _DAY_US: Final = 86_400_000_000
-_FAILING: Final = frozenset({"REJECTED", "FAILED", "NOT_FOUND"})
+_FAILING: Final = frozenset({"REJECTED", "FAILED", "NOT_FOUND", "AMBIGUOUS", "CONFLICT"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Sample:
     calls: float
     slow_downs: float
     results: int
-    failing: int  # of the results: REJECTED, FAILED and NOT_FOUND
+    failing: int  # of the results: those that say that nothing was changed though it should have been
     oldest_s: float  # age of the oldest undone event
     limit: float  # calls per second that the accounts' limiters allow
 
@@ -109,7 +109,7 @@ def results_per_min(samples: Sequence[Sample]) -> Trend:
 
 
 def failing_per_min(samples: Sequence[Sample]) -> Trend:
-    """Returns how many results per minute were REJECTED, FAILED or NOT_FOUND."""
+    """Returns how many results per minute say that a change was not made: REJECTED, FAILED, NOT_FOUND and the like."""
     return Trend(name="not applied", unit="per min", points=_rates(samples, lambda one: one.failing, 60.0))
 
 

@@ -69,4 +69,4 @@ def _of_element(one: Element, labelled: set[str | None]) -> Iterator[str]:
 
 
 def _name(one: Element) -> str:
-    return str(one.tag).rpartition("}")[2] if isinstance(one.tag, str) else ""
+    return str(one.tag).rpartition("}")[2]

@@ -42,7 +42,7 @@ FACTS = ProcessFacts(
 
 
 @dataclass
-class Shown:
+class ShownFacts:
     """The facts that a console shows."""
 
     facts: ProcessFacts = field(default=FACTS)
@@ -52,12 +52,12 @@ class Shown:
 
 
 @pytest.fixture
-def shown() -> Shown:
-    return Shown()
+def shown() -> ShownFacts:
+    return ShownFacts()
 
 
 @pytest.fixture
-def http(shown: Shown) -> Iterator[httpx.Client]:
+def http(shown: ShownFacts) -> Iterator[httpx.Client]:
     with (
         ConsoleServer(shown, host="127.0.0.1", port=0, every_s=0.01) as server,
         httpx.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client,
@@ -81,7 +81,7 @@ def test_the_first_line_says_whether_the_process_is_live_and_how_it_is_doing(htt
     assert "Last poll of orders main: " in words
 
 
-def test_a_process_that_is_not_live_says_why(http: httpx.Client, shown: Shown) -> None:
+def test_a_process_that_is_not_live_says_why(http: httpx.Client, shown: ShownFacts) -> None:
     shown.facts = replace(
         FACTS, readiness=Readiness(reasons=("stopped: the key was revoked", "draining"), warnings=("w1",))
     )
@@ -93,13 +93,13 @@ def test_a_process_that_is_not_live_says_why(http: httpx.Client, shown: Shown) -
     assert "Needs attention w1" in words
 
 
-def test_a_process_that_starts_shows_what_it_waits_for(http: httpx.Client, shown: Shown) -> None:
+def test_a_process_that_starts_shows_what_it_waits_for(http: httpx.Client, shown: ShownFacts) -> None:
     shown.facts = ProcessFacts(about={}, beat_age_s=0.0, readiness=Readiness(reasons=("waits for the broker",)))
 
     assert "Not live: waits for the broker" in first_page(http).words
 
 
-def test_a_poll_that_fails_is_told_with_its_reason(http: httpx.Client, shown: Shown) -> None:
+def test_a_poll_that_fails_is_told_with_its_reason(http: httpx.Client, shown: ShownFacts) -> None:
     failing = replace(POLL, failures=3, failed_at_us=1_800_000_100_000_000, problem="HTTP 500")
     shown.facts = replace(FACTS, polls={"main": failing})
 
@@ -117,7 +117,7 @@ def test_the_page_is_valid_and_can_be_used_without_a_mouse(http: httpx.Client) -
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_no_text_of_the_process_becomes_markup(http: httpx.Client, shown: Shown, attack: str) -> None:
+def test_no_text_of_the_process_becomes_markup(http: httpx.Client, shown: ShownFacts, attack: str) -> None:
     shown.facts = replace(
         FACTS,
         about={"group": attack, "instance_id": attack},
@@ -197,7 +197,7 @@ def test_work_beyond_the_bound_is_refused_and_slow_work_is_given_up() -> None:
         work.close()
 
 
-def test_closing_ends_the_threads_of_the_console(shown: Shown) -> None:
+def test_closing_ends_the_threads_of_the_console(shown: ShownFacts) -> None:
     server = ConsoleServer(shown, host="127.0.0.1", port=0, every_s=0.01)
     server.close()
     server.close()

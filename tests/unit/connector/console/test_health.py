@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from connector.console.health import HealthServer, Readiness
+from connector.console.facts import Readiness
+from connector.console.health import HealthServer
 
 
 @dataclass
