@@ -380,6 +380,10 @@ class Engine:
                 side_input.served = next(self._side_shares)
                 self._side_pace.took(given)
                 left -= given
+        if room > 0 and any(one.is_ready for _, one in ready):
+            self._side_pace.expect(now.mono_s)
+        else:
+            self._side_pace.pause()
         for assigned in self._partitions.values():
             if assigned.partition.sends:
                 yield from assigned.side.fetches(now.mono_s)

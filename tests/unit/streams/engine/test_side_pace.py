@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.engine.side_pace import LOT, SidePace
+from streams.engine.side_pace import LATE_S, LEAST_SHARE, LOT, SidePace
 from tests.harness.effort import examples
 
 MOST = 50
@@ -59,3 +59,27 @@ def test_never_more_than_the_rate_and_what_is_due_is_allowed_at_the_announced_ti
         assert given_turns <= MOST + 100.0 * now_s + 1e-6
         now_s += wait_s
     assert pace.allowed(pace.ready_at_s(now_s) + 1e-9) >= LOT
+
+
+def test_the_rate_is_halved_while_steps_are_late_and_rises_again() -> None:
+    pace, now_s = SidePace(100.0, MOST), 0.0
+    rates = []
+    for late_s in [0.0, *[1.0] * 8, *[0.0] * 200]:
+        pace.took(pace.allowed(now_s))
+        pace.expect(now_s)
+        rates.append(pace.per_second)
+        now_s = pace.ready_at_s(now_s) + late_s
+
+    assert rates[1:9] == sorted(rates[1:9], reverse=True)
+    assert rates[0] == 100.0
+    assert min(rates) == pytest.approx(100.0 * LEAST_SHARE)
+    assert rates[-1] == 100.0
+
+
+def test_a_step_that_waited_for_records_or_room_is_not_late() -> None:
+    pace = SidePace(100.0, MOST)
+    pace.took(pace.allowed(0.0))
+    pace.pause()
+
+    assert pace.allowed(60.0) == MOST
+    assert pace.per_second == 100.0
