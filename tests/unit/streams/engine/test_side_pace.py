@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.engine.side_pace import LATE_S, LEAST_SHARE, LOT, SidePace
+from streams.engine.side_pace import LEAST_SHARE, LOT, SidePace
 from tests.harness.effort import examples
 
 MOST = 50
