@@ -19,6 +19,7 @@ from connector import flows
 from connector.connections import connection, marketplace, registry
 from connector.console.console_server import ConsoleServer
 from connector.console.health import HealthServer
+from connector.console.projected import open_console_projection
 from connector.console.vitals import Beat, CoordinatorTimeouts, ProcessVitals, StartVitals
 from connector.contracts.call_log_row import MarketplaceCalled
 from connector.contracts.codec import SchemaIds, writer_of
@@ -397,9 +398,14 @@ def _console(vitals: StartVitals, plan: RunPlan) -> ConsoleServer | None:
     """
     console = plan.settings.console
     port = console.port + plan.member.number - 1 if console.port and plan.member is not None else console.port
+    projection = open_console_projection(plan.settings, follows=plan.is_first)
     try:
-        return ConsoleServer(vitals.facts, host=console.host, port=port, host_names=console.host_names)
+        return ConsoleServer(
+            vitals.facts, plan.settings, projection, host=console.host, port=port, host_names=console.host_names
+        )
     except (OSError, OverflowError) as error:
+        if projection is not None:
+            projection.close()
         remedy = "set another [console] host or port (0: any free port), or end the process that uses it"
         reason = getattr(error, "strerror", None) or str(error)
         _log.warning("the console cannot listen", where=f"{console.host}:{port}", reason=reason, remedy=remedy)

@@ -75,6 +75,7 @@ GOING_LIVE = ("match-report", "explain")
 """The commands that judge the input before anything is written."""
 HISTORY = ("why", "not-found", "units")
 """The commands that answer from the history of the output topics."""
+CONSOLE = ("run with console.projection",)
 DLQ_READ = ("dlq list", "dlq show")
 DLQ_REDRIVE = ("dlq redrive",)
 CONTROLS_READ = ("hold list",)
@@ -192,6 +193,14 @@ def of_history(topics: Topics, group: str) -> Grant:
         names += (topics.units, topics.drift)
     group_read = Permission(resource=Resource.GROUP, name=group, operations=("Describe",))
     return Grant(commands=HISTORY, permissions=(*(_topic(name, "Read") for name in names), group_read))
+
+
+def of_console(topics: Topics, group: str, *, writes: bool) -> Grant:
+    """Returns what ``run`` needs in addition where the console has a projection. ``writes``: people may hold there."""
+    history = of_history(topics, group).permissions
+    orders = (_topic(topics.orders, "Read"),) if Feature.ORDERS in topics.features else ()
+    controls = (_topic(topics.controls, "Write"),) if writes else ()
+    return Grant(commands=CONSOLE, permissions=(*orders, *controls, *history))
 
 
 def of_controls_read(topics: Topics, group: str) -> Grant:

@@ -8,6 +8,7 @@ from connector.contracts.permissions import (
     Identity,
     Principal,
     beginning,
+    of_console,
     of_controls,
     of_controls_read,
     of_create,
@@ -63,6 +64,7 @@ def grants(configured: Settings, *, dry_run: bool, instances: str | None = None)
         *of_orders_topic,
         of_going_live(live, configured.kafka.group),
         of_history(live, configured.kafka.group),
+        *_of_console(configured),
         of_controls_read(live, configured.kafka.group),
         of_controls(live, configured.kafka.group),
         of_guard_list(live, configured.kafka.group),
@@ -75,6 +77,13 @@ def grants(configured: Settings, *, dry_run: bool, instances: str | None = None)
         of_shadow(own, configured.kafka.group),
         *of_the_trial,
     )
+
+
+def _of_console(configured: Settings) -> tuple[Grant, ...]:
+    console = configured.console
+    if not console.enabled or console.projection is None:
+        return ()
+    return (of_console(convert.topics(configured), configured.kafka.group, writes=console.write != "off"),)
 
 
 def needs(configured: Settings, *, dry_run: bool = False) -> Needs:

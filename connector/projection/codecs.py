@@ -18,10 +18,13 @@ from connector.offers.events import (
     OfferState,
     Pending,
 )
+from connector.orders.events import ObservedUnit, OrderDiscount, OrderObserved, OrderStatus, OrderUnitStatus
+from connector.projection.facets import FACETED, Targets, facet_of
 from connector.projection.rows import (
     Kept,
     KeptCall,
     KeptOfEan,
+    KeptOfferId,
     KeptRecord,
     KeptResult,
     ProjectedRows,
@@ -33,6 +36,7 @@ from connector.reconciliation.events import UnitObserved
 from connector.replays.progress import ReplayProgress, ReplayState
 from streams.avro.codec import Lookup, ObjectDecoder
 from streams.flow import BadRecord, NotYet
+from streams.frozen import replace
 
 NO_VALUE: Final = BadRecord(code="NO_VALUE", text="the record has no value")
 _PARTS: Final[Mapping[type, tuple[type, ...]]] = {
@@ -44,6 +48,7 @@ _PARTS: Final[Mapping[type, tuple[type, ...]]] = {
     ReplayProgress: (ReplayState,),
     UnitObserved: (),
     OfferDrifted: (DriftCause, DriftAction),
+    OrderObserved: (OrderStatus, OrderUnitStatus, ObservedUnit, OrderDiscount),
 }
 """The classes of the records and enums in each event."""
 
@@ -55,8 +60,10 @@ class ProjectionCodecs:
     has not been fetched yet.
     """
 
-    def __init__(self, ids: SchemaIds, lookup: Lookup) -> None:
+    def __init__(self, ids: SchemaIds, lookup: Lookup, targets: Targets | None = None) -> None:
+        """``targets``: target ids by account and storefront; rows can then be listed. None: they cannot."""
         self._ids: Final = ids
+        self.targets: Final = targets
         self._lookup: Final = lookup
         self._key: Final = KeyReader(lookup, avro=ids.keys is not None, expected="a text")
         self._made: Final[dict[type, ObjectDecoder]] = {}
@@ -93,6 +100,20 @@ class ProjectionCodecs:
         found: OfferDrifted | BadRecord | NotYet = self._decoder(OfferDrifted).decode(value)
         return found
 
+    def order(self, value: bytes) -> OrderObserved | BadRecord | NotYet:
+        found: OrderObserved | BadRecord | NotYet = self._decoder(OrderObserved).decode(value)
+        return found
+
+    def listed(self, dataset: str, value: bytes) -> UnitObserved | OfferNotFound | OrderObserved | BadRecord | NotYet:
+        """Decodes a value of a dataset in ``FACETED``."""
+        match dataset:
+            case "units":
+                return self.unit(value)
+            case "orders":
+                return self.order(value)
+            case _:
+                return self.not_found(value)
+
     def key(self, key: bytes | None) -> str | BadRecord | NotYet:
         return self._key.decode(key)
 
@@ -120,10 +141,10 @@ def add_record(
     match kept:
         case Kept.NEWEST:
             text = codecs.key(key)
-            if isinstance(text, str):
-                rows.newest.append(KeptRecord(dataset, ean_of_key(dataset, text), text, partition, offset, value))
-                return None
-            return _unreadable(rows, dataset, place, text)
+            if not isinstance(text, str):
+                return _unreadable(rows, dataset, place, text)
+            kept_row = KeptRecord(dataset, ean_of_key(dataset, text), text, partition, offset, value)
+            return _newest(rows, codecs, kept_row)
         case Kept.ALL:
             ean = codecs.key(key)
             if isinstance(ean, str) and value is not None:
@@ -137,12 +158,35 @@ def add_record(
             found = codecs.result(value) if kept is Kept.RESULTS else codecs.call(value)
             match found:
                 case OfferResult():
-                    rows.results.append(_result_row(place, found, value))
+                    _add_result(rows, codecs, place, found, value)
                 case MarketplaceCalled():
                     rows.calls.append(KeptCall(place, found.call_id, found.account, found.sent_at_us, value))
                 case BadRecord() | NotYet():
                     return _unreadable(rows, dataset, place, found)
             return None
+
+
+def _newest(rows: ProjectedRows, codecs: ProjectionCodecs, row: KeptRecord) -> NotYet | None:
+    """Adds a row that is kept by key; with the facet by which it is listed, if rows are listed."""
+    if codecs.targets is None or row.value is None or row.dataset not in FACETED:
+        rows.newest.append(row)
+        return None
+    found = codecs.listed(row.dataset, row.value)
+    if isinstance(found, NotYet):
+        return found
+    if isinstance(found, BadRecord):  # who asks for it is told that it cannot be read
+        rows.newest.append(row)
+        return None
+    facet = facet_of(found, codecs.targets)
+    rows.newest.append(replace(row, facet=facet.name, place=facet.place, since_us=facet.since_us))
+    rows.offer_ids.update(facet.offer_ids)
+    return None
+
+
+def _add_result(rows: ProjectedRows, codecs: ProjectionCodecs, place: int, found: OfferResult, value: bytes) -> None:
+    rows.results.append(_result_row(place, found, value))
+    if codecs.targets is not None and found.sent is not None and found.sent.offer_id is not None:
+        rows.offer_ids.add(KeptOfferId(found.sent.offer_id, found.ean))
 
 
 def _result_row(place: int, found: OfferResult, value: bytes) -> KeptResult:

@@ -2,17 +2,18 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any, Final
 
-from connector.projection.rows import DATASETS, Kept, KeptRecord, ProjectedRows, place_of
+from connector.projection.rows import LISTED, Kept, KeptRecord, ProjectedRows, place_of
 from streams.errors import Stopped
 from streams.kafka.log_reader import OffsetRange, PartitionId
 
-VERSION: Final = 2
+VERSION: Final = 3
 """The version of the tables. A file of another version is built again."""
 _TABLES: Final = """
 CREATE TABLE topics (topic TEXT PRIMARY KEY, dataset TEXT NOT NULL, topic_id TEXT NOT NULL) WITHOUT ROWID;
@@ -32,8 +33,13 @@ CREATE TABLE calls (
 CREATE INDEX calls_by_id ON calls (call_id);
 CREATE TABLE newest (
     dataset TEXT NOT NULL, ean TEXT NOT NULL, key TEXT NOT NULL, partition INTEGER NOT NULL, "offset" INTEGER NOT NULL,
-    value BLOB NOT NULL, PRIMARY KEY (dataset, ean, key, partition)
+    value BLOB NOT NULL, facet TEXT, place TEXT, since_us INTEGER NOT NULL,
+    PRIMARY KEY (dataset, ean, key, partition)
 );
+CREATE INDEX newest_by_facet ON newest (dataset, facet, since_us) WHERE facet IS NOT NULL;
+CREATE INDEX held_results ON results (decided_at_us) WHERE status = 'HELD';
+CREATE TABLE offer_ids (offer_id TEXT NOT NULL, ean TEXT NOT NULL, PRIMARY KEY (offer_id, ean)) WITHOUT ROWID;
+CREATE TABLE summaries (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE records (
     dataset TEXT NOT NULL, place INTEGER NOT NULL, ean TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (dataset, place)
 );
@@ -41,6 +47,8 @@ CREATE INDEX records_by_ean ON records (dataset, ean);
 CREATE TABLE unreadable (dataset TEXT NOT NULL, place INTEGER NOT NULL, reason TEXT NOT NULL,
     PRIMARY KEY (dataset, place)) WITHOUT ROWID;
 """
+_PROGRESS_EVERY: Final = 10_000
+"""Instructions of SQLite's virtual machine between two looks at the time."""
 _WAIT_S: Final = 60.0
 """How long a transaction of another process may take."""
 
@@ -111,10 +119,21 @@ class ProjectionFile:
             self._insert("calls", map(astuple, rows.calls))
             self._insert("records", map(astuple, rows.records))
             self._insert("unreadable", map(astuple, rows.unreadable))
+            self._insert("offer_ids", map(astuple, rows.offer_ids))
             for row in rows.newest:
                 _keep_newest(run, row)
             for (topic, partition), part in after.items():
                 run("INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?)", (topic, partition, part.first, part.end))
+
+    def summary(self, name: str) -> str | None:
+        """Returns a text that ``keep_summary`` has kept, None if there is none."""
+        rows = self.query("SELECT value FROM summaries WHERE name = ?", name)
+        return str(rows[0][0]) if rows else None
+
+    def keep_summary(self, name: str, value: str) -> None:
+        """Keeps a text that was computed from the rows."""
+        with self._transaction() as run:
+            run("INSERT OR REPLACE INTO summaries VALUES (?, ?)", (name, value))
 
     def prune(self, topic: str, dataset: str, partition: int, first: int) -> None:
         """Removes what the topic's retention has removed: the rows of a partition below its first offset."""
@@ -122,7 +141,7 @@ class ProjectionFile:
         with self._transaction() as run:
             run('UPDATE positions SET "first" = ? WHERE topic = ? AND partition = ?', (first, topic, partition))
             run("DELETE FROM unreadable WHERE dataset = ? AND place >= ? AND place < ?", (dataset, *below))
-            match DATASETS[dataset]:
+            match LISTED[dataset]:
                 case Kept.RESULTS:
                     run("DELETE FROM results WHERE place >= ? AND place < ?", below)
                 case Kept.CALLS:
@@ -158,7 +177,7 @@ class ProjectionFile:
             raise _unusable(self._path, error) from error
 
 
-_COLUMNS: Final[Mapping[str, int]] = {"results": 9, "calls": 5, "records": 4, "unreadable": 3}
+_COLUMNS: Final[Mapping[str, int]] = {"results": 9, "calls": 5, "records": 4, "unreadable": 3, "offer_ids": 2}
 _BY_DATASET: Final = frozenset({"newest", "records", "unreadable"})
 _TABLES_OF: Final[Mapping[Kept, tuple[str, ...]]] = {
     Kept.RESULTS: ("results", "unreadable"),
@@ -166,6 +185,26 @@ _TABLES_OF: Final[Mapping[Kept, tuple[str, ...]]] = {
     Kept.NEWEST: ("newest", "unreadable"),
     Kept.ALL: ("records", "unreadable"),
 }
+
+
+@contextmanager
+def read_projection(path: Path, *, limit_s: float) -> Iterator[ProjectionFile]:
+    """Opens a file that exists, to read it only. A statement that runs beyond the limit is ended.
+
+    Raises Stopped if there is no file, if it is of another version, or if a statement was ended.
+    """
+    until_s = time.monotonic() + limit_s
+    try:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=limit_s, isolation_level=None)
+        ) as connection:
+            connection.set_progress_handler(lambda: time.monotonic() > until_s, _PROGRESS_EVERY)
+            connection.execute("PRAGMA temp_store = MEMORY")
+            if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+                raise Stopped(f"the projection {path} is of another version; it is being built again")
+            yield ProjectionFile(path, connection)
+    except (OSError, sqlite3.Error) as error:
+        raise _unusable(path, error) from error
 
 
 @contextmanager
@@ -199,7 +238,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 def _remove_rows(run: Callable[..., sqlite3.Cursor], topic: str, dataset: str) -> None:
     """Removes the rows and positions of a topic."""
-    for table in _TABLES_OF[DATASETS[dataset]]:
+    for table in _TABLES_OF[LISTED[dataset]]:
         run(
             f"DELETE FROM {table}" + (" WHERE dataset = ?" if table in _BY_DATASET else ""),  # noqa: S608 - our names
             (dataset,) if table in _BY_DATASET else (),
@@ -214,7 +253,7 @@ def _keep_newest(run: Callable[..., sqlite3.Cursor], row: KeptRecord) -> None:
             (row.dataset, row.ean, row.key, row.partition),
         )
     else:
-        run("INSERT OR REPLACE INTO newest VALUES (?, ?, ?, ?, ?, ?)", astuple(row))
+        run("INSERT OR REPLACE INTO newest VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(row))
 
 
 def _unusable(path: Path, error: Exception) -> Stopped:

@@ -32,6 +32,8 @@ DATASETS: Final[Mapping[str, Kept]] = {
     "drift": Kept.ALL,
 }
 """The topics of the projection, as the settings of ``[topics]`` name them."""
+LISTED: Final[Mapping[str, Kept]] = {**DATASETS, "orders": Kept.NEWEST}
+"""The topics of a projection whose rows can also be listed, as the console does."""
 SWEPT: Final = frozenset({"units", "drift"})
 """The topics among them that exist with reconciliation only."""
 
@@ -72,6 +74,17 @@ class KeptRecord:
     partition: int
     offset: int
     value: bytes | None
+    facet: str | None = None  # by which it is listed and counted; None: it is not
+    place: str | None = None  # its target id, where it is listed
+    since_us: int = 0  # by which it is sorted
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOfferId:
+    """A row of the table ``offer_ids``: an EAN that was met together with an offer id."""
+
+    offer_id: str
+    ean: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +115,7 @@ class ProjectedRows:
     newest: list[KeptRecord] = field(default_factory=list)
     records: list[KeptOfEan] = field(default_factory=list)
     unreadable: list[UndecodedRecord] = field(default_factory=list)
+    offer_ids: set[KeptOfferId] = field(default_factory=set)
 
 
 def place_of(partition: int, offset: int) -> int:

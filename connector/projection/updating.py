@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from connector.projection.codecs import ProjectionCodecs, add_record
 from connector.projection.database import Overtaken, ProjectionFile
-from connector.projection.rows import DATASETS, ProjectedRows
+from connector.projection.rows import LISTED, ProjectedRows
 from streams.flow import NotYet
 from streams.kafka.log_reader import LogReader, LogRecord, OffsetRange, PartitionId
 
@@ -99,7 +99,7 @@ def _add(rows: ProjectedRows, codecs: ProjectionCodecs, dataset: str, one: LogRe
         rows,
         codecs,
         dataset,
-        DATASETS[dataset],
+        LISTED[dataset],
         partition=one.partition,
         offset=one.offset,
         key=one.key,

@@ -32,6 +32,10 @@ OURS = frozenset(
 """librdkafka properties that the connector sets itself, because its guarantees depend on them."""
 
 
+_PROJECTION = ("console", "projection")
+TOKEN_LENGTH = 16
+"""Characters of the console's token at least."""
+
 KeySource: TypeAlias = Callable[[], str]
 """Returns the current value of a key. Raises SettingsError if it cannot be read."""
 
@@ -162,7 +166,7 @@ def _paths_beside(tree: dict[str, Any], file: Path | None) -> dict[str, Any]:
     def placed(name: str, value: Any, inside: str) -> Any:
         if isinstance(value, dict):
             return {key: placed(key, inner, name) for key, inner in value.items()}
-        is_path = name.endswith("_file") or inside == "properties_from_files"
+        is_path = name.endswith("_file") or inside == "properties_from_files" or (inside, name) == _PROJECTION
         return str(folder / value) if is_path and isinstance(value, str) else value
 
     return {name: placed(name, value, "") for name, value in tree.items()}
@@ -206,6 +210,8 @@ def _across(tree: Mapping[str, Any], tables: Tables, now: datetime, facts: Facts
         yield from _overrides(mappings, tables.targets, facts.storefronts)
     if push := tables.section(model.PushSettings):
         yield from _push(push)
+    if console := tables.section(model.ConsoleSettings):
+        yield from _console(console)
     if log := tables.section(model.LogSettings):
         yield from _debugging(log.values, now)
 
@@ -465,6 +471,31 @@ def _push(push: PartialTable[model.PushSettings]) -> Iterator[SettingsProblem]:
     if push.has("enabled", "public_url") and push.values.enabled and push.values.public_url is None:
         message = "is missing; it is needed to verify the marketplace's signature, which covers the address"
         yield SettingsProblem(setting="push.public_url", message=message)
+
+
+def _console(console: PartialTable[model.ConsoleSettings]) -> Iterator[SettingsProblem]:
+    """Reports what writing through the console lacks."""
+    values = console.values
+    if not console.has("write", "projection", "token_file") or values.write == "off":
+        return
+    if values.projection is None:
+        message = f'is missing; console.write = "{values.write}" needs it to show what is held'
+        yield SettingsProblem(setting="console.projection", message=message)
+    if values.write == "token":
+        try:
+            good = len(console_token(values)) >= TOKEN_LENGTH
+            message = f"has fewer than {TOKEN_LENGTH} characters"
+        except SettingsError as failed:
+            good, message = False, str(failed)
+        if not good:
+            yield SettingsProblem(setting="console.token_file", message=message)
+
+
+def console_token(console: model.ConsoleSettings) -> str:
+    """Returns the token of the console. Raises SettingsError if its file cannot be read."""
+    if console.token_file is None:
+        raise SettingsError('is missing; console.write = "token" needs it')
+    return _source(console.token_file, None)().strip()
 
 
 def _debugging(log: model.LogSettings, now: datetime) -> Iterator[SettingsProblem]:

@@ -460,6 +460,15 @@ class ConsoleSettings(SettingsSection):
     host_names: tuple[Text, ...] = ()
     """Names by which browsers may address the console, such as that of a proxy before it. localhost and addresses are
     always allowed."""
+    projection: Path | None = None
+    """Directory in which a process of its own keeps what the topics say, for the offers, orders and holds that the
+    console shows. Needs read access to the output topics, and a disk. Unset: the console shows its process only."""
+    write: Literal["off", "token", "proxy"] = "off"
+    """Who may hold and release: nobody; who knows the token; or whom the proxy names. Needs a projection."""
+    token_file: Path | None = None
+    """File with the token of write = "token", 16 characters at least."""
+    user_header: Text = "X-Forwarded-User"
+    """Header in which the proxy of write = "proxy" names the user. It must remove this header from outside requests."""
 
 
 class ContractSettings(SettingsSection):

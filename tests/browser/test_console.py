@@ -8,12 +8,12 @@ from playwright.sync_api import Browser, ViewportSize
 from connector.console.console_server import ConsoleServer
 from devstack.waiting import until
 from tests.harness.in_browser import DESK, PHONE, Scheme, opened
-from tests.unit.connector.console.test_console import FACTS, ShownFacts
+from tests.unit.connector.console.test_console import FACTS, SETTINGS, ShownFacts
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with ConsoleServer(ShownFacts(FACTS), host="127.0.0.1", port=0, every_s=0.01) as server:
+    with ConsoleServer(ShownFacts(FACTS), SETTINGS, host="127.0.0.1", port=0, every_s=0.01) as server:
         yield f"http://127.0.0.1:{server.port}/"
 
 

@@ -14,7 +14,8 @@ from connector.contracts.registry_subjects import look_up
 from connector.contracts.topics import Feature, Topics, named
 from connector.controls.commands import ControlCommand
 from connector.offers.events import OfferDrifted, OfferNotFound, OfferResult, OfferState
-from connector.projection.rows import DATASETS
+from connector.orders.events import OrderObserved
+from connector.projection.rows import LISTED
 from connector.reconciliation.codec import unit_key
 from connector.reconciliation.events import UnitObserved
 from connector.replays.progress import ReplayProgress
@@ -26,7 +27,7 @@ from streams.partitioner import partition_for
 from streams.records import NewRecord
 from tests.harness.pages import ROOT
 
-TOPICS: Topics = named("kaufland", frozenset({Feature.OFFERS, Feature.RECONCILE}))
+TOPICS: Topics = named("kaufland", frozenset({Feature.OFFERS, Feature.RECONCILE, Feature.ORDERS}))
 PARTITIONS = 4
 _KINDS = (
     OfferResult,
@@ -37,6 +38,7 @@ _KINDS = (
     ReplayProgress,
     UnitObserved,
     OfferDrifted,
+    OrderObserved,
 )
 Row: TypeAlias = (
     OfferResult
@@ -47,6 +49,7 @@ Row: TypeAlias = (
     | ReplayProgress
     | UnitObserved
     | OfferDrifted
+    | OrderObserved
 )
 
 
@@ -63,9 +66,10 @@ class ProjectedTopics:
             "CONNECTOR__KAFKA__TOPIC_IDS": "false",
             "CONNECTOR__REGISTRY__URL": registry_url,
             "CONNECTOR__RECONCILE__ENABLED": "true",
+            "CONNECTOR__ORDERS__ENABLED": "true",
             "CONNECTOR_PROJECTION": str(folder),
         }
-        for dataset in DATASETS:
+        for dataset in LISTED:
             broker.create_topic(getattr(TOPICS, dataset), 1 if dataset == "controls" else PARTITIONS)
         with RegistryClient(registry_url) as client:
             ids = look_up(client, TOPICS, avro_keys=False)
@@ -121,5 +125,7 @@ def _place(row: Row) -> tuple[str, int, bytes]:
             key, topic, partition = unit_key(row), TOPICS.units, partition_for(row.ean.encode(), PARTITIONS)
         case OfferDrifted():
             key, topic, partition = row.ean, TOPICS.drift, None
+        case OrderObserved():
+            key, topic, partition = row.order_id, TOPICS.orders, None
     raw = key.encode()
     return topic, partition_for(raw, PARTITIONS) if partition is None else partition, raw

@@ -17,13 +17,17 @@ NONE = "(none)"
 
 @dataclass(slots=True, kw_only=True)
 class NotFoundPattern:
-    """Offers that agree in the values by which they are grouped. ``pieces``: of the stocks that wait."""
+    """Offers that agree in the values by which they are grouped.
+
+    ``pieces``: of the stocks that wait. ``worth``: price times stock, where both wait, by currency.
+    """
 
     values: tuple[str, ...]
     offers: int = 0
     events: int = 0
     pending: int = 0
     pieces: Decimal = Decimal(0)
+    worth: dict[str, Decimal] = field(default_factory=dict)
     oldest_us: int = 0
     reasons: Counter[LikelyReason] = field(default_factory=Counter)
     example: str = ""  # an EAN
@@ -36,6 +40,13 @@ class NotFoundPattern:
         self.pending += len(row.pending)
         self.pieces += sum((one.value for one in row.pending if one.field == "stock"), Decimal(0))
         self.reasons[likely_reason(row)] += 1
+        self._add_worth(row)
+
+    def _add_worth(self, row: OfferNotFound) -> None:
+        values = {one.field: one for one in row.pending}
+        price, stock = values.get("price"), values.get("stock")
+        if price is not None and stock is not None and price.currency is not None:
+            self.worth[price.currency] = self.worth.get(price.currency, Decimal(0)) + price.value * stock.value
 
     @property
     def reason(self) -> LikelyReason:

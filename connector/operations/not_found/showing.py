@@ -48,6 +48,9 @@ def document(found: NotFoundReport, unreadable: Sequence[str]) -> dict[str, Any]
                 "events": pattern.events,
                 "values_waiting": pattern.pending,
                 "pieces_waiting": _pieces(pattern),
+                "worth_waiting": {
+                    currency: f"{worth.normalize():f}" for currency, worth in sorted(pattern.worth.items())
+                },
                 "first_seen_at": moment(pattern.oldest_us),
                 "reason": pattern.reason.value,
                 "reasons": {reason.value: count for reason, count in sorted(pattern.reasons.items())},

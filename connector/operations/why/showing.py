@@ -24,11 +24,12 @@ _MOST_DRIFTS: Final = 5
 
 def show(console: Console, found: OfferTimeline) -> None:
     """Prints the answer. ``--json`` has all of it; of long lists, this has the newest entries."""
-    for line in _lines(found):
+    for line in lines(found):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _lines(found: OfferTimeline) -> Iterator[str]:
+def lines(found: OfferTimeline) -> Iterator[str]:
+    """Yields the answer line by line; what belongs to a line is indented by two more spaces."""
     names = {one.result_id: event_name(one.counts.event_id) for one in found.events}
     yield f"EAN {printable(found.ean)}, {'now' if found.is_now else f'at {moment(found.at_us)}'}"
     if found.begins_us is not None and found.at_us < found.begins_us:

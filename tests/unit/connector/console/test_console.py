@@ -4,11 +4,13 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 from starlette.responses import PlainTextResponse, Response
 
+from connector.configuration import load_settings
 from connector.console.console_server import ConsoleServer
 from connector.console.facts import ProcessFacts, Readiness
 from connector.console.guard import BoundedWork, is_ours
@@ -16,6 +18,7 @@ from connector.console.health import HealthServer
 from connector.orders.poll_lane import PollReport
 from devstack.waiting import until
 from tests.harness.console_pages import ReadPage
+from tests.harness.pages import ROOT
 from tests.unit.connector.console.test_health import Patient
 from tests.unit.connector.console.test_html import ATTACKS
 from tests.unit.connector.console.test_vitals import ACCOUNT, PARTITION, WELL
@@ -30,6 +33,7 @@ POLL = PollReport(
     is_polling=False,
     due_at_us=0,
 )
+SETTINGS = load_settings(ROOT / "config" / "example.toml", {}, datetime(2026, 1, 31, tzinfo=UTC)).settings
 FACTS = ProcessFacts(
     about={"group": "kaufland.connector", "instance_id": "connector-0", "parts": ["offers"]},
     beat_age_s=0.1,
@@ -59,7 +63,7 @@ def shown() -> ShownFacts:
 @pytest.fixture
 def http(shown: ShownFacts) -> Iterator[httpx.Client]:
     with (
-        ConsoleServer(shown, host="127.0.0.1", port=0, every_s=0.01) as server,
+        ConsoleServer(shown, SETTINGS, host="127.0.0.1", port=0, every_s=0.01) as server,
         httpx.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client,
     ):
         yield client
@@ -198,7 +202,7 @@ def test_work_beyond_the_bound_is_refused_and_slow_work_is_given_up() -> None:
 
 
 def test_closing_ends_the_threads_of_the_console(shown: ShownFacts) -> None:
-    server = ConsoleServer(shown, host="127.0.0.1", port=0, every_s=0.01)
+    server = ConsoleServer(shown, SETTINGS, host="127.0.0.1", port=0, every_s=0.01)
     server.close()
     server.close()
 

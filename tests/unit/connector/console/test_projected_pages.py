@@ -1,0 +1,401 @@
+"""The pages that come from the projection, over HTTP, on an embedded broker: numbers, lists, search, timeline."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeAlias
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from connector.cli.main import cli
+from connector.configuration import load_settings
+from connector.console.console_server import ConsoleServer
+from connector.console.projected import ConsoleProjection
+from connector.controls.commands import (
+    CommandScope,
+    ControlCommand,
+    ControlKind,
+    ControlState,
+    ReplayRange,
+    ReplayRequest,
+)
+from connector.offers.events import Candidate, OfferNotFound, Pending
+from connector.operations.following import ProjectionFollower, turn
+from connector.operations.projected import open_followed
+from connector.orders.events import ObservedUnit, OrderObserved, OrderStatus, OrderUnitStatus
+from connector.replays.progress import ReplayProgress, ReplayState
+from connector.settings.model import Settings
+from devstack.embedded_broker import EmbeddedBroker
+from devstack.embedded_registry import EmbeddedRegistry
+from devstack.waiting import until
+from tests.harness.console_pages import ReadPage
+from tests.harness.offer_rows import BASE_US, EAN, MINUTE_US, call, drifted, field_result, result, sent, state, swept
+from tests.harness.pages import ROOT
+from tests.harness.projected_topics import ProjectedTopics, Row
+from tests.unit.connector.console.test_console import FACTS, ShownFacts
+from tests.unit.connector.console.test_html import ATTACKS
+
+OTHER = "0012345678905"
+HOLD = ControlCommand(
+    command_id="hold-3f9a1c2e",
+    kind=ControlKind.HOLD,
+    state=ControlState.IN_FORCE,
+    scope=CommandScope(attributes={"brand": "Globex"}, fields=("price",)),
+    reason="wrong price list",
+    issued_by="anna",
+    issued_at_us=BASE_US + 60 * MINUTE_US,
+)
+REPLAY = ControlCommand(
+    command_id="replay-5b2d9e10",
+    kind=ControlKind.REPLAY,
+    state=ControlState.IN_FORCE,
+    reason="after the wrong price list",
+    issued_by="anna",
+    issued_at_us=BASE_US,
+    replay=ReplayRequest(input_topic="kaufland.offer-changes.v1", ranges=(ReplayRange(partition=3, start=0, end=100),)),
+)
+
+
+def missing(ean: str = OTHER, **more: object) -> OfferNotFound:
+    row = OfferNotFound(
+        result_id="r-9",
+        event_id="e-9",
+        code="OFFER_NOT_FOUND",
+        message="not found",
+        advice="create it",
+        target_id="shop-de",
+        account="demo",
+        storefront="de",
+        ean=ean,
+        condition="NEW",
+        offer_id="SKU-9",
+        attributes={"brand": "Globex"},
+        pending=(
+            Pending(field="price", value=Decimal("19.99"), currency="EUR", event_time_us=BASE_US, event_id="e-9"),
+            Pending(field="stock", value=Decimal(3), event_time_us=BASE_US, event_id="e-9"),
+        ),
+        first_seen_at_us=BASE_US,
+        last_seen_at_us=BASE_US,
+        times_seen=4,
+    )
+    return replace(row, **more)  # type: ignore[arg-type]
+
+
+def order(order_id: str = "MZ4T9Q2", age_min: int = 0, **more: object) -> OrderObserved:
+    unit = ObservedUnit(
+        order_unit_id=314_159,
+        status=OrderUnitStatus.NEED_TO_BE_SENT,
+        status_raw="need_to_be_sent",
+        ean=EAN,
+        offer_id="SKU-1",
+        price=Decimal("19.99"),
+        revenue_gross=Decimal("17.00"),
+        shipping_rate=Decimal("0.00"),
+        currency="EUR",
+        created_at_us=BASE_US,
+        changed_at_us=BASE_US,
+    )
+    found = OrderObserved(
+        account="demo",
+        order_id=order_id,
+        storefront="de",
+        created_at_us=BASE_US,
+        changed_at_us=BASE_US,
+        status=OrderStatus.NEED_TO_BE_SENT,
+        units=(unit,),
+        units_open=(314_159,),
+        open_since_us=BASE_US - age_min * MINUTE_US,
+        complete=False,
+        payout_waits=False,
+        fulfillment_type="fulfilled_by_merchant",
+        observed_at_us=BASE_US,
+        content_sha256="00",
+    )
+    return replace(found, **more)  # type: ignore[arg-type]
+
+
+def story() -> list[Row]:
+    """Returns the rows of an offer that is live, one that is not, one that is not found, one that is held, an order."""
+    seen = swept(account="demo", storefront="de", is_live=True)
+    off = swept(account="demo", storefront="de", ean="4002515289693", unit_id=7, is_live=False, offer_id="SKU-7")
+    applied = field_result("price", "APPLIED", "17.99", before="19.99", sent="17.99")
+    held = field_result("price", "HELD", "15.00")
+    return [
+        result(22, "APPLIED", applied, sent=sent(BASE_US, "connector-0-41", account="demo")),
+        call("connector-0-41", BASE_US, account="demo"),
+        state([]),
+        result(23, "APPLIED", applied, ean="4002515289693", sent=sent(BASE_US, "connector-0-42", account="demo")),
+        result(24, "HELD", held, held_by=HOLD.command_id),
+        seen,
+        off,
+        swept(account="demo", storefront="de", ean="4002515289709", unit_id=8, is_live=False),
+        drifted(seen, "17.99"),
+        missing(),
+        order(),
+        order("M000002", age_min=300),
+        order("M000003", units_open=(), open_since_us=None, complete=True),
+        HOLD,
+        REPLAY,
+        ReplayProgress(
+            replay_id=REPLAY.command_id,
+            input_topic="kaufland.offer-changes.v1",
+            partition=3,
+            start=0,
+            end=100,
+            position=40,
+            delivered=12,
+            state=ReplayState.RUNNING,
+            reported_at_us=BASE_US,
+        ),
+    ]
+
+
+@pytest.fixture(scope="module")
+def registry_url() -> Iterator[str]:
+    with EmbeddedRegistry() as registry:
+        environ = {
+            "CONNECTOR__REGISTRY__URL": registry.url,
+            "CONNECTOR__RECONCILE__ENABLED": "true",
+            "CONNECTOR__ORDERS__ENABLED": "true",
+        }
+        done = CliRunner().invoke(
+            cli, ("schemas", "register", "--config", str(ROOT / "config" / "example.toml")), env=environ
+        )
+        assert done.exit_code == 0, done.output
+        yield registry.url
+
+
+@pytest.fixture
+def topics(registry_url: str, tmp_path: Path) -> Iterator[ProjectedTopics]:
+    with EmbeddedBroker() as broker:
+        yield ProjectedTopics(broker, registry_url, tmp_path / "projection")
+
+
+@pytest.fixture
+def configured(topics: ProjectedTopics) -> Settings:
+    environ = {name: value for name, value in topics.environ.items() if name.startswith("CONNECTOR__")}
+    return load_settings(ROOT / "config" / "example.toml", environ, datetime.now(UTC)).settings
+
+
+@pytest.fixture
+def http(topics: ProjectedTopics, configured: Settings) -> Iterator[httpx.Client]:
+    projection = ConsoleProjection(configured, topics.folder)
+    with (
+        ConsoleServer(ShownFacts(FACTS), configured, projection, host="127.0.0.1", port=0) as server,
+        httpx.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False, timeout=60) as client,
+    ):
+        yield client
+
+
+Read: TypeAlias = Callable[..., ReadPage]
+
+
+@pytest.fixture
+def read(http: httpx.Client, topics: ProjectedTopics, configured: Settings) -> Read:
+    """Returns a function that brings the projection up to date, gets a page, and checks it."""
+
+    def page(path: str, status: int = 200) -> ReadPage:
+        with open_followed(configured, topics.folder) as projection:
+            turn(projection, lambda _: None)
+        answer = http.get(path)
+        assert answer.status_code == status, answer.text
+        found = ReadPage(answer.text)
+        assert list(found.faults()) == []
+        return found
+
+    return page
+
+
+def test_without_a_built_projection_the_page_says_so_and_shows_what_the_process_knows(http: httpx.Client) -> None:
+    answer = http.get("/")
+
+    assert answer.status_code == 200
+    words = ReadPage(answer.text).words
+    assert "the projection is not built yet" in words
+    assert "Rate used of limit" in words
+
+
+def test_the_four_numbers_are_links_to_what_they_count(read: Read, topics: ProjectedTopics) -> None:
+    topics.put(*story())
+    page = read("/")
+
+    told = {
+        one.attrib["href"]: " ".join("".join(one.itertext()).split())
+        for one in page.all("a")
+        if one.find("b") is not None
+    }
+    assert told == {
+        "/units?state=live": "1live",
+        "/units?state=off-sale": "1accepted, but not on sale",
+        "/not-found": "1not found",
+        "/held": "1events held",
+    }
+    for address in told:
+        rows = [row for row in read(address).all("tr") if row.find("td") is not None]
+        assert len(rows) == 1, address
+
+
+def test_the_first_page_says_what_to_fix_first_and_what_runs(read: Read, topics: ProjectedTopics) -> None:
+    topics.put(*story())
+    words = read("/").words
+
+    assert "Globex" in words
+    assert "59.97 EUR" in words
+    assert "no unit of this EAN: create the offer, or correct the EAN or the target in the events" in words
+    assert "2 orders with units still to be sent" in words
+    assert "hold-3f9a1c2e holds price of brand=Globex, by anna since 2026-01-31T07:00:00Z" in words
+    assert "replay-5b2d9e10: 40 of 100 offsets in 1 partitions read, 12 events processed; by anna" in words
+    assert "Values that drifted last" in words
+
+
+def test_the_numbers_are_those_of_the_commands(read: Read, topics: ProjectedTopics) -> None:
+    topics.put(*story())
+    words = read("/").words
+
+    counted = topics.json("not-found")
+    assert counted["offers"] == 1
+    assert counted["patterns"][0]["worth_waiting"] == {"EUR": "59.97"}
+    assert topics.json("units", code=1)["counts"] == {"LIVE": 1, "OTHER": 2}
+    assert "1 live" in words
+
+
+def test_every_link_of_every_page_leads_to_a_page(read: Read, topics: ProjectedTopics) -> None:
+    topics.put(*story())
+    to_read, seen = ["/"], set[str]()
+    while to_read:
+        address = to_read.pop()
+        if address not in seen and not address.startswith("#"):
+            seen.add(address)
+            to_read += read(address).links
+
+    assert {"/", "/units?state=off-sale", "/held", "/orders", f"/offers/{EAN}", "/orders/MZ4T9Q2"} <= seen
+
+
+def test_the_timeline_has_every_line_of_why_and_the_calls(read: Read, topics: ProjectedTopics) -> None:
+    topics.put(*story())
+    words = read(f"/offers/{EAN}").words
+
+    for line in topics.said("why", EAN).splitlines()[1:]:
+        told = line.removeprefix("advice: ").strip()
+        assert " ".join(told.split()) in words, line
+    assert "PATCH" in words
+    assert "kaufland.offer-changes.v1/" in words
+
+
+@pytest.mark.parametrize(
+    ("text", "leads_to"),
+    [
+        (EAN, f"/offers/{EAN}"),
+        (f"0{EAN}", f"/offers/{EAN}"),
+        ("SKU-7", "/offers/4002515289693"),
+        ("SKU-9", f"/offers/{OTHER}"),
+        ("MZ4T9Q2", "/orders/MZ4T9Q2"),
+    ],
+)
+def test_the_search_leads_to_the_page_of_a_key(
+    read: Read, http: httpx.Client, topics: ProjectedTopics, text: str, leads_to: str
+) -> None:
+    topics.put(*story())
+    read("/")
+
+    answer = http.get("/search", params={"q": text})
+
+    assert (answer.status_code, answer.headers["location"]) == (303, leads_to)
+    read(leads_to)
+
+
+def test_a_key_that_no_topic_knows_is_not_found(read: Read, http: httpx.Client) -> None:
+    read("/")
+
+    assert "No topic knows SKU-0 as an EAN, an offer id or an order id." in read("/search?q=SKU-0", 404).words
+    assert "No topic knows this EAN" in read("/offers/4006381333931", 404).words
+    assert "The topic of orders does not have X" in read("/orders/X", 404).words
+
+
+def test_a_long_list_is_read_part_by_part_in_order_of_age(read: Read, topics: ProjectedTopics) -> None:
+    topics.put(*(order(f"M{number:06}", age_min=number) for number in range(120)))
+    met, address = list[str](), "/orders"
+    while address:
+        page = read(address)
+        met += [one.removeprefix("/orders/") for one in page.links if one.startswith("/orders/")]
+        address = next((one.attrib["href"] for one in page.all("a") if one.attrib.get("rel") == "next"), "")
+
+    assert met == [f"M{number:06}" for number in reversed(range(120))]
+
+
+def test_a_filter_stands_in_the_address(read: Read, topics: ProjectedTopics) -> None:
+    topics.put(*(missing(ean=OTHER, condition=condition) for condition in ("NEW", "USED___GOOD")))
+    topics.put(missing(code="AMBIGUOUS_OFFER", condition="USED___ACCEPTABLE"))
+
+    page = read("/not-found?code=AMBIGUOUS_OFFER&target=shop-de")
+
+    assert [one for one in page.links if one.startswith("/offers/")] == [f"/offers/{OTHER}"]
+    assert [one.attrib["value"] for one in page.all("option") if "selected" in one.attrib] == [
+        "AMBIGUOUS_OFFER",
+        "shop-de",
+    ]
+    assert read("/not-found?target=shop-at").links.count(f"/offers/{OTHER}") == 0
+
+
+@pytest.mark.parametrize("address", ["/orders?after=x", "/orders?after=1", "/units?state=x", "/none"])
+def test_an_address_that_means_nothing_is_not_found(read: Read, address: str) -> None:
+    read(address, 404)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_no_text_of_the_topics_becomes_markup(
+    read: Read, http: httpx.Client, topics: ProjectedTopics, attack: str
+) -> None:
+    topics.put(
+        missing(
+            ean=attack,
+            offer_id=attack,
+            condition=attack,
+            target_id=attack,
+            attributes={"brand": attack},
+            candidates=(Candidate(unit_id=1, storefront=attack, condition=attack, offer_id=attack),),
+        ),
+        replace(HOLD, reason=attack, issued_by=attack, scope=CommandScope(attributes={attack: attack})),
+        order(attack, account=attack, storefront=attack),
+        result(1, "HELD", held_by=attack, ean=attack, event_id=attack, target_id=attack),
+        result(2, "APPLIED", ean=attack, event_id=attack, sent=sent(BASE_US, attack, offer_id=attack)),
+        swept(ean=attack, offer_id=attack, status=attack, condition=attack, is_live=False),
+    )
+    to_read = ["/", "/not-found", "/held", "/orders", "/units?state=not-live"]
+    to_read += {link for address in list(to_read) for link in read(address).links if not link.startswith("#")}
+    for address in to_read:
+        answer = http.get(address)
+        text = answer.text
+        if answer.headers["content-type"].startswith("text/plain"):  # no route takes a path with a line break
+            assert (answer.status_code, text) == (404, "Not Found")
+            continue
+        assert list(ReadPage(text).faults()) == [], address
+        assert "<script" not in text
+        assert "<img" not in text
+        assert not any(not one.isprintable() and one != "\n" for one in text)
+
+
+def test_a_process_of_its_own_keeps_the_projection_and_ends_with_the_console(
+    topics: ProjectedTopics, configured: Settings
+) -> None:
+    topics.put(missing())
+    follower = ProjectionFollower(configured, topics.folder, every_s=0.05)
+    with ConsoleProjection(configured, topics.folder, follower=follower) as projection:
+        until("the first count", lambda: projection.state() == "", progress=projection.state)
+        first = projection.standing()
+        assert first is not None
+        assert first.not_found == 1
+
+        topics.put(missing(condition="USED___GOOD"))
+        until("the second count", lambda: _not_found(projection) == 2, progress=projection.state)
+
+    assert "has ended" in follower.state()
+
+
+def _not_found(projection: ConsoleProjection) -> int:
+    found = projection.standing()
+    return 0 if found is None else found.not_found
