@@ -111,6 +111,7 @@ class Demo:
                 account={"rate": {"strict": True}},
                 shipments={"carriers": ALIASES},
                 orders={"interval": f"{POLL_S}s", "overlap": "30s"},
+                console={"projection": str(self._folder / "console")},
             )
         )
         orders = max(FEWEST_ORDERS, round(self._events / EVENTS_PER_ORDER))
@@ -122,6 +123,7 @@ class Demo:
         self._run = self._deployment.connector()
         self._stack.callback(_end, self._run)
         self._console.print(f"connector   process {self._run.pid}", markup=False)
+        self._console.print(f"console     {self._run.console_url}  (open it in a browser, until the end)", markup=False)
 
     def _broker(self) -> AbstractContextManager[backbone.Backbone]:
         return backbone.real(self._cache, self._console.print) if self._real else backbone.embedded()
@@ -200,6 +202,7 @@ class Demo:
     def _leave_running(self) -> None:
         there = self._deployment
         self._console.print("\nLeft running; end with Ctrl-C, then comes the summary.")
+        self._console.print(f"  console           {self._run.console_url}", markup=False)
         self._console.print(f"  connector status  {self._run.health_url}/status  (/metrics, /readyz)", markup=False)
         self._console.print(f"  marketplace log   {there.marketplace.control.base_url}summary", markup=False)
         self._console.print(

@@ -55,6 +55,7 @@ class Deployment(Generic[On]):
     shipments: Mapping[str, Any] | None = None  # keys of [shipments]; None = off
     orders: Mapping[str, Any] | None = None  # keys of [orders]; None = off
     reconcile: Mapping[str, Any] | None = None  # keys of [reconcile]; None = off
+    console: Mapping[str, Any] = field(default_factory=dict)  # further keys of [console]
     account: Mapping[str, Any] = field(default_factory=dict)  # further keys of every [accounts.X]
     processing: Mapping[str, Any] = field(default_factory=dict)
     prefix: str = ""  # of topics and of the group; "" = a unique one
@@ -132,7 +133,7 @@ class Deployment(Generic[On]):
             _table("registry", {"url": self.registry_url or self.kafka.registry_url}),
             _table("topics", {"prefix": self.prefix}),
             _table("health", {"port": 0}),
-            _table("console", {"port": 0}),
+            _table("console", {"port": 0, **self.console}),
             _table("processing", {**guarantee, **self.processing}),
             *(_table(name, {"enabled": True, **keys}) for name, keys in self._parts() if keys is not None),
         ]

@@ -132,14 +132,21 @@ class ModuleProcess:
     @property
     def health_url(self) -> str:
         """Returns the URL of its health endpoints; waits until the log names the port, which is chosen at start."""
+        return f"http://127.0.0.1:{self._port('health_port')}"
 
+    @property
+    def console_url(self) -> str:
+        """Returns the URL of its console; waits as ``health_url`` does."""
+        return f"http://127.0.0.1:{self._port('console_port')}/"
+
+    def _port(self, name: str) -> int:
         def told() -> list[int]:
-            lines = [orjson.loads(line) for line in self.text().splitlines() if '"health_port"' in line]
-            return [line["health_port"] for line in lines]
+            lines = [orjson.loads(line) for line in self.text().splitlines() if f'"{name}"' in line]
+            return [line[name] for line in lines]
 
-        wait_for(f"{self.name} to say its health port", lambda: bool(told()) or not self.running, progress=self.text)
+        wait_for(f"{self.name} to say its {name}", lambda: bool(told()) or not self.running, progress=self.text)
         [port] = told()
-        return f"http://127.0.0.1:{port}"
+        return port
 
     def health(self) -> httpx.Client:
         return httpx.Client(base_url=self.health_url, timeout=30, trust_env=False)
