@@ -31,6 +31,8 @@ class WebServer:
         middleware: Sequence[Middleware] = (),
     ) -> None:
         self._socket = listener if listener is not None else socket.create_server((host, port))
+        # Accepted sockets inherit it. Without it, a body waits 40 ms for the acknowledgement of its headers.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         app = Starlette(routes=routes, middleware=middleware)
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
         self._server = uvicorn.Server(config)

@@ -68,7 +68,7 @@ class FollowedProjection:
     ) -> None:
         self.file = file
         self.reader = ListingReader(file, codecs, fetch)
-        self._codecs = codecs
+        self.codecs = codecs
         self._fetch = fetch
         self._configured = configured
         self._topics = topics
@@ -77,7 +77,7 @@ class FollowedProjection:
         """Reads what is new, and yields the number of records after each batch. Raises as ``open_projected``."""
         ids = _existing(self._configured, self._topics)
         with log_reader(self._configured) as log:
-            yield from update(self.file, log, self._codecs, self._fetch, self._topics, ids)
+            yield from update(self.file, log, self.codecs, self._fetch, self._topics, ids)
 
 
 @contextmanager

@@ -62,7 +62,7 @@ class ProjectionCodecs:
 
     def __init__(self, ids: SchemaIds, lookup: Lookup, targets: Targets | None = None) -> None:
         """``targets``: target ids by account and storefront; rows can then be listed. None: they cannot."""
-        self._ids: Final = ids
+        self.ids: Final = ids
         self.targets: Final = targets
         self._lookup: Final = lookup
         self._key: Final = KeyReader(lookup, avro=ids.keys is not None, expected="a text")
@@ -120,7 +120,7 @@ class ProjectionCodecs:
     def _decoder(self, event: type) -> ObjectDecoder:
         if event not in self._made:
             # Id 0 is no schema's: it stands for one that is not registered, as without reconciliation.
-            schema_id = self._ids.values.get(schema_name(event), 0)
+            schema_id = self.ids.values.get(schema_name(event), 0)
             self._made[event] = reader_of(event, schema_id, _PARTS[event], self._lookup)
         return self._made[event]
 
