@@ -55,22 +55,27 @@ class Desk:
         return {one.attrib["name"]: one.attrib["value"] for one in form.iter("input") if one.attrib["type"] == "hidden"}
 
 
+def writing_settings(topics: ProjectedTopics, folder: Path, write: str) -> Settings:
+    """Returns the settings of a console where people may write in this way."""
+    (folder / "token").write_text(f"{TOKEN}\n")
+    environ = {name: value for name, value in topics.environ.items() if name.startswith("CONNECTOR__")} | {
+        "CONNECTOR__CONSOLE__PROJECTION": str(topics.folder),
+        "CONNECTOR__CONSOLE__WRITE": write,
+        "CONNECTOR__CONSOLE__TOKEN_FILE": str(folder / "token"),
+    }
+    return load_settings(ROOT / "config" / "example.toml", environ, datetime.now(UTC)).settings
+
+
 OpenDesk = Callable[..., Desk]
 
 
 @pytest.fixture
 def desk(topics: ProjectedTopics, tmp_path: Path) -> Iterator[OpenDesk]:
     """Returns a function that opens a console with these settings of [console]."""
-    (tmp_path / "token").write_text(f"{TOKEN}\n")
     opened: list[ConsoleServer | httpx.Client] = []
 
     def open_desk(write: str = "token") -> Desk:
-        environ = {name: value for name, value in topics.environ.items() if name.startswith("CONNECTOR__")} | {
-            "CONNECTOR__CONSOLE__PROJECTION": str(topics.folder),
-            "CONNECTOR__CONSOLE__WRITE": write,
-            "CONNECTOR__CONSOLE__TOKEN_FILE": str(tmp_path / "token"),
-        }
-        configured = load_settings(ROOT / "config" / "example.toml", environ, datetime.now(UTC)).settings
+        configured = writing_settings(topics, tmp_path, write)
         projection = ConsoleProjection(configured, topics.folder)
         server = ConsoleServer(ShownFacts(FACTS), configured, projection, host="127.0.0.1", port=0)
         http = httpx.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False, timeout=60)
