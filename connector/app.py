@@ -39,6 +39,7 @@ from connector.settings.load import Loaded
 from connector.settings.model import Settings
 from connector.settings.show import digest
 from connector.shipments.carrier_tables import Unlisted
+from connector.startup.broker_password import BrokerPassword
 from connector.startup.controls import control_reader, controls
 from connector.startup.mappings import LiveMappings
 from connector.startup.plan import RunPlan
@@ -146,7 +147,11 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
         observer=telemetry,
         settings=_runner_settings(configured),
         side_reader=KafkaSideReader(reading.connection, reader=reading.group, topic_ids=reading.topic_ids),
-        followers=[control_reader(plan, backbone.ids, backbone.schemas), mappings.watch()],
+        followers=[
+            control_reader(plan, backbone.ids, backbone.schemas),
+            mappings.watch(),
+            BrokerPassword(configured.kafka),
+        ],
     )
     vitals = ProcessVitals(
         lambda: Beat(at_s=runner.beat_s, snapshot=runner.snapshot, membership=source.membership),

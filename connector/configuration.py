@@ -52,9 +52,25 @@ def secrets(configured: Settings) -> Iterator[str]:
     for account in configured.accounts.values():
         for source in key_sources(account):
             yield source().strip()
-    yield urlsplit(configured.registry.url).password or ""
-    for file in configured.kafka.properties_from_files.values():
+    for url in (configured.registry.url, configured.http.proxy or ""):
+        yield urlsplit(url if "://" in url else f"//{url}").password or ""
+    if configured.registry.password is not None:
+        yield configured.registry.password.get_secret_value()
+    for file in secret_files(configured):
         yield file.read_text(encoding="utf-8").strip()
+
+
+def secret_files(configured: Settings) -> Iterator[Path]:
+    """Yields the files whose whole content is a secret, keys of accounts apart."""
+    registry = configured.registry
+    named = (
+        configured.http.proxy_password_file,
+        registry.password_file,
+        registry.token_file,
+        registry.oauth.client_secret_file,
+        *configured.kafka.properties_from_files.values(),
+    )
+    yield from (file for file in named if file is not None)
 
 
 def base_address(account: model.AccountSettings) -> Any:

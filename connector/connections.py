@@ -3,8 +3,10 @@
 Nothing is opened on import.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from connector.configuration import base_address
 from connector.contracts.topics import Feature
@@ -15,6 +17,11 @@ from connector.settings import convert, model
 from connector.settings.load import KeySource, key_sources
 from connector.settings.model import Settings
 from streams.clock import SystemClock
+from streams.errors import SettingsError
+from streams.http.egress import Egress
+from streams.http.proxy import HttpProxy, NoProxy, parse_proxy
+from streams.http.secret_file import SecretFile
+from streams.http.tls import TlsContext, TlsFiles
 from streams.kafka.admin import ClusterAdmin
 from streams.kafka.log_reader import LogReader
 from streams.kafka.produce_once import RecordWriter, produce_record
@@ -23,6 +30,8 @@ from streams.kafka.settings import KafkaConnection
 from streams.kafka.table import CompactedTable
 
 if TYPE_CHECKING:  # most commands call no marketplace, and importing the adapter takes a while
+    import httpx
+
     from connector.kaufland.account import KauflandAccount
     from connector.kaufland.adapter import Kaufland
     from connector.kaufland.call_log import CallLog
@@ -30,13 +39,14 @@ if TYPE_CHECKING:  # most commands call no marketplace, and importing the adapte
 
 
 def connection(configured: Settings) -> KafkaConnection:
-    """Returns the connection settings of all Kafka clients; properties from files are read now."""
+    """Returns the connection settings of all Kafka clients; properties from files are read for each client."""
     kafka = configured.kafka
-    from_files = {name: file.read_text(encoding="utf-8").strip() for name, file in kafka.properties_from_files.items()}
+    from_files = {name: SecretFile(file, SCRUBBER.learn).read for name, file in kafka.properties_from_files.items()}
     return KafkaConnection(
         bootstrap_servers=kafka.bootstrap_servers,
         client_id=kafka.instance_id,
-        properties={**kafka.properties, **from_files},
+        properties=kafka.properties,
+        from_files=from_files,
     )
 
 
@@ -46,8 +56,45 @@ def administration(configured: Settings) -> ClusterAdmin:
 
 
 def registry(configured: Settings) -> RegistryClient:
-    """Returns the schema registry's client."""
-    return RegistryClient(configured.registry.url, timeout_s=configured.registry.timeout)
+    """Returns the schema registry's client. Raises SettingsError for a file that has become unreadable."""
+    settings = configured.registry
+    if not {"https"} & {urlsplit(url or "").scheme for url in (settings.url, settings.oauth.url)}:
+        return RegistryClient(settings.url, timeout_s=settings.timeout, auth=_registry_auth(settings, Egress))
+    files = TlsFiles(
+        ca=settings.ca_file or configured.http.ca_file,
+        certificate=settings.client_certificate_file,
+        key=settings.client_key_file,
+    )
+    way = _egress(configured.http, files)
+    return RegistryClient(
+        settings.url, timeout_s=settings.timeout, egress=way, auth=_registry_auth(settings, lambda: way)
+    )
+
+
+def _registry_auth(settings: model.RegistrySettings, way: Callable[[], Egress]) -> "httpx.Auth | None":
+    """Returns how requests to the registry are authenticated; None if by the URL, or not at all."""
+    from streams.http.authentication import OAuthBearerAuth, RereadBasicAuth, RereadBearerAuth
+    from streams.http.oauth import OAuthClient, OAuthTokens
+
+    if settings.token_file is not None:
+        return RereadBearerAuth(SecretFile(settings.token_file, SCRUBBER.learn).read)
+    oauth = settings.oauth
+    if oauth.url is not None and oauth.client_id is not None and oauth.client_secret_file is not None:
+        secret = SecretFile(oauth.client_secret_file, SCRUBBER.learn).read
+        client = OAuthClient(url=oauth.url, client_id=oauth.client_id, secret=secret, scope=oauth.scope)
+        return OAuthBearerAuth(OAuthTokens(client, way(), timeout_s=settings.timeout, learn=SCRUBBER.learn))
+    if settings.user is None and settings.user_file is None:
+        return None
+    return RereadBasicAuth(
+        _fixed(settings.user or "") if settings.user_file is None else SecretFile(settings.user_file).read,
+        _fixed(settings.password.get_secret_value() if settings.password is not None else "")
+        if settings.password_file is None
+        else SecretFile(settings.password_file, SCRUBBER.learn).read,
+    )
+
+
+def _fixed(text: str) -> KeySource:
+    return lambda: text
 
 
 def accepted_routing(configured: Settings) -> CompactedTable:
@@ -89,7 +136,31 @@ def marketplace(configured: Settings, log: "CallLog | None" = None) -> "Kaufland
         clock=SystemClock(),
         log=log,
         reference=load_reference(configured.mappings.reference_file),
+        egress=egress(configured),
     )
+
+
+def egress(configured: Settings) -> Egress:
+    """Returns how the marketplace is reached. Raises SettingsError for a file that has become unreadable."""
+    return _egress(configured.http, TlsFiles(ca=configured.http.ca_file))
+
+
+def _egress(http: model.HttpSettings, files: TlsFiles) -> Egress:
+    try:
+        return Egress(tls=TlsContext(files), proxy=_proxy(http), no_proxy=NoProxy.of(http.no_proxy))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"TLS files cannot be used: {error}") from None
+
+
+def _proxy(http: model.HttpSettings) -> HttpProxy | None:
+    if http.proxy is None or http.proxy == "none":
+        return None
+    proxy = parse_proxy(http.proxy)
+    if http.proxy_user is not None:
+        proxy = replace(proxy, user=http.proxy_user)
+    if http.proxy_password_file is not None:
+        proxy = replace(proxy, password=SecretFile(http.proxy_password_file, SCRUBBER.learn).read)
+    return proxy
 
 
 def _marketplace_account(

@@ -35,11 +35,11 @@ def check_account(account: AccountState, exchange: Callable[[ApiRequest], Exchan
     ping = exchange(PING)
     if not isinstance(ping.outcome, ApiResponse):
         why = (
-            f"{ping.outcome.error}: {ping.outcome.text}"
+            ping.outcome.text or ping.outcome.error
             if isinstance(ping.outcome, TransportFailure)
             else "the call never left"
         )
-        return _health(account, ping, clock, message=f"not reachable: {why}".removesuffix(": "))
+        return _health(account, ping, clock, message=f"not reachable: {why}")
     if ping.outcome.status != 200:
         return _health(account, ping, clock, reachable=True, message=why_refused(ping.outcome))
     listed = exchange(STOREFRONTS)

@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Lock, local
 
-import httpx
-
 from connector.kaufland.account import AccountState, KauflandAccount
 from connector.kaufland.account_check import check_account
 from connector.kaufland.call_log import BodySwitch, CallLog
@@ -18,6 +16,7 @@ from connector.kaufland.verdict.diagnosis import why_refused
 from connector.marketplace.offers import Health, Reference, Subscription
 from streams.errors import Stopped
 from streams.flow import Answer, Call
+from streams.http.egress import Egress
 from streams.ports import Clock
 
 CHECK_DEADLINE_S = 6.0
@@ -166,16 +165,18 @@ def kaufland(
     clock: Clock,
     log: CallLog | None = None,
     reference: KauflandReference | None = None,
+    egress: Egress | None = None,
 ) -> Kaufland:
     """Returns the adapter for these accounts. It connects at the first call.
 
-    ``log`` None turns the call log off; ``reference`` None: the data that is shipped with the connector.
+    ``log`` None turns the call log off; ``reference`` None: the data that is shipped with the connector; ``egress``
+    None: direct connections.
     """
     reference = reference if reference is not None else load_reference()
     shared = Shared(
         accounts={settings.name: AccountState(settings) for settings in accounts},
         clock=clock,
-        tls=httpx.create_ssl_context(trust_env=False),
+        egress=egress if egress is not None else Egress(),
         preparation=CallPreparation(reference, clock),
         bodies=BodySwitch(),
         log=log,

@@ -3,7 +3,6 @@
 An unexpected exception is a bug on our side; the ``stop`` of the answer then stops the process.
 """
 
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from traceback import extract_tb
@@ -17,6 +16,7 @@ from connector.kaufland.prepared_call import PreparedCall
 from connector.kaufland.verdict.judge import Verdict, judge
 from connector.marketplace.offers import Found
 from streams.flow import Answer, Call, Lost, NotSent, Output, Reply, Retry, Settled
+from streams.http.egress import Egress
 from streams.ports import Clock
 
 
@@ -26,7 +26,7 @@ class Shared:
 
     accounts: Mapping[str, AccountState]
     clock: Clock
-    tls: ssl.SSLContext
+    egress: Egress
     preparation: CallPreparation
     bodies: BodySwitch
     log: CallLog | None
@@ -84,7 +84,7 @@ class KauflandCaller:
                 credentials=account.settings.credentials,
                 skew=account.skew,
                 clock=self._shared.clock,
-                tls=self._shared.tls,
+                egress=self._shared.egress,
                 user_agent=account.settings.user_agent,
             )
         return client

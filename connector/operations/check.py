@@ -89,6 +89,7 @@ def check(parts: CheckInputs) -> list[CheckRow]:
     return [
         *_configuration(parts),
         *_switches(parts.loaded.settings),
+        _egress(parts.loaded),
         *_broker(parts),
         *_registry(parts),
         *(row for account in sorted(parts.loaded.settings.accounts) for row in _account(parts, account)),
@@ -137,7 +138,8 @@ def _configuration(parts: CheckInputs) -> Iterator[CheckRow]:
     yield CheckRow(subject="configuration", verdict=CheckStatus.GOOD, reason=f"{loaded.file or 'environment'} is valid")
     for line in (*loaded.ignored, *loaded.warnings):
         setting, _, message = line.partition(": ")
-        yield CheckRow(subject=setting, verdict=CheckStatus.NOTE, reason=message)
+        reason, _, remedy = message.partition(" Remedy: ")
+        yield CheckRow(subject=setting, verdict=CheckStatus.NOTE, reason=reason, remedy=remedy)
 
 
 def _switches(settings: Settings) -> Iterator[CheckRow]:
@@ -247,6 +249,18 @@ def _additional_data(settings: Settings) -> str:
     return f"also {names}" if names else "no personal data, no returns"
 
 
+def _egress(loaded: Loaded) -> CheckRow:
+    """Reports the proxy and the CA certificates in use; the rows of accounts and registry show whether they work."""
+    http = loaded.settings.http
+    used = http.proxy is not None and http.proxy != "none"
+    proxy = f"https through the proxy {without_password(http.proxy or '')}" if used else "no proxy"
+    except_for = f", but {', '.join(http.no_proxy)} directly" if used and http.no_proxy else ""
+    ca = f"CA certificates of {http.ca_file}" if http.ca_file is not None else "the shipped CA certificates"
+    variables = sorted(set(loaded.sources.values()))
+    source = f" (from {', '.join(variables)} of the environment)" if variables else ""
+    return CheckRow(subject="http", verdict=CheckStatus.GOOD, reason=f"{proxy}{except_for}; {ca}{source}")
+
+
 def _broker(parts: CheckInputs) -> Iterator[CheckRow]:
     """Checks the broker, the topics, the permissions and the accepted routing."""
     address = parts.loaded.settings.kafka.bootstrap_servers
@@ -330,9 +344,10 @@ def _account(parts: CheckInputs, account: str) -> Iterator[CheckRow]:
         remedy = (
             "Seller Portal: Settings > API Access; creating new keys invalidates the old ones at once"
             if health.reachable
-            else "check that this machine can reach the marketplace (proxy, firewall, DNS)"
+            else "check that this machine can reach the marketplace: firewall, DNS, and [http] proxy if there is one"
         )
-        yield CheckRow(subject=subject, verdict=CheckStatus.BAD, reason=health.message, remedy=remedy)
+        reason, _, own = health.message.partition(" Remedy: ")
+        yield CheckRow(subject=subject, verdict=CheckStatus.BAD, reason=reason, remedy=own or remedy)
         return
     detail = "; ".join(f"{name} {value}" for name, value in health.detail.items())
     yield CheckRow(subject=subject, verdict=CheckStatus.GOOD, reason=f"{health.message}; {detail}".removesuffix("; "))

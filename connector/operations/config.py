@@ -12,7 +12,8 @@ def show(console: Console, loaded: Loaded) -> None:
     """Prints the effective settings, with secrets masked, and the notes about them."""
     console.print(f"# {loaded.file or 'no file'} and the environment; digest {digest(loaded.settings)}")
     for setting, value in masked(loaded.settings):
-        console.print(f"{setting} = {value}", markup=False, highlight=False, soft_wrap=True)
+        source = f"  # from {loaded.sources[setting]}" if setting in loaded.sources else ""
+        console.print(f"{setting} = {value}{source}", markup=False, highlight=False, soft_wrap=True)
     for line in loaded.ignored:
         console.print(f"# ignored: {line}", markup=False, highlight=False, soft_wrap=True)
     for line in loaded.warnings:

@@ -1,18 +1,27 @@
 """Overrides settings of the file from the environment: ``CONNECTOR__KAFKA__GROUP=x`` is ``[kafka] group = "x"``. Pure.
 
+The variables by which most programs learn of proxies and CA certificates give settings that are not set otherwise.
+
 Names of accounts and targets are matched case-insensitively, and ``_`` also matches ``-``, because a shell variable
 cannot be named ``CONNECTOR__TARGETS__shop-de__ENABLED``.
 """
 
 import json
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
+
+from streams.http.proxy import LOOPBACK
 
 PREFIX = "CONNECTOR__"
 CONFIG_FILE = "CONNECTOR_CONFIG"
 """The environment variable that names the configuration file if the command line does not."""
 
 Tree: TypeAlias = dict[str, Any]
+
+CA_VARIABLES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+PROXY_VARIABLES: Final = ("https_proxy", "HTTPS_PROXY")
+NO_PROXY_VARIABLES: Final = ("no_proxy", "NO_PROXY")
+"""The first that is set and not empty counts; in lower case first, as in curl."""
 
 
 def overlay(tree: Mapping[str, Any], environ: Mapping[str, str]) -> Tree:
@@ -22,6 +31,33 @@ def overlay(tree: Mapping[str, Any], environ: Mapping[str, str]) -> Tree:
         if variable.upper().startswith(PREFIX):
             _set(merged, variable[len(PREFIX) :].split("__"), value)
     return merged
+
+
+def with_usual_variables(tree: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Tree, dict[str, str]]:
+    """Returns the tree with settings from the usual variables, and the variable of each such setting.
+
+    A proxy of the environment is not used for this machine, unless ``http.no_proxy`` is set.
+    """
+    http = tree.get("http", {})
+    if not isinstance(http, Mapping):
+        return dict(tree), {}
+    named, sources = dict(http), {}
+    for setting, variables in (("ca_file", CA_VARIABLES), ("proxy", PROXY_VARIABLES)):
+        variable = _first_set(variables, environ)
+        if variable is not None and setting not in http:
+            named[setting], sources[f"http.{setting}"] = environ[variable], variable
+    if "proxy" in named and named["proxy"] != "none" and "no_proxy" not in http:
+        variable = _first_set(NO_PROXY_VARIABLES, environ)
+        hosts = [part.strip() for part in environ[variable].split(",")] if variable is not None else []
+        hosts += LOOPBACK if "http.proxy" in sources else ()
+        if hosts:
+            named["no_proxy"] = [host for host in hosts if host]
+            sources["http.no_proxy"] = variable or sources["http.proxy"]
+    return ({**tree, "http": named} if sources else dict(tree)), sources
+
+
+def _first_set(variables: tuple[str, ...], environ: Mapping[str, str]) -> str | None:
+    return next((variable for variable in variables if environ.get(variable, "").strip()), None)
 
 
 def _set(tree: Tree, path: list[str], value: str) -> None:

@@ -5,17 +5,18 @@ Settings that depend on each other are checked even if other settings are invali
 
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from pydantic import SecretStr
 
 from connector.mappings.contents import carriers
 from connector.settings import model
+from connector.settings.connection_checks import connection_notes, connection_problems, unreadable
 from connector.settings.convert import allow_list, overrides, policy, routing
-from connector.settings.environment import overlay
+from connector.settings.environment import overlay, with_usual_variables
 from connector.settings.model import OfferSettings, Settings
 from connector.settings.problems import SettingsProblem, is_secret
 from connector.settings.tables import PartialTable, Tables
@@ -67,6 +68,8 @@ class Loaded:
     file: Path | None
     ignored: tuple[str, ...]  # settings that have no effect because of others
     warnings: tuple[str, ...]
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """The usual variable of the environment, such as HTTPS_PROXY, of each setting that was taken from one."""
 
 
 def load(
@@ -78,10 +81,11 @@ def load(
     """Loads the settings. Raises SettingsError whose text has one line for each problem."""
     tree = _read(file)
     problems = _secrets_in_file(_dotted(tree))
-    tree = _paths_beside(_dotted(overlay(tree, environ)), file)
+    tree, sources = with_usual_variables(_paths_beside(_dotted(overlay(tree, environ)), file), environ)
     facts = _facts(tree, facts_of, problems)
     tables = Tables.read(tree, problems)
     problems += _across(tree, tables, now, facts)
+    problems = [_with_source(problem, sources) for problem in problems]
     if problems:
         raise SettingsError(_message(file, problems))
     settings = tables.settings()
@@ -90,7 +94,14 @@ def load(
         file=file,
         ignored=tuple(_ignored(settings, now)),
         warnings=(*_warnings(settings, facts), *_off_sale(settings)),
+        sources=sources,
     )
+
+
+def _with_source(problem: SettingsProblem, sources: Mapping[str, str]) -> SettingsProblem:
+    """Names the variable of the environment that a wrong setting comes from."""
+    variable = sources.get(problem.setting)
+    return problem if variable is None else replace(problem, setting=f"{problem.setting} (from {variable})")
 
 
 def wants_json(file: Path | None, environ: Mapping[str, str]) -> bool:
@@ -121,6 +132,10 @@ def _read(file: Path | None) -> dict[str, Any]:
         raise SettingsError(f"{file} is not TOML: {error}") from None
 
 
+_ADDRESSES: Final = (("registry", "url"), ("http", "proxy"))
+"""Settings that may have user and password in them."""
+
+
 def _secrets_in_file(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[SettingsProblem]:
     """Reports secrets in the file; they belong into files of their own, or the environment."""
     found = []
@@ -128,9 +143,10 @@ def _secrets_in_file(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> lis
         if isinstance(value, Mapping):
             within_files = (*path, name) == ("kafka", "properties_from_files")
             found += [] if within_files else _secrets_in_file(value, (*path, name))
-        elif (*path, name) == ("registry", "url") and "@" in str(value):
-            message = "the address must not contain a password in this file; set it as CONNECTOR__REGISTRY__URL"
-            found.append(SettingsProblem(setting="registry.url", message=message))
+        elif (*path, name) in _ADDRESSES and "@" in str(value):
+            variable = "__".join(["CONNECTOR", *path, name]).upper()
+            message = f"the address must not contain a password in this file; set it as {variable}"
+            found.append(SettingsProblem(setting=".".join((*path, name)), message=message))
         elif is_secret(name):
             where = "kafka.properties_from_files" if path[:1] == ("kafka",) else f"{name}_file"
             message = f"a secret must not be in this file; name a file that contains it: {where}"
@@ -200,6 +216,7 @@ def _across(tree: Mapping[str, Any], tables: Tables, now: datetime, facts: Facts
         yield from _account(f"accounts.{name}", account, facts)
     if kafka := tables.section(model.KafkaSettings):
         yield from _kafka(kafka, facts)
+    yield from connection_problems(tables)
     if processing := tables.section(model.ProcessingSettings):
         yield from _numbers(processing)
     if offers := tables.section(model.OfferSettings):
@@ -408,10 +425,10 @@ def _kafka(kafka: PartialTable[model.KafkaSettings], facts: Facts) -> Iterator[S
     for name in sorted(OURS & {*values.properties, *values.properties_from_files}):
         message = "is set by the connector itself, because its guarantees depend on it"
         yield SettingsProblem(setting=f"kafka.{_holds(name, values)}.{name}", message=message)
-    unreadable = dict(_unreadable(values.properties_from_files))
-    for name, message in unreadable.items():
+    missing = dict(unreadable(values.properties_from_files))
+    for name, message in missing.items():
         yield SettingsProblem(setting=f"kafka.properties_from_files.{name}", message=message)
-    if not unreadable:
+    if not missing:
         yield from _client(values, facts)
 
 
@@ -428,20 +445,6 @@ def _client(values: model.KafkaSettings, facts: Facts) -> Iterator[SettingsProbl
 def _holds(name: str, values: model.KafkaSettings) -> str:
     """Returns the table in which a property is set."""
     return "properties_from_files" if name in values.properties_from_files else "properties"
-
-
-def _unreadable(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
-    """Yields each property whose file cannot be read, and why."""
-    for name, file in files.items():
-        if not file.is_file():
-            yield name, f"{str(file)!r} is not a file"
-            continue
-        try:
-            file.read_text(encoding="utf-8")
-        except OSError as error:
-            yield name, f"{str(file)!r} cannot be read: {error.strerror}"
-        except UnicodeDecodeError:
-            yield name, f"{str(file)!r} is not text"
 
 
 def _numbers(processing: PartialTable[model.ProcessingSettings]) -> Iterator[SettingsProblem]:
@@ -620,6 +623,7 @@ def _order_warnings(offers: OfferSettings) -> Iterator[str]:
 def _warnings(settings: Settings, facts: Facts) -> Iterator[str]:
     """Yields notes about valid settings that need attention."""
     yield from _order_warnings(settings.offers)
+    yield from connection_notes(settings)
     if settings.orders.enabled and settings.orders.contacts:
         yield "orders.contacts: personal data is written; give its topic separate permissions and a short retention"
     for name, account in settings.accounts.items():

@@ -75,7 +75,42 @@ class KafkaSettings(SettingsSection):
     properties: Mapping[str, Annotated[Any, BeforeValidator(property_value)]] = {}
     """Properties of librdkafka, such as those for TLS and SASL. For passwords, see properties_from_files."""
     properties_from_files: Mapping[str, Path] = {}
-    """Properties of librdkafka whose values are read from files, such as sasl.password."""
+    """Properties of librdkafka whose values are read from files, such as sasl.password. A changed sasl.username or
+    sasl.password is read again while the process runs; any other file at start."""
+    allow_unverified_tls: bool = False
+    """On: properties may turn off the verification of the broker's certificate or name. For tests only: whoever is on
+    the way can read and change everything."""
+
+
+class HttpSettings(SettingsSection):
+    """How the marketplace and the registry are reached."""
+
+    ca_file: Path | None = None
+    """PEM file with the CA certificates that servers are checked against, in place of the shipped ones; read again when
+    it changes. Default: SSL_CERT_FILE or REQUESTS_CA_BUNDLE of the environment."""
+    proxy: Text | None = None
+    """Proxy for https addresses, http://HOST:PORT, through CONNECT tunnels; none: no proxy, whatever the environment
+    says. Default: HTTPS_PROXY of the environment. A URL with a password is accepted from the environment only."""
+    proxy_user: Text | None = None
+    """User name at the proxy."""
+    proxy_password_file: Path | None = None
+    """File with the password at the proxy; read again for each connection."""
+    no_proxy: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ()
+    """Hosts that are reached without the proxy: domains, which cover their subdomains, IP addresses, networks, each
+    with :PORT if only that is meant; * = all. Default: NO_PROXY of the environment."""
+
+
+class RegistryOauthSettings(SettingsSection):
+    """Access tokens by OAuth's client credentials grant."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    """The token endpoint."""
+    client_id: Text | None = None
+    """Client id at the token endpoint."""
+    client_secret_file: Path | None = None
+    """File with the client's secret; read again for each token."""
+    scope: str = ""
+    """Scopes to ask for, separated by spaces. Default: none."""
 
 
 class RegistrySettings(SettingsSection):
@@ -83,6 +118,23 @@ class RegistrySettings(SettingsSection):
     """Schema registry with the Confluent REST API; for Apicurio, its address followed by /apis/ccompat/v7."""
     timeout: Duration = 5.0
     """Timeout of one request."""
+    ca_file: Path | None = None
+    """PEM file with the CA certificates for the registry alone. Default: http.ca_file."""
+    client_certificate_file: Path | None = None
+    """PEM file with the client certificate and its chain, for mutual TLS. TLS files are read again when they change."""
+    client_key_file: Path | None = None
+    """PEM file with the certificate's key, not encrypted. Default: it is in client_certificate_file."""
+    user: Text | None = None
+    """User name for basic authentication. As an alternative, the URL in the environment may have user and password."""
+    user_file: Path | None = None
+    """File with the user name, in place of user."""
+    password_file: Path | None = None
+    """File with the password. Files with secrets are read again for each request."""
+    password: SecretStr | None = None
+    """The password itself; accepted from the environment only."""
+    token_file: Path | None = None
+    """File with a bearer token."""
+    oauth: RegistryOauthSettings = RegistryOauthSettings()
 
 
 class TopicSettings(SettingsSection):
@@ -332,7 +384,8 @@ class AccountSettings(SettingsSection):
     base_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
     """Base address of the API. Default: production. Only Kaufland's own hosts are allowed, unless simulator is on."""
     simulator: bool = False
-    """base_url is a simulator: any host is allowed, without TLS and without the API's limits."""
+    """base_url is a simulator on this machine or a host without a domain: also without TLS, and without the API's
+    limits."""
     requests_per_second: Annotated[float, Field(gt=0)] = 100.0
     """Maximum requests per second of the account over all processes; the API's own limit is 111."""
     rate: RateSettings = RateSettings()
@@ -490,6 +543,7 @@ class Settings(SettingsSection):
 
     kafka: KafkaSettings
     registry: RegistrySettings
+    http: HttpSettings = HttpSettings()
     topics: TopicSettings = TopicSettings()
     processing: ProcessingSettings = ProcessingSettings()
     offers: OfferSettings = OfferSettings()

@@ -8,6 +8,7 @@ from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from streams.clock import uptime_s
+from streams.kafka.live_clients import TrackedAdminClient
 
 REPLACE_AFTER_S: Final = 10.0
 
@@ -24,7 +25,7 @@ class RenewingAdminClient:
         self,
         configuration: Mapping[str, Any],
         clock: Callable[[], float] = uptime_s,
-        build: Callable[[dict[str, Any]], AdminClient] = AdminClient,
+        build: Callable[[dict[str, Any]], AdminClient] = TrackedAdminClient,
     ) -> None:
         self._configuration = dict(configuration)
         self._clock = clock

@@ -13,6 +13,7 @@ from streams.clock import uptime_s
 from streams.control import ControlRead, ControlRecord
 from streams.kafka.authorization import not_permitted, reader_access
 from streams.kafka.client_messages import ClientErrors
+from streams.kafka.live_clients import TrackedConsumer
 from streams.kafka.message_headers import headers_of
 from streams.kafka.reader_errors import MISSING_TOPIC, partition_numbers
 from streams.kafka.settings import KafkaConnection
@@ -97,7 +98,7 @@ class ControlReader:
             isolation_level="read_committed",
             auto_offset_reset="error",
         )
-        consumer = Consumer({**errors.quiet_config, **configuration})
+        consumer = TrackedConsumer({**errors.quiet_config, **configuration})
         try:
             partition_numbers(consumer, errors, self._topic, _ASK_S)  # raises if the topic does not exist
             consumer.assign([TopicPartition(self._topic, _PARTITION, OFFSET_BEGINNING)])

@@ -18,6 +18,8 @@ from streams.avro.codec import Absent
 from streams.avro.compatibility import Level
 from streams.clock import uptime_s
 from streams.errors import RegistryDenied, RegistryDown, SchemaRefused, SchemaUnknown
+from streams.http.egress import Egress
+from streams.http.transport import EgressTransport
 from streams.schema_registry import Registered
 
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
@@ -31,13 +33,23 @@ class RegistryClient:
     ``timeout_s`` limits the wait for a connection, and for each read of a response.
     """
 
-    def __init__(self, url: str, *, timeout_s: float = 5.0, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float = 5.0,
+        transport: httpx.BaseTransport | None = None,
+        egress: Egress | None = None,
+        auth: httpx.Auth | None = None,
+    ) -> None:
+        """``egress`` None: a direct connection; ``auth`` None: user and password of the URL, if it has them."""
+        self._egress: Final = _egress_transport(url, egress) if transport is None else None
         self._http: Final = httpx.Client(
             base_url=url.rstrip("/") + "/",
             timeout=timeout_s,
             trust_env=False,
-            transport=transport,
-            verify=url.lower().startswith("https:"),  # reading the certificates takes a while, and http needs none
+            transport=transport or self._egress or httpx.HTTPTransport(verify=False, trust_env=False),
+            auth=auth,
             headers={"Accept": f"{CONTENT_TYPE}, application/json", "Content-Type": CONTENT_TYPE},
         )
 
@@ -108,10 +120,21 @@ class RegistryClient:
         try:
             answer = self._http.request(method, path, json=body)
         except httpx.RequestError as error:
-            reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            reason = self._egress.why(error) if self._egress is not None else _reason(error)
             at = self._http.base_url.netloc.decode()  # without user and password
             raise RegistryDown(f"the schema registry does not answer at {at}: {reason}") from error
         return _read(answer, path)
+
+
+def _egress_transport(url: str, egress: Egress | None) -> EgressTransport | None:
+    """Returns the transport for https; plain http needs no certificates, which take a while to read."""
+    if not url.lower().startswith("https:"):
+        return None
+    return EgressTransport(egress if egress is not None else Egress(), url)
+
+
+def _reason(error: httpx.RequestError) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _read(answer: httpx.Response, path: str) -> Any | None:
@@ -138,12 +161,12 @@ def _denied(answer: httpx.Response, path: str) -> str:
     at = answer.request.url.copy_with(username=None, password=None, path="/", query=None)
     if answer.status_code == HTTPStatus.UNAUTHORIZED:
         return (
-            f"the schema registry at {at} refuses the credentials (401, {path}). Remedy: set user and password in "
-            "CONNECTOR__REGISTRY__URL, http://USER:PASSWORD@HOST"
+            f"the schema registry at {at} refuses the credentials (401, {path}). Remedy: set user and password_file, "
+            "token_file or oauth in [registry], or CONNECTOR__REGISTRY__URL to http://USER:PASSWORD@HOST"
         )
     return (
-        f"the schema registry at {at} does not permit this user {answer.request.method} {path} (403). Remedy: set a "
-        "user with this permission in CONNECTOR__REGISTRY__URL"
+        f"the schema registry at {at} does not permit this user {answer.request.method} {path} (403). Remedy: "
+        "allow it to this user, or set another one in [registry] or CONNECTOR__REGISTRY__URL"
     )
 
 

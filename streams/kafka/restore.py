@@ -37,6 +37,7 @@ from streams.kafka import offset_metadata
 from streams.kafka.admin_client import REPLACE_AFTER_S, RenewingAdminClient, error_of
 from streams.kafka.authorization import GROUP, TOPIC, RequiredAccess, not_permitted, reader_access
 from streams.kafka.errors import ConsumerErrorKind, consumer_error_kind
+from streams.kafka.live_clients import TrackedConsumer
 from streams.kafka.settings import SourceSettings
 from streams.lanes.record_headers import lane_key, restored
 from streams.messages import Assigned, Mark, Notice, OwnedPartition, Topic
@@ -320,7 +321,7 @@ class Restorer:
             return
         self._read_to = ()
         if self._reader is None:
-            self._reader = Consumer(
+            self._reader = TrackedConsumer(
                 self._settings.connection.consumer(
                     group_id=self._settings.group,  # for authorization only; the consumer joins no group
                     enable_auto_commit=False,

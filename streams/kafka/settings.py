@@ -1,7 +1,7 @@
 """Settings of the Kafka clients: immutable, validated on construction. Opens no connection."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -22,11 +22,15 @@ _NONE: Final[Properties] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaConnection:
-    """How the clients of this process connect. Each gets those ``properties`` that its kind understands."""
+    """How the clients of this process connect. Each gets those ``properties`` that its kind understands.
+
+    ``from_files``: properties that are read for each client, because their files may have changed.
+    """
 
     bootstrap_servers: str
     client_id: str
     properties: Properties = field(default_factory=lambda: _NONE)
+    from_files: Mapping[str, Callable[[], str]] = field(default_factory=lambda: _NONE, repr=False)
 
     def consumer(self, **ours: Any) -> dict[str, Any]:
         """Returns a consumer's configuration. ``ours``: underscores for dots; ``properties`` override it."""
@@ -54,6 +58,7 @@ class KafkaConnection:
             "metadata.recovery.strategy": "none",
             **{name.replace("_", "."): setting for name, setting in ours.items()},
             **{name: setting for name, setting in self.properties.items() if name not in foreign},
+            **{name: read() for name, read in self.from_files.items() if name not in foreign},
         }
 
 

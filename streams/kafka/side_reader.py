@@ -19,6 +19,7 @@ from streams.errors import StreamError
 from streams.flow import Record
 from streams.kafka.authorization import not_permitted, reader_access
 from streams.kafka.client_messages import ClientErrors
+from streams.kafka.live_clients import TrackedConsumer
 from streams.kafka.message_headers import headers_of
 from streams.kafka.reader_errors import MISSING_TOPIC
 from streams.kafka.settings import KafkaConnection
@@ -240,7 +241,7 @@ class KafkaSideReader:
                 queued_min_messages=_BATCH,
                 fetch_queue_backoff_ms=10,
             )
-            self._consumer = Consumer({**self._errors.quiet_config, **configuration})
+            self._consumer = TrackedConsumer({**self._errors.quiet_config, **configuration})
         return self._consumer
 
     def _unassign(self, consumer: Consumer, parts: Sequence[_Part]) -> None:

@@ -40,6 +40,7 @@ from streams.kafka.authorization import TRANSACTIONAL_ID, RequiredAccess, not_pe
 from streams.kafka.checkpoint_batch import CheckpointBatch, RecordTooLarge
 from streams.kafka.checkpoint_failures import AGAIN_S, CheckpointFailures
 from streams.kafka.errors import ProducerErrorKind, producer_error_kind
+from streams.kafka.live_clients import TrackedAdminClient, TrackedProducer
 from streams.kafka.settings import SinkSettings
 from streams.messages import Checkpoint, Mark, Notice, Written
 from streams.ports import Again, Done
@@ -284,7 +285,7 @@ class TransactionalSink:
         new owner of their partition since.
         """
         if self._admin is None:
-            self._admin = AdminClient(self._settings.connection.admin())
+            self._admin = TrackedAdminClient(self._settings.connection.admin())
         asked = ConsumerGroupTopicPartitions(
             self._settings.group, [TopicPartition(at.topic, at.partition) for at in self._marks]
         )
@@ -383,7 +384,7 @@ class TransactionalSink:
         return Again(reason=reason, after_s=after_s, notices=(*batch.take_notices(), notice))
 
     def _new_producer(self) -> None:
-        self._producer = Producer(
+        self._producer = TrackedProducer(
             _producer_config(
                 self._settings,
                 transactional_id=self._settings.instance_id,
@@ -509,7 +510,7 @@ class PlainSink:
         return Again(reason=reason, after_s=after_s, notices=(*batch.take_notices(), notice))
 
     def _new_producer(self) -> Producer:
-        return Producer(_producer_config(self._settings, message_timeout_ms=int(self._settings.lease_s * 1000)))
+        return TrackedProducer(_producer_config(self._settings, message_timeout_ms=int(self._settings.lease_s * 1000)))
 
 
 def _producer_config(settings: SinkSettings, **ours: Any) -> dict[str, Any]:

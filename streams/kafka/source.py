@@ -36,6 +36,7 @@ from streams.kafka.authorization import member_access, not_permitted
 from streams.kafka.commits import OffsetCommit
 from streams.kafka.errors import ConsumerErrorKind, consumer_error_kind
 from streams.kafka.group_metadata import identifies_member
+from streams.kafka.live_clients import TrackedConsumer
 from streams.kafka.message_headers import headers_of
 from streams.kafka.restore import LATEST, Part, Restorer
 from streams.kafka.settings import SourceSettings
@@ -175,7 +176,7 @@ class KafkaSource:
 
     def _subscribed(self) -> Consumer:
         self._clients += 1
-        consumer = Consumer({**self._configuration(), **self._callbacks(self._clients)})
+        consumer = TrackedConsumer({**self._configuration(), **self._callbacks(self._clients)})
         consumer.subscribe(
             list(self._settings.topics), on_assign=self._on_assigned, on_revoke=self._on_revoked, on_lost=self._on_lost
         )

@@ -41,7 +41,7 @@ _PORTS: Final[Mapping[str, int]] = {"https": 443, "http": 80}
 def address(base_url: str | None = None, *, playground: bool = False, dev: bool = False) -> Address:
     """Returns the configured address. ``base_url`` None means production, or the playground in playground mode.
 
-    ``dev`` allows plain HTTP to this machine or to a host name without a domain, as containers on a network have.
+    ``dev`` allows this machine or a host name without a domain, as containers on a network have, also plain HTTP.
     Raises ValueError that lists the allowed addresses.
     """
     given = (base_url or (PLAYGROUND if playground else PRODUCTION)).rstrip("/")
@@ -49,7 +49,7 @@ def address(base_url: str | None = None, *, playground: bool = False, dev: bool 
         raise ValueError("playground mode is on, and the base address is that of production")
     if given not in (PRODUCTION, PLAYGROUND) and not (dev and _near(given)):
         local = (
-            ", or http:// to this machine or to a name without a domain"
+            ", or http:// or https:// to this machine or to a name without a domain"
             if dev
             else "; to a simulator only with simulator = true"
         )
@@ -61,10 +61,10 @@ def address(base_url: str | None = None, *, playground: bool = False, dev: bool 
 
 
 def _near(url: str) -> bool:
-    """Whether a URL is plain HTTP, without user or query, to a near host."""
+    """Whether a URL is one without user or query, to a near host."""
     try:
         parts = urlsplit(url)
-        plain = parts.scheme == "http" and not (parts.username or parts.password or parts.query or parts.fragment)
+        plain = parts.scheme in _PORTS and not (parts.username or parts.password or parts.query or parts.fragment)
         return plain and parts.port != 0 and _is_near(parts.hostname or "")
     except ValueError:
         return False

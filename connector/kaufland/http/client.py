@@ -3,7 +3,6 @@
 The signature covers the bytes on the wire: the auth object reads method, URI and body from the finished request.
 """
 
-import ssl
 from collections.abc import Generator
 
 import httpx
@@ -14,6 +13,7 @@ from connector.kaufland.http.credentials import Credentials
 from connector.kaufland.http.exchange import ApiRequest, ApiResponse, Exchange, NotLeft, TransportFailure
 from connector.kaufland.http.skew import SkewMeter
 from connector.kaufland.http.transport import CallDeadlines, LeaseOver, Transport
+from streams.http.egress import Egress
 from streams.ports import Clock
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
@@ -54,7 +54,7 @@ def _uri(request: httpx.Request) -> str:
 
 
 class Client:
-    """An HTTP client for one account. Not thread-safe: one per account and thread. ``tls`` is shared by all."""
+    """An HTTP client for one account. Not thread-safe: one per account and thread. ``egress`` is shared by all."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Client:
         credentials: Credentials,
         skew: SkewMeter,
         clock: Clock,
-        tls: ssl.SSLContext,
+        egress: Egress,
         user_agent: str,
     ) -> None:
         self._base = address.base
@@ -72,7 +72,7 @@ class Client:
         self._deadlines = CallDeadlines(clock)
         self._auth = SignedAuth(credentials, skew, clock)
         self._http = httpx.Client(
-            transport=Transport(address, tls, self._deadlines),
+            transport=Transport(address, egress, self._deadlines),
             auth=self._auth,
             headers={"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"},
             follow_redirects=False,
@@ -106,8 +106,8 @@ class Client:
         except LeaseOver:
             return NotLeft()
         except httpx.TransportError as failed:
-            # A protocol error may quote a header, so only the operating system's text of a connect error is kept.
-            connecting = isinstance(failed, httpx.ConnectError | httpx.ConnectTimeout)
+            # A protocol error may quote a header, so only the text of an error of connecting is kept.
+            connecting = isinstance(failed, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError)
             text = str(failed) if connecting else ""
             return TransportFailure(error=type(failed).__name__, left=self._deadlines.sent is not None, text=text)
         try:

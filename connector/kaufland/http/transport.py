@@ -3,6 +3,8 @@
 The time-outs of httpx apply to each read, so a response that arrives byte by byte could hold a call indefinitely. Here
 every operation gets the time left until the call's deadline. The lease is checked, and the time of sending taken, when
 the first byte is written, after connecting. One connection per transport, used by one thread.
+
+A proxy and changed TLS files matter only while a connection is made; a request on an open one passes no code of theirs.
 """
 
 import select
@@ -16,7 +18,12 @@ import httpcore
 import httpx
 
 from connector.kaufland.http.address import Address
+from connector.kaufland.http.tunnel import open_tunnel
 from streams.flow import Now
+from streams.http.egress import Egress
+from streams.http.failures import connect_failure
+from streams.http.proxy import HttpProxy
+from streams.http.tls import TlsContext
 from streams.ports import Clock
 
 _KEEP_ALIVE_S = 4.0
@@ -67,9 +74,10 @@ class CallDeadlines:
 class _Stream(httpcore.NetworkStream):
     """A socket on which every operation is bounded by the time left until the call's deadline."""
 
-    def __init__(self, sock: socket.socket, deadlines: CallDeadlines) -> None:
+    def __init__(self, sock: socket.socket, deadlines: CallDeadlines, tls: TlsContext) -> None:
         self._sock = sock
         self._deadlines = deadlines
+        self._tls = tls
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 the deadline is total
         with _mapped(httpcore.ReadTimeout, httpcore.ReadError):
@@ -89,17 +97,23 @@ class _Stream(httpcore.NetworkStream):
 
     def start_tls(
         self,
-        ssl_context: ssl.SSLContext,
+        ssl_context: ssl.SSLContext,  # noqa: ARG002 the pool's, which is that of its first connection
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002 the deadline is total
     ) -> httpcore.NetworkStream:
         try:
             with _mapped(httpcore.ConnectTimeout, httpcore.ConnectError):
                 self._sock.settimeout(self._deadlines.left_s(httpcore.ConnectTimeout))
-                return _Stream(ssl_context.wrap_socket(self._sock, server_hostname=server_hostname), self._deadlines)
+                return _Stream(self._secured(server_hostname or ""), self._deadlines, self._tls)
         except BaseException:
             self.close()
             raise
+
+    def _secured(self, host: str) -> ssl.SSLSocket:
+        try:
+            return self._tls.current.wrap_socket(self._sock, server_hostname=host)
+        except ssl.SSLError as error:
+            raise httpcore.ConnectError(connect_failure(error, host, self._tls.files.ca)) from error
 
     def get_extra_info(self, info: str) -> Any:
         match info:
@@ -125,8 +139,10 @@ def _readable(sock: socket.socket) -> bool:
 class _Network(httpcore.NetworkBackend):
     """Opens connections. Name resolution is not bounded by the deadline; nothing has been sent by then."""
 
-    def __init__(self, deadlines: CallDeadlines) -> None:
+    def __init__(self, deadlines: CallDeadlines, tls: TlsContext, proxy: HttpProxy | None) -> None:
         self._deadlines = deadlines
+        self._tls = tls
+        self._proxy = proxy
 
     def connect_tcp(
         self,
@@ -136,13 +152,33 @@ class _Network(httpcore.NetworkBackend):
         local_address: str | None = None,  # noqa: ARG002 never asked for
         socket_options: Iterable[_SocketOption] | None = None,  # noqa: ARG002 never asked for
     ) -> httpcore.NetworkStream:
+        sock = self._dialled(host, port, host) if self._proxy is None else self._tunnelled(self._proxy, host, port)
+        return _Stream(sock, self._deadlines, self._tls)
+
+    def _tunnelled(self, proxy: HttpProxy, host: str, port: int) -> socket.socket:
+        sock = self._dialled(proxy.host, proxy.port, f"the proxy {proxy.at}")
+        try:
+            with _mapped(httpcore.ConnectTimeout, httpcore.ConnectError):
+                open_tunnel(sock, proxy, host, port, lambda: self._deadlines.left_s(httpcore.ConnectTimeout))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _dialled(self, host: str, port: int, told_as: str) -> socket.socket:
+        """``told_as``: how a failure names the other side."""
         with _mapped(httpcore.ConnectTimeout, httpcore.ConnectError):
             failure: OSError | None = None
-            for family, kind, protocol, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-                try:
-                    return _Stream(self._connected(family, kind, protocol, place), self._deadlines)
-                except OSError as failed:
-                    failure = failed
+            try:
+                for family, kind, protocol, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+                    try:
+                        return self._connected(family, kind, protocol, place)
+                    except OSError as failed:
+                        failure = failed
+            except socket.gaierror as unknown:
+                raise httpcore.ConnectError(connect_failure(unknown, told_as, None)) from unknown
+            if failure is not None and self._proxy is not None and not isinstance(failure, TimeoutError):
+                raise httpcore.ConnectError(f"{told_as} cannot be reached: {failure}") from failure
             raise failure or OSError(f"{host} has no address")
 
     def _connected(self, family: int, kind: int, protocol: int, place: Any) -> socket.socket:
@@ -213,16 +249,17 @@ class _Body(httpx.SyncByteStream):
 class Transport(httpx.BaseTransport):
     """An httpx transport with a single HTTP/1.1 connection to one address."""
 
-    def __init__(self, address: Address, tls: ssl.SSLContext, deadlines: CallDeadlines) -> None:
+    def __init__(self, address: Address, egress: Egress, deadlines: CallDeadlines) -> None:
         self._address = address
+        proxy = egress.proxy_to(address.scheme, address.host, address.port)
         self._pool = httpcore.ConnectionPool(
-            ssl_context=tls,
+            ssl_context=egress.tls.current,
             max_connections=1,
             max_keepalive_connections=1,
             keepalive_expiry=_KEEP_ALIVE_S,
             http1=True,
             http2=False,  # measured: unsafe under load with this client
-            network_backend=_Network(deadlines),
+            network_backend=_Network(deadlines, egress.tls, proxy),
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -20,6 +20,7 @@ from connector.settings.load import Loaded
 from connector.settings.model import (
     AccountSettings,
     GuardSettings,
+    HttpSettings,
     KafkaSettings,
     OrderSettings,
     PushSettings,
@@ -361,3 +362,26 @@ def test_json_has_every_check_with_its_status_and_whether_all_passed() -> None:
     }
     assert not document([good, bad])["ready"]
     assert document([good, bad])["checks"][1]["status"] == "failed"
+
+
+def test_the_proxy_and_the_certificates_in_use_are_told_with_their_source_and_without_a_password(
+    parts: CheckInputs,
+) -> None:
+    http = HttpSettings(proxy="http://me:s3cret@proxy:3128", no_proxy=("localhost",), ca_file=Path("ca.pem"))
+    given = settings().model_copy(update={"http": http})
+    loaded = replace(parts.loaded, settings=given, sources={"http.proxy": "HTTPS_PROXY"})
+
+    (row,) = (row for row in check(replace(parts, loaded=loaded)) if row.subject == "http")
+
+    assert row.reason == (
+        "https through the proxy http://me:***@proxy:3128, but localhost directly; CA certificates of ca.pem "
+        "(from HTTPS_PROXY of the environment)"
+    )
+
+
+def test_a_connection_that_fails_is_told_with_its_own_remedy(parts: CheckInputs) -> None:
+    down = Health(reachable=False, authenticated=False, message="not reachable: it expired. Remedy: renew it")
+
+    [row] = bad(check(replace(parts, marketplace=lambda _: down)))
+
+    assert (row.reason, row.remedy) == ("not reachable: it expired.", "renew it")

@@ -26,6 +26,7 @@ from connector.settings.model import Guarantee
 from connector.settings.show import digest, masked
 from streams.errors import SettingsError
 from streams.kafka.property_check import property_errors
+from tests.harness.tls_certificates import CA
 
 NOW = datetime(2026, 1, 31, 6, 0, tzinfo=UTC)
 FACTS = Facts(
@@ -742,3 +743,74 @@ def test_a_dry_run_reads_the_live_inputs_writes_its_own_topics_and_polls_no_orde
     assert (dry.offer_changes, dry.shipments) == (live.offer_changes, live.shipments)
     written = {topic.name for topic in manifest(dry) if topic.access is not Access.READ}
     assert written & {topic.name for topic in manifest(live)} == {live.routing, live.unit_owners}
+
+
+def test_proxy_and_certificates_of_the_environment_count_where_no_setting_says_otherwise(folder: Path) -> None:
+    environ = {
+        "SSL_CERT_FILE": str(CA),
+        "HTTPS_PROXY": "http://me:s3cret@proxy.test:3128",
+        "NO_PROXY": ".svc, 10.0.0.0/8",
+    }
+
+    loaded = read(folder, environ=environ)
+
+    http = loaded.settings.http
+    assert (http.ca_file, http.proxy) == (CA, environ["HTTPS_PROXY"])
+    assert http.no_proxy == (".svc", "10.0.0.0/8", "localhost", "127.0.0.0/8", "::1")
+    assert loaded.sources == {"http.ca_file": "SSL_CERT_FILE", "http.proxy": "HTTPS_PROXY", "http.no_proxy": "NO_PROXY"}
+    shown = dict(masked(loaded.settings))
+    assert shown["http.proxy"] == "http://me:***@proxy.test:3128"
+    assert "s3cret" not in str(shown)
+
+
+def test_settings_of_proxy_and_certificates_win_over_the_environment(folder: Path) -> None:
+    environ = {"SSL_CERT_FILE": "/nowhere", "https_proxy": "http://other:1", "no_proxy": "*"}
+    (folder / "ca.pem").write_bytes(CA.read_bytes())
+    text = MINIMAL + '[http]\nca_file = "ca.pem"\nproxy = "http://proxy:3128"\nno_proxy = ["registry"]\n'
+
+    loaded = read(folder, text, environ)
+
+    http = loaded.settings.http
+    assert (http.ca_file, http.proxy, http.no_proxy) == (folder / "ca.pem", "http://proxy:3128", ("registry",))
+    assert loaded.sources == {}
+
+
+def test_a_proxy_of_the_settings_is_used_for_this_machine_too_unless_the_environment_lists_it(folder: Path) -> None:
+    text = MINIMAL + '[http]\nproxy = "http://proxy:3128"\n'
+
+    assert read(folder, text).settings.http.no_proxy == ()
+    assert read(folder, text, {"NO_PROXY": "localhost"}).settings.http.no_proxy == ("localhost",)
+
+
+def test_none_means_no_proxy_whatever_the_environment_says(folder: Path) -> None:
+    loaded = read(folder, MINIMAL + '[http]\nproxy = "none"\n', {"HTTPS_PROXY": "proxy:1", "NO_PROXY": "x"})
+
+    assert (loaded.settings.http.proxy, loaded.settings.http.no_proxy, loaded.sources) == ("none", (), {})
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"HTTPS_PROXY": "socks5://me:s3cret@proxy"}, "http.proxy (from HTTPS_PROXY): socks5:// is not supported"),
+        ({"HTTPS_PROXY": "proxy:1", "NO_PROXY": "a b"}, "http.no_proxy (from NO_PROXY): 'a b' is neither"),
+        ({"SSL_CERT_FILE": "/nowhere/ca"}, "http.ca_file (from SSL_CERT_FILE): '/nowhere/ca' cannot be read: No such"),
+        ({"REQUESTS_CA_BUNDLE": __file__}, f"http.ca_file (from REQUESTS_CA_BUNDLE): {__file__}: no CA certificates"),
+        ({"CONNECTOR__HTTP__PROXY": "x://y"}, "http.proxy: x:// is not supported"),
+        ({"CONNECTOR__HTTP__PROXY_PASSWORD_FILE": "none"}, "http.proxy_password_file: "),
+    ],
+)
+def test_a_wrong_proxy_or_file_is_a_problem_that_names_the_variable(
+    folder: Path, environ: Mapping[str, str], told: str
+) -> None:
+    [problem] = problems(folder, MINIMAL, environ)
+
+    assert problem.startswith(told)
+    assert "s3cret" not in problem
+
+
+def test_a_password_of_the_proxy_must_not_be_in_the_file(folder: Path) -> None:
+    [problem] = problems(folder, MINIMAL + '[http]\nproxy = "http://me:s3cret@proxy:3128"\n')
+
+    assert problem.startswith("http.proxy: the address must not contain a password in this file")
+    assert "CONNECTOR__HTTP__PROXY" in problem
+    assert "s3cret" not in problem

@@ -31,7 +31,7 @@ class Leaderless(confluent_kafka.Consumer):
 def test_a_partition_without_a_leader_is_read_once_it_has_one_and_the_others_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("streams.kafka.source.Consumer", Leaderless)
+    monkeypatch.setattr("streams.kafka.source.TrackedConsumer", Leaderless)
     monkeypatch.setattr(Leaderless, "without", frozenset({0}))
     with EmbeddedBroker() as holder:
         broker = EmbeddedAdapter(holder)

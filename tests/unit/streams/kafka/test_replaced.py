@@ -158,7 +158,7 @@ class SourceFixture:
 @pytest.fixture
 def reading(monkeypatch: pytest.MonkeyPatch) -> SourceFixture:
     FakeConsumer.built = []
-    monkeypatch.setattr("streams.kafka.source.Consumer", FakeConsumer)
+    monkeypatch.setattr("streams.kafka.source.TrackedConsumer", FakeConsumer)
     monkeypatch.setattr("streams.kafka.source.Restorer", FakeRestorer)
     monkeypatch.setattr("streams.kafka.source._Ends", NoRequests)
     monkeypatch.setattr("streams.kafka.source._Topics", NoRequests)

@@ -126,7 +126,7 @@ def test_a_request_of_a_lost_assignment_does_not_affect_the_next_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     admin, reader = FakeOffsetsAdmin(), FakeReader()
-    monkeypatch.setattr("streams.kafka.restore.Consumer", lambda _: reader)
+    monkeypatch.setattr("streams.kafka.restore.TrackedConsumer", lambda _: reader)
     restorer = Restorer(SETTINGS, renewing(admin))
     gone, here = (Assignment(topic="in", partition=0, epoch=epoch) for epoch in (1, 2))
     restorer.begin([gone])
@@ -147,7 +147,7 @@ def test_a_request_of_a_lost_assignment_does_not_affect_the_next_one(
 
 def test_a_restore_continues_with_a_new_admin_client_after_an_outdated_leader(monkeypatch: pytest.MonkeyPatch) -> None:
     stale, fresh, reader = StaleAdmin(), FakeOffsetsAdmin(), FakeReader()
-    monkeypatch.setattr("streams.kafka.restore.Consumer", lambda _: reader)
+    monkeypatch.setattr("streams.kafka.restore.TrackedConsumer", lambda _: reader)
     times = count()
     restorer = Restorer(SETTINGS, renewing(stale, fresh), lambda: float(next(times)))
     restorer.begin([Assignment(topic="in", partition=0, epoch=1)])
@@ -165,7 +165,7 @@ def test_a_stalled_state_reader_is_replaced_and_continues_at_its_position(
 ) -> None:
     admin, readers, now_s = FakeOffsetsAdmin(), [FakeReader(), FakeReader()], [0.0]
     left = iter(readers)
-    monkeypatch.setattr("streams.kafka.restore.Consumer", lambda _: next(left))
+    monkeypatch.setattr("streams.kafka.restore.TrackedConsumer", lambda _: next(left))
     restorer = Restorer(SETTINGS, renewing(admin), lambda: now_s[0])
     restorer.begin([Assignment(topic="in", partition=0, epoch=1)])
     restorer.step()
@@ -197,7 +197,7 @@ class StateReader(FakeReader):
 
 def restored_from(monkeypatch: pytest.MonkeyPatch, reader: StateReader) -> dict[str, Stored]:
     admin = FakeOffsetsAdmin()
-    monkeypatch.setattr("streams.kafka.restore.Consumer", lambda _: reader)
+    monkeypatch.setattr("streams.kafka.restore.TrackedConsumer", lambda _: reader)
     restorer = Restorer(SETTINGS, renewing(admin))
     restorer.begin([Assignment(topic="in", partition=0, epoch=1)])
     restorer.step()

@@ -69,8 +69,8 @@ class SinkFixture:
         self.delivered: KafkaError | None = None  # what delivery reports say
         self.producers = 0
         self.now_s = 100.0
-        monkeypatch.setattr("streams.kafka.sinks.Producer", self._producer)
-        monkeypatch.setattr("streams.kafka.sinks.AdminClient", lambda _: self)
+        monkeypatch.setattr("streams.kafka.sinks.TrackedProducer", self._producer)
+        monkeypatch.setattr("streams.kafka.sinks.TrackedAdminClient", lambda _: self)
         monkeypatch.setattr("streams.kafka.checkpoint_failures.ClusterAdmin", nobody)
         settings = SinkSettings(
             connection=KafkaConnection(bootstrap_servers="nowhere:1", client_id="c"), instance_id="i", group="g"
@@ -234,7 +234,7 @@ class RecordedCalls:
 @pytest.fixture
 def handed(monkeypatch: pytest.MonkeyPatch) -> RecordedCalls:
     producer = RecordedCalls()
-    monkeypatch.setattr("streams.kafka.sinks.Producer", lambda _: producer)
+    monkeypatch.setattr("streams.kafka.sinks.TrackedProducer", lambda _: producer)
     return producer
 
 

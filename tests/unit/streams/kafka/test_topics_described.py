@@ -47,7 +47,7 @@ class SteppedClock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SteppedClock:
     FakeConsumer.built, RecordingAdmin.requests = [], []
-    monkeypatch.setattr("streams.kafka.source.Consumer", FakeConsumer)
+    monkeypatch.setattr("streams.kafka.source.TrackedConsumer", FakeConsumer)
     monkeypatch.setattr("streams.kafka.source.Restorer", FakeRestorer)
     monkeypatch.setattr("streams.kafka.source._Ends", OwnEnds)
     return SteppedClock()

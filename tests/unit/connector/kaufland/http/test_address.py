@@ -44,10 +44,11 @@ def test_no_other_address_is_allowed(url: str) -> None:
         "http://[::1]:9/v2",
         "http://127.9.9.9",
         "http://simulator:80/v2",
+        "https://localhost:8443/v2",
     ],
 )
 def test_a_simulator_nearby_is_allowed_for_development(url: str) -> None:
-    assert address(url, dev=True).base.startswith("http://")
+    assert address(url, dev=True).base.startswith(url.partition("//")[0])
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,8 @@ def test_a_simulator_nearby_is_allowed_for_development(url: str) -> None:
     [
         "http://example.com/v2",
         "http://10.0.0.1/v2",
-        "https://127.0.0.1/v2",
+        "https://10.0.0.1/v2",
+        "ftp://127.0.0.1/v2",
         "http://u:p@127.0.0.1/v2",
         "http://127.0.0.1/v2?x=1",
         "http://127.0.0.1:99999/v2",

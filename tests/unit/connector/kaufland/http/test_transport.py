@@ -20,6 +20,8 @@ from connector.kaufland.http.skew import SkewMeter
 from connector.kaufland.http.transport import _OF_HTTPX, CallDeadlines, LeaseOver, _Stream
 from connector.kaufland.verdict.table import TRANSPORT_ROWS
 from streams.clock import uptime_s
+from streams.http.egress import Egress
+from streams.http.tls import TlsContext, TlsFiles
 from tests.unit.connector.kaufland.answering_server import Received, answer, answering
 from tests.unit.connector.kaufland.wants import SOON_S, RealClock
 
@@ -34,20 +36,20 @@ def serving() -> ssl.SSLContext:
     return context
 
 
-def trusting() -> ssl.SSLContext:
-    """Returns a TLS context for a client that trusts the test certificate."""
-    return ssl.create_default_context(cafile=str(CERTIFICATE))
+def trusting() -> Egress:
+    """Returns the egress of a client that trusts the test certificate."""
+    return Egress(tls=TlsContext(TlsFiles(ca=CERTIFICATE)))
 
 
 @contextmanager
-def client(port: int, tls: ssl.SSLContext) -> Iterator[Client]:
+def client(port: int, egress: Egress) -> Iterator[Client]:
     clock = RealClock()
     made = Client(
         address=Address(scheme="https", host="127.0.0.1", port=port, path="/v2"),
         credentials=Credentials.of("k" * 32, "s" * 64),
         skew=SkewMeter(),
         clock=clock,
-        tls=tls,
+        egress=egress,
         user_agent="test",
     )
     try:
@@ -79,13 +81,13 @@ def test_https_is_spoken_over_one_connection() -> None:
 def test_nothing_is_sent_with_an_untrusted_certificate() -> None:
     with (
         answering(lambda _r, _s: answer(200), serving()) as server,
-        client(server.port, ssl.create_default_context()) as made,
+        client(server.port, Egress()) as made,
     ):
         outcome = ping(made).outcome
 
     assert isinstance(outcome, TransportFailure)
     assert (outcome.error, outcome.left) == ("ConnectError", False)
-    assert "CERTIFICATE_VERIFY_FAILED" in outcome.text
+    assert "signed by none of the shipped CA certificates (self-signed certificate)" in outcome.text
     assert server.received == []
 
 
@@ -135,7 +137,7 @@ def test_a_slowly_reading_server_does_not_extend_the_deadline() -> None:
     reader.start()
     began_s = uptime_s()
     with pytest.raises(httpcore.WriteTimeout):
-        _Stream(ours, passage(give_up_at_s=0.2)).write(b"x" * 50_000_000)
+        _Stream(ours, passage(give_up_at_s=0.2), TlsContext()).write(b"x" * 50_000_000)
     took_s = uptime_s() - began_s
     over.set()
     ours.close()
@@ -147,13 +149,13 @@ def test_a_slowly_reading_server_does_not_extend_the_deadline() -> None:
 
 def test_the_lease_is_checked_for_the_first_byte_only() -> None:
     ours, theirs = socket.socketpair()
-    way = passage(send_by_s=-1)
+    tls, way = TlsContext(), passage(send_by_s=-1)
     with pytest.raises(LeaseOver):
-        _Stream(ours, way).write(b"x")
+        _Stream(ours, way, tls).write(b"x")
     assert way.sent is None
 
     way = passage(send_by_s=0.05)
-    stream = _Stream(ours, way)
+    stream = _Stream(ours, way, tls)
     stream.write(b"x")
     while uptime_s() < way._send_by_s:
         threading.Event().wait(0.01)

@@ -1,0 +1,1 @@
+"""What HTTP clients have in common: proxies, TLS contexts of files, credentials, and what a failure means."""

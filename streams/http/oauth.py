@@ -1,0 +1,130 @@
+"""Access tokens by OAuth's client credentials grant (RFC 6749, section 4.4). Not pure: it asks the token endpoint."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Final
+from urllib.parse import quote
+
+import httpx
+
+from streams.clock import uptime_s
+from streams.errors import RegistryDenied, RegistryDown
+from streams.http.egress import Egress
+from streams.http.transport import EgressTransport
+
+RENEW_AT: Final = 0.8
+"""The part of a token's lifetime after which the next one is requested."""
+RETRY_S: Final = 5.0
+"""How long a token that is still valid is used after the request for its successor failed."""
+_UNSAID_S: Final = 300.0
+"""The lifetime of a token whose answer has no ``expires_in``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthClient:
+    """A client at a token endpoint. ``secret`` is called for each request: its file may have changed."""
+
+    url: str
+    client_id: str
+    secret: Callable[[], str]
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Token:
+    text: str
+    renew_at_s: float
+    expires_at_s: float
+
+
+class OAuthTokens:
+    """The current token of one client. Thread-safe: while one thread requests a token, others wait for it."""
+
+    def __init__(
+        self,
+        client: OAuthClient,
+        egress: Egress,
+        *,
+        timeout_s: float = 5.0,
+        learn: Callable[[Iterable[str]], None] = lambda _secrets: None,
+        clock: Callable[[], float] = uptime_s,
+    ) -> None:
+        """``learn`` is given each token, to keep it out of logs."""
+        self._client = client
+        self._learn = learn
+        self._clock = clock
+        self._lock = Lock()
+        self._token: _Token | None = None
+        self._transport = EgressTransport(egress, client.url)
+        self._http = httpx.Client(transport=self._transport, timeout=timeout_s, trust_env=False)
+
+    def current(self) -> str:
+        """Returns a token that has not expired. Blocks. Raises RegistryDown and RegistryDenied."""
+        with self._lock:
+            now_s, token = self._clock(), self._token
+            if token is not None and now_s < token.renew_at_s:
+                return token.text
+            try:
+                token = self._requested(now_s)
+            except (RegistryDown, RegistryDenied):
+                if token is None or now_s >= token.expires_at_s:
+                    raise
+                token = _Token(text=token.text, renew_at_s=now_s + RETRY_S, expires_at_s=token.expires_at_s)
+            self._token = token
+            return token.text
+
+    def discard(self, text: str) -> None:
+        """Forgets a token that was refused, unless it has been replaced already."""
+        with self._lock:
+            if self._token is not None and self._token.text == text:
+                self._token = None
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _requested(self, now_s: float) -> _Token:
+        client = self._client
+        form = {"grant_type": "client_credentials", **({"scope": client.scope} if client.scope else {})}
+        # RFC 6749, section 2.3.1: both parts are form-encoded before they are joined
+        pair = quote(client.client_id, safe=""), quote(client.secret(), safe="")
+        try:
+            # the next request is an hour away: the connection is not kept
+            headers = {"Accept": "application/json", "Connection": "close"}
+            answer = self._http.post(client.url, data=form, auth=pair, headers=headers)
+        except httpx.RequestError as error:
+            raise RegistryDown(
+                f"the token endpoint {client.url} does not answer: {self._transport.why(error)}"
+            ) from None
+        return self._read(answer, now_s)
+
+    def _read(self, answer: httpx.Response, now_s: float) -> _Token:
+        url, body = self._client.url, _object(answer)
+        if answer.status_code in (400, 401, 403):
+            raise RegistryDenied(
+                f"the token endpoint {url} refuses client_id {self._client.client_id} ({answer.status_code}, "
+                f"{body.get('error', 'no reason')}). Remedy: check client_id, client_secret_file and scope in "
+                "[registry.oauth]"
+            )
+        text, lifetime = body.get("access_token"), body.get("expires_in", _UNSAID_S)
+        if not answer.is_success or not isinstance(text, str) or not text:
+            raise RegistryDown(f"the token endpoint {url} answers {answer.status_code} without an access token")
+        self._learn([text])
+        lifetime_s = _seconds(lifetime)
+        return _Token(text=text, renew_at_s=now_s + RENEW_AT * lifetime_s, expires_at_s=now_s + lifetime_s)
+
+
+def _object(answer: httpx.Response) -> dict[str, object]:
+    try:
+        body = answer.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _seconds(lifetime: object) -> float:
+    """Returns a lifetime in seconds; some endpoints write the number as text."""
+    try:
+        return max(0.0, float(str(lifetime)))
+    except ValueError:
+        return _UNSAID_S
