@@ -62,6 +62,8 @@ class Deployment(Generic[On]):
     targeted: Mapping[str, Any] = field(default_factory=dict)  # further settings of every target
     apart: bool = False  # start the processes in sessions of their own
     registry_url: str = ""  # an address of the registry other than the backbone's, such as a proxy's
+    registry_access: Mapping[str, Any] = field(default_factory=dict)  # further keys of [registry]
+    http: Mapping[str, Any] = field(default_factory=dict)  # keys of [http]
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -130,7 +132,8 @@ class Deployment(Generic[On]):
         guarantee = {} if self.kafka.transactions else {"guarantee": "at_least_once"}
         parts = [
             _table("kafka", {**base, **kafka}),
-            _table("registry", {"url": self.registry_url or self.kafka.registry_url}),
+            _table("registry", {"url": self.registry_url or self.kafka.registry_url, **self.registry_access}),
+            _table("http", self.http),
             _table("topics", {"prefix": self.prefix}),
             _table("health", {"port": 0}),
             _table("console", {"port": 0, **self.console}),

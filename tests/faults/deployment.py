@@ -65,8 +65,9 @@ class WatchedDeployment(Deployment[Stack]):
         return calls
 
     def _shows_a_key(self) -> Iterator[str]:
-        """Yields the outputs that contain an account key: logs, output of commands, topics as far as they were read."""
-        keys = [file.read_bytes() for kind in ("client", "secret") for file in self.folder.glob(f"*.{kind}")]
+        """Yields the outputs that contain a key or a password: logs, output of commands, topics as far as read."""
+        kinds = ("client", "secret", "password")
+        keys = [file.read_bytes() for kind in kinds for file in self.folder.glob(f"*.{kind}")]
         for name, said in self._outputs():
             if any(key in said for key in keys):
                 yield name

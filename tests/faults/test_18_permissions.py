@@ -1,19 +1,23 @@
 """The permissions that ``connector topics`` prints are necessary and sufficient: each command runs with them, twice.
 
-On a broker with TLS, SCRAM and ACLs. Each printed set of permissions is granted to a principal of its own.
+On a broker with TLS, SCRAM and ACLs, a registry behind TLS that asks for user and password, and a marketplace with a
+certificate of a private CA behind an egress proxy. Each printed set is granted to a principal of its own.
 """
 
 import argparse
 import json
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 import pytest
+import typer
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented there
     AclBinding,
     AclOperation,
@@ -23,6 +27,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented t
 )
 
 from connector import configuration, connections
+from connector.cli.main import cli
 from connector.contracts.codec import writer_of
 from connector.contracts.topic_checks import TopicFinding
 from connector.contracts.topics import Access, Topics, manifest
@@ -47,8 +52,12 @@ from tests.faults.deployment import WatchedDeployment
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
 from tests.harness import offer_rows
+from tests.harness.connect_proxy import ConnectProxy
 from tests.harness.printed_permissions import good, printed_sets, told
 from tests.harness.secured_broker import ScramUser, SecuredBroker
+from tests.harness.tcp_proxy import TcpProxy
+from tests.harness.tls_certificates import CA, serving
+from tests.unit.connector.cli.test_permissions import commands_of
 
 OPERATIONS: Final = {
     "Read": AclOperation.READ,
@@ -101,8 +110,7 @@ class Door:
         self._broker = broker
         self._deployment = deployment
         self.user: ScramUser = broker.add_user()
-        password = deployment.folder / f"{name}.password"
-        password.write_text(self.user.password)
+        password = write_secret(deployment.folder / f"{name}.password", self.user.password)
         properties = broker.properties(self.user)
         del properties["sasl.password"]
         self.kafka: dict[str, Any] = {
@@ -136,28 +144,72 @@ class Door:
         return lambda: found_on(broker, names, limits, needed, group, dry_run=dry_run)
 
 
+def write_secret(file: Path, text: str) -> Path:
+    file.touch(mode=0o600)
+    file.write_text(text)
+    return file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Perimeter:
+    """What stands between the connector and its servers. Only the tests know the servers' own addresses."""
+
+    registry: TcpProxy  # TLS, user and password
+    marketplace: TcpProxy  # TLS
+    push: TcpProxy  # in front of the receiver of notifications
+    egress: ConnectProxy
+
+
 @pytest.fixture(scope="module")
-def deployment(secured: SecuredBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedDeployment]:
+def perimeter() -> Iterator[Perimeter]:
+    with (
+        TcpProxy(tls=serving(), credentials="connector:registry-password") as registry,
+        TcpProxy(tls=serving()) as marketplace,
+        TcpProxy() as push,
+        ConnectProxy(user="connector", password="proxy-password") as egress,
+    ):
+        yield Perimeter(registry=registry, marketplace=marketplace, push=push, egress=egress)
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    secured: SecuredBroker, perimeter: Perimeter, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WatchedDeployment]:
     """A deployment with every part enabled, with the broker's super user listener. No connector has run yet."""
     with EmbeddedRegistry() as registry:
         plain = Stack(origin="", bootstrap_servers=secured.stack.bootstrap_servers, registry_url=registry.url)
-        with every_part(plain, tmp_path_factory.mktemp("permissions")) as started:
+        perimeter.registry.lead_to(registry.url)
+        with every_part(plain, perimeter, tmp_path_factory.mktemp("permissions")) as started:
+            perimeter.marketplace.lead_to(started.marketplace.url)
             yield started
 
 
 # ---- the tests ------------------------------------------------------------------------------------------------------
 
 
-def every_part(plain: Stack, folder: Path) -> WatchedDeployment:
+def every_part(plain: Stack, perimeter: Perimeter, folder: Path) -> WatchedDeployment:
+    registry_password = write_secret(folder / "registry.password", "registry-password")
+    proxy_password = write_secret(folder / "proxy.password", "proxy-password")
+    registry, marketplace = (f"localhost:{front.port}" for front in (perimeter.registry, perimeter.marketplace))
     return WatchedDeployment(
         kafka=plain,
         folder=folder,
+        registry_url=f"https://{registry}",
+        registry_access={"user": "connector", "password_file": str(registry_password)},
+        http={
+            "ca_file": str(CA),
+            "proxy": perimeter.egress.url,
+            "proxy_user": "connector",
+            "proxy_password_file": str(proxy_password),
+            "no_proxy": [registry],
+        },
+        account={"base_url": f"https://{marketplace}/v2"},
         partitions=1,
         storefronts=("de",),
         catalogue="eans = 5\nsecond_ean = 1.0",  # so that offers are claimed
-        scenario="[orders]\nat_start = 4\nconfirm_delay_s = 0.0\nundocumented = true\n"
+        scenario='[server]\nscheme = "https"\n[orders]\nat_start = 4\nconfirm_delay_s = 0.0\nundocumented = true\n'
         'malformed = [{order = 0, defect = "no_status"}]',
-        settings=FAST_MISS,
+        settings=f'{FAST_MISS}[push]\nenabled = true\nport = 0\npublic_url = "{perimeter.push.url}"\n',
         shipments={},
         orders={"interval": "5s", "contacts": True, "returns": True, "create_sales_orders": True},
         reconcile={"interval": "5s", "settle": "0s"},
@@ -500,3 +552,129 @@ def test_the_printed_commands_are_accepted_by_kafka_acls(deployment: WatchedDepl
     wait_for("the ACLs that the tool has set", lambda: secured.acls(door.user.principal) == meant)
     patterns = {ResourcePatternType.LITERAL, ResourcePatternType.PREFIXED}
     assert {binding.resource_pattern_type for binding in meant} == patterns
+
+
+# ---- every command --------------------------------------------------------------------------------------------------
+
+
+class Operator:
+    """A person with all printed permissions, who gives every command twice."""
+
+    def __init__(self, secured: SecuredBroker, deployment: WatchedDeployment) -> None:
+        self.door = Door(secured, deployment, "everyone-0")
+        self.given: Counter[str] = Counter()
+        lines = {line for way in ((), ("--dry-run",)) for set_ in self._printed(*way).values() for line in set_}
+        secured.allow([binding for line in sorted(lines) for binding in bindings(line)])
+
+    def _printed(self, *arguments: str) -> dict[str, list[str]]:
+        return printed_sets(self.door.config, *arguments)
+
+    def once(self, command: str, *arguments: str) -> str:
+        self.given[command] += 1
+        return good(*command.split(), *arguments, "--config", str(self.door.config))
+
+    def twice(self, command: str, *arguments: str) -> str:
+        self.once(command, *arguments)
+        return self.once(command, *arguments)
+
+    def command_id(self, command: str, *arguments: str) -> str:
+        """Returns the id of the command that was given in an answer as JSON."""
+        answer = json.loads(self.once(command, *arguments, "--reason", "a test", "--json"))
+        return str(answer.get("command_id") or answer["replay_id"])
+
+    @contextmanager
+    def running(self, deployment: WatchedDeployment, push: TcpProxy, *arguments: str) -> Iterator[None]:
+        """A process that runs until the block ends; its receiver of notifications is behind ``push``."""
+        self.given["run"] += 1
+        process = deployment.connector("everyone-0", *arguments, **self.door.kafka)
+        with process.health() as health:
+            deployment.wait_for("readiness", lambda: health.get("/readyz").status_code == 200)
+        ports = [orjson.loads(line)["push_port"] for line in process.text().splitlines() if '"push_port"' in line]
+        if ports[0] is not None:
+            push.lead_to(f"http://127.0.0.1:{ports[0]}")
+        yield
+        assert process.stop() == 0, process.text()
+        assert "AUTHORIZATION_FAILED" not in process.text()
+
+
+def without_a_process(operator: Operator, folder: Path) -> None:
+    """Gives the commands that need no running process."""
+    for command in ("check", "config show", "config routing", "schemas register", "schemas check"):
+        operator.twice(command)
+    operator.twice("topics", "--create")
+    operator.twice("topics", "--create", "--dry-run")
+    operator.twice("topics", "--check")
+    operator.twice("contracts export", "--out", str(folder))
+
+
+def about_topics(operator: Operator, ean: str, folder: Path) -> None:
+    """Gives the commands that read topics."""
+    projection = ("--projection", str(folder))
+    for command in ("why", "not-found", "units"):
+        operator.twice(command, *((ean,) if command == "why" else ()), *projection)
+    for command in ("orders open", "orders totals", "match-report", "state digest", "guard list"):
+        operator.twice(command)
+    operator.twice("explain", "--topic-offset", "0:0")
+    operator.twice("hold list", "--all")
+
+
+def of_people(operator: Operator, seller: str) -> None:
+    """Gives the commands with which people hold, pause and stop."""
+    why = ("--reason", "a test")
+    for _ in range(2):
+        for ending in ("release", "drop"):
+            confirmed = ("--yes",) if ending == "drop" else ()
+            held = operator.command_id("hold add", "--field", "price")
+            operator.once(f"hold {ending}", held, *confirmed)
+            operator.once(f"guard {ending}", *why, *confirmed)
+        operator.once("writes stop", *why)
+        operator.once("writes resume")
+        operator.once("pause", "--account", seller, *why)
+        operator.once("resume", "--account", seller)
+
+
+def about_the_past(operator: Operator, deployment: WatchedDeployment) -> None:
+    """Gives the commands about dead letters and replays."""
+    place = put_dead_letter(deployment)
+    operator.twice("dlq list")
+    operator.twice("dlq show", place)
+    operator.twice("dlq redrive", place)
+    operator.twice("replay plan", "--offsets", "0:0-")
+    for _ in range(2):
+        replay = operator.command_id("replay run", "--offsets", "0:0-")
+        for command in ("status", "pause", "resume", "stop"):
+            operator.once(f"replay {command}", replay)
+
+
+@pytest.mark.kafka
+def test_every_command_works_twice_through_tls_credentials_and_the_proxy(
+    deployment: WatchedDeployment, secured: SecuredBroker, perimeter: Perimeter, tmp_path: Path
+) -> None:
+    operator, place = Operator(secured, deployment), deployment.places()[0][2]
+
+    without_a_process(operator, tmp_path)
+    with operator.running(deployment, perimeter.push):
+        produced = deployment.produce([change(place, next(wall_us()), stock=7)])
+        deployment.wait_for("its result", lambda: deployment.answered(produced))
+        operator.twice("resend", place.ean, "--verify", "--wait", "5m")
+        operator.twice("push subscribe", "--email", "shop@example.com")
+        operator.twice("push list")
+        operator.twice("push repair")
+        operator.twice("orders poll", "--once")
+        of_people(operator, deployment.sellers[0])
+        about_the_past(operator, deployment)
+    with operator.running(deployment, perimeter.push):
+        deployment.wait_for("the units of a sweep", lambda: bool(deployment.rows("units")))
+    for _ in range(2):
+        with operator.running(deployment, perimeter.push, "--dry-run"):
+            pass
+    about_topics(operator, place.ean, tmp_path / "projection")
+    operator.twice("shadow compare")
+    for key in list(deployment.states())[:2]:
+        operator.once("state forget", key, "--yes")
+
+    commands = set(commands_of(typer.main.get_command(cli))) - {"simulate", "demo"}  # they are their own marketplace
+    assert {command: operator.given[command] >= 2 for command in commands} == dict.fromkeys(commands, True)
+    assert set(perimeter.egress.asked) == {f"localhost:{perimeter.marketplace.port}"}
+    assert perimeter.marketplace.passed
+    assert {request.status for request in perimeter.registry.passed} <= {200, 404, 409}

@@ -11,7 +11,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -118,11 +118,20 @@ class SecuredBroker:
     def add_user(self) -> ScramUser:
         """Creates a unique user without permissions."""
         user = ScramUser(name=f"user-{uuid.uuid4().hex[:10]}", password=uuid.uuid4().hex)
+        self._set_password(user)
+        return user
+
+    def rotate(self, user: ScramUser) -> ScramUser:
+        """Gives a user another password; the broker refuses the old one from then on. Open connections stay."""
+        rotated = replace(user, password=uuid.uuid4().hex)
+        self._set_password(rotated)
+        return rotated
+
+    def _set_password(self, user: ScramUser) -> None:
         info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, _ITERATIONS)
         upsertion = UserScramCredentialUpsertion(user.name, info, user.password.encode())
         for answer in self.admin.alter_user_scram_credentials([upsertion]).values():
             answer.result(_ASK_S)
-        return user
 
     def properties(self, user: ScramUser) -> dict[str, Any]:
         """Returns the librdkafka properties that a client needs in addition to ``bootstrap_servers``."""

@@ -1,10 +1,12 @@
-"""An HTTP proxy that records requests and that a test can close.
+"""An HTTP proxy that records requests and that a test can close. It may speak TLS, and ask for user and password.
 
 Requests are recorded byte for byte. While it is closed, connections are refused, as by a stopped server.
 """
 
+import ssl
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 _TIMEOUT_S = 30.0
+_DENIED = b'{"error_code": 401, "message": "Unauthorized"}'
 _OF_THE_CONNECTION = frozenset({"connection", "transfer-encoding", "content-length", "date", "server"})
 
 
@@ -34,9 +37,11 @@ class ForwardedRequest:
 class TcpProxy:
     """Forwards requests to ``url`` and records them. A context manager; it keeps its port while it is closed."""
 
-    def __init__(self, url: str = "") -> None:
-        """``url`` "" = no server yet; set it later with ``lead_to``."""
+    def __init__(self, url: str = "", *, tls: ssl.SSLContext | None = None, credentials: str = "") -> None:
+        """``url`` "" = no server yet; set it later with ``lead_to``. ``credentials``: USER:PASSWORD, "" = none."""
         self.lead_to(url)
+        self._tls = tls
+        self._authorization = "Basic " + b64encode(credentials.encode()).decode() if credentials else ""
         self.passed: list[ForwardedRequest] = []
         self._sockets: set[socket] = set()
         self._server: ThreadingHTTPServer | None = None
@@ -45,7 +50,11 @@ class TcpProxy:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._own_port}{self._path}"
+        return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self._own_port}{self._path}"
+
+    @property
+    def port(self) -> int:
+        return self._own_port
 
     def lead_to(self, url: str) -> None:
         """Forwards requests to this URL from now on."""
@@ -55,6 +64,8 @@ class TcpProxy:
     def open(self) -> None:
         server = ThreadingHTTPServer(("127.0.0.1", self._own_port), _handler(self))
         server.daemon_threads = True
+        if self._tls is not None:
+            server.socket = self._tls.wrap_socket(server.socket, server_side=True)
         self._server, self._own_port = server, server.server_address[1]
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -67,6 +78,10 @@ class TcpProxy:
         for connected in tuple(self._sockets):
             with suppress(OSError):  # already closed by the peer
                 connected.shutdown(SHUT_RDWR)
+
+    def lets_in(self, headers: Mapping[str, str]) -> bool:
+        """Whether a request with these headers has the credentials."""
+        return not self._authorization or headers.get("authorization") == self._authorization
 
     def forward(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any, bytes]:
         """Forwards a request and returns the response's status, headers and body.
@@ -109,7 +124,10 @@ def _handler(proxy: TcpProxy) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(int(headers.get("content-length", "0")))
             try:
-                status, answered, content = proxy.forward(self.command, self.path, headers, body)
+                if proxy.lets_in(headers):
+                    status, answered, content = proxy.forward(self.command, self.path, headers, body)
+                else:
+                    status, answered, content = 401, {"Content-Type": "application/json"}, _DENIED
             except (OSError, HTTPException):
                 self.close_connection = True
                 return
