@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import structlog
+
 from connector.configuration import base_address
 from connector.contracts.topics import Feature
 from connector.kaufland.http.credentials import Credentials
@@ -28,6 +30,8 @@ from streams.kafka.produce_once import RecordWriter, produce_record
 from streams.kafka.registry import RegistryClient
 from streams.kafka.settings import KafkaConnection
 from streams.kafka.table import CompactedTable
+
+_log = structlog.get_logger("connector")
 
 if TYPE_CHECKING:  # most commands call no marketplace, and importing the adapter takes a while
     import httpx
@@ -147,9 +151,16 @@ def egress(configured: Settings) -> Egress:
 
 def _egress(http: model.HttpSettings, files: TlsFiles) -> Egress:
     try:
-        return Egress(tls=TlsContext(files), proxy=_proxy(http), no_proxy=NoProxy.of(http.no_proxy))
+        return Egress(tls=TlsContext(files, _report_tls_files), proxy=_proxy(http), no_proxy=NoProxy.of(http.no_proxy))
     except (OSError, ValueError) as error:
         raise SettingsError(f"TLS files cannot be used: {error}") from None
+
+
+def _report_tls_files(problem: str) -> None:
+    if problem:
+        _log.error("a changed TLS file cannot be used; the last valid one stays in use", reason=problem)
+    else:
+        _log.info("TLS files were read again")
 
 
 def _proxy(http: model.HttpSettings) -> HttpProxy | None:

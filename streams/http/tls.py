@@ -4,6 +4,7 @@ Certificates and host names are always verified: there is no way to turn that of
 """
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -55,10 +56,14 @@ class TlsContext:
     A file that cannot be used is told in ``problem``; the context of the last valid files stays in use.
     """
 
-    def __init__(self, files: TlsFiles | None = None) -> None:
-        """Reads the files. Raises ValueError that names a file that cannot be used, OSError for one that is missing."""
+    def __init__(self, files: TlsFiles | None = None, report: Callable[[str], None] = lambda _change: None) -> None:
+        """Reads the files. Raises ValueError that names a file that cannot be used, OSError for one that is missing.
+
+        ``report`` is told later problems, each once, and "" when files that can be used were read again.
+        """
         self.files = files if files is not None else TlsFiles()
         self.problem = ""
+        self._report = report
         self._lock = Lock()
         self._version = self.files.version()
         self._context = self.files.context()
@@ -72,8 +77,11 @@ class TlsContext:
                 if found != self._version:
                     self._version = found
                     self._context, self.problem = self.files.context(), ""
+                    self._report("")
             except (OSError, ValueError) as error:
-                self.problem = str(error)
+                if str(error) != self.problem:
+                    self.problem = str(error)
+                    self._report(self.problem)
             return self._context
 
 

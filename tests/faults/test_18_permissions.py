@@ -557,7 +557,7 @@ def test_the_printed_commands_are_accepted_by_kafka_acls(deployment: WatchedDepl
 # ---- every command --------------------------------------------------------------------------------------------------
 
 
-class Operator:
+class SecuredOperator:
     """A person with all printed permissions, who gives every command twice."""
 
     def __init__(self, secured: SecuredBroker, deployment: WatchedDeployment) -> None:
@@ -597,7 +597,7 @@ class Operator:
         assert "AUTHORIZATION_FAILED" not in process.text()
 
 
-def without_a_process(operator: Operator, folder: Path) -> None:
+def without_a_process(operator: SecuredOperator, folder: Path) -> None:
     """Gives the commands that need no running process."""
     for command in ("check", "config show", "config routing", "schemas register", "schemas check"):
         operator.twice(command)
@@ -607,7 +607,7 @@ def without_a_process(operator: Operator, folder: Path) -> None:
     operator.twice("contracts export", "--out", str(folder))
 
 
-def about_topics(operator: Operator, ean: str, folder: Path) -> None:
+def about_topics(operator: SecuredOperator, ean: str, folder: Path) -> None:
     """Gives the commands that read topics."""
     projection = ("--projection", str(folder))
     for command in ("why", "not-found", "units"):
@@ -618,7 +618,7 @@ def about_topics(operator: Operator, ean: str, folder: Path) -> None:
     operator.twice("hold list", "--all")
 
 
-def of_people(operator: Operator, seller: str) -> None:
+def of_people(operator: SecuredOperator, seller: str) -> None:
     """Gives the commands with which people hold, pause and stop."""
     why = ("--reason", "a test")
     for _ in range(2):
@@ -633,7 +633,7 @@ def of_people(operator: Operator, seller: str) -> None:
         operator.once("resume", "--account", seller)
 
 
-def about_the_past(operator: Operator, deployment: WatchedDeployment) -> None:
+def about_the_past(operator: SecuredOperator, deployment: WatchedDeployment) -> None:
     """Gives the commands about dead letters and replays."""
     place = put_dead_letter(deployment)
     operator.twice("dlq list")
@@ -650,7 +650,7 @@ def about_the_past(operator: Operator, deployment: WatchedDeployment) -> None:
 def test_every_command_works_twice_through_tls_credentials_and_the_proxy(
     deployment: WatchedDeployment, secured: SecuredBroker, perimeter: Perimeter, tmp_path: Path
 ) -> None:
-    operator, places, times = Operator(secured, deployment), deployment.places()[0][-2:], wall_us()
+    operator, places, times = SecuredOperator(secured, deployment), deployment.places()[0][-2:], wall_us()
 
     without_a_process(operator, tmp_path)
     with operator.running(deployment, perimeter.push):

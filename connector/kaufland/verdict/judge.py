@@ -96,13 +96,14 @@ def _of_failure(question: Question, failure: TransportFailure) -> Verdict:
     reason = f"{failure.error}: {failure.text}" if failure.text else failure.error
     if not failure.left:
         replies: tuple[Reply, ...] = tuple(NotSent(reason=reason) for _ in question.attempts)
-        return Verdict(replies=replies, outcome="never_left", failed=True)
+        return Verdict(replies=replies, outcome="never_left", failed=True, closed_because=reason)
     if row is NEVER_LEFT:  # an error of connecting, yet bytes were sent
         row = BROKEN_OFF
     return Verdict(
         replies=tuple(_reply(row, question, attempt, reason) for attempt in question.attempts),
         outcome=row.name,
         failed=row.failed,
+        closed_because=reason,
     )
 
 

@@ -44,9 +44,11 @@ def test_a_replaced_file_is_read_again(ca: Path) -> None:
 
 
 def test_a_file_that_cannot_be_used_leaves_the_last_one_in_use_and_is_told(ca: Path) -> None:
-    context = TlsContext(TlsFiles(ca=ca))
+    told: list[str] = []
+    context = TlsContext(TlsFiles(ca=ca), told.append)
 
     replaced(ca, b"no certificate")
+    assert subjects(context) == ["Test CA"]
     assert subjects(context) == ["Test CA"]
     assert "no CA certificates in PEM" in context.problem
     ca.unlink()
@@ -55,6 +57,7 @@ def test_a_file_that_cannot_be_used_leaves_the_last_one_in_use_and_is_told(ca: P
     replaced(ca, OTHER_CA.read_bytes())
     assert subjects(context) == ["Another test CA"]
     assert context.problem == ""
+    assert [bool(problem) for problem in told] == [True, True, False], "each change is told once"
 
 
 def test_a_certificate_whose_key_comes_a_moment_later_is_used_then(tmp_path: Path, ca: Path) -> None:
