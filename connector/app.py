@@ -4,6 +4,7 @@ Nothing is opened on import.
 """
 
 import gc
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,7 @@ from typing import Any, Final
 import structlog
 
 from connector import flows
+from connector.configuration import load_settings
 from connector.connections import connection, marketplace, registry
 from connector.console.console_server import ConsoleServer
 from connector.console.health import HealthServer
@@ -29,7 +31,7 @@ from connector.contracts.topics import INPUTS, Feature
 from connector.controls.in_force import Controls
 from connector.kaufland.adapter import Kaufland
 from connector.kaufland.call_log import CallLog
-from connector.logs import write_notice
+from connector.logs import use_level, write_notice
 from connector.offers.call_bodies import CLAIM, RELEASE
 from connector.offers.claims import CallerByKind, Claims
 from connector.offers.unwritten_claims import UnwrittenClaims
@@ -40,6 +42,7 @@ from connector.settings.model import Settings
 from connector.settings.show import digest
 from connector.shipments.carrier_tables import Unlisted
 from connector.startup.broker_password import BrokerPassword
+from connector.startup.configuration_watch import ConfigurationWatch
 from connector.startup.controls import control_reader, controls
 from connector.startup.mappings import LiveMappings
 from connector.startup.plan import RunPlan
@@ -131,6 +134,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
     _log_bodies(configured, adapter)
     commands = controls(backbone.ids, backbone.schemas)
     mappings = LiveMappings(configured, adapter)
+    watch = ConfigurationWatch(plan.loaded, partial(_read_again, plan.loaded), use_level)
     running = _flows(plan, backbone, mappings, stamp, commands)
     claims = _claims(plan, clock)
     telemetry = Telemetry(write_notice, (one.dead_letters for one in running.values()))
@@ -151,6 +155,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
             control_reader(plan, backbone.ids, backbone.schemas),
             mappings.watch(),
             BrokerPassword(configured.kafka),
+            watch,
         ],
     )
     vitals = ProcessVitals(
@@ -168,7 +173,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
         drifts=flows.drifts(running),
         sweeps=flows.sweeps(running),
         subscriptions=flows.subscriptions(running),
-        files=mappings.problems,
+        files=lambda: {**mappings.problems(), **watch.problems()},
         calls=partial(telemetry.metrics.totals, "stream_calls_total", "account"),
         slow_downs=partial(telemetry.metrics.totals, "stream_slow_downs_total", "account"),
     )
@@ -318,6 +323,10 @@ def _log_bodies(configured: Settings, adapter: Kaufland) -> None:
     left_s = (until - datetime.now(UTC)).total_seconds() if until is not None else 0.0
     if left_s > 0:
         _log.warning("bodies of calls are logged", seconds=round(adapter.log_bodies(left_s)))
+
+
+def _read_again(loaded: Loaded) -> Loaded:
+    return load_settings(loaded.file, os.environ, datetime.now(UTC))
 
 
 def _log_unlisted(account: str, unlisted: Unlisted) -> None:

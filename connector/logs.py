@@ -71,16 +71,21 @@ def configure(*, level: str, form: str, stream: TextIO | None = None) -> None:
     )
     handler = logging.StreamHandler(out)
     handler.setFormatter(_Scrubbed(shared, as_json=as_json))
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(level.upper())
-    for name in _NOISY:
-        logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+    logging.getLogger().handlers = [handler]
+    use_level(level)
     logging.getLogger(CLIENT).filters = [Unrepeated()]
     logging.captureWarnings(capture=True)
     sys.excepthook = _crashed
     sys.unraisablehook = _unraisable
     threading.excepthook = _thread_crashed
+
+
+def use_level(level: str) -> None:
+    """Logs lines of this level and above from now on. Any thread."""
+    root = logging.getLogger()
+    root.setLevel(level.upper())
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
 
 
 def log_final_error(error: StreamError) -> bool:

@@ -38,6 +38,7 @@ EDGES = {
     "connector.startup.mappings": "files that are read again",
     "connector.mappings.watched_file": "a file that is read again",
     "connector.mappings.file_watch": "looks at files every few seconds",
+    "connector.startup.configuration_watch": "reads a file again, and logs it",
     "connector.startup.broker_password": "reads files again, and logs it",
     "connector.startup.controls": "logs commands that are ignored, and fetches schemas",
     "connector.startup.plan": "holds what was loaded from files",

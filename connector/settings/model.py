@@ -531,7 +531,7 @@ class ContractSettings(SettingsSection):
 
 class LogSettings(SettingsSection):
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """Minimum level of log lines."""
+    """Minimum level of log lines; a change in the file counts seconds later, without a restart."""
     format: Literal["auto", "json", "console"] = "auto"
     """auto: console on a terminal, JSON elsewhere."""
     bodies_until: datetime | None = None

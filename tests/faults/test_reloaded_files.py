@@ -43,7 +43,7 @@ def test_an_allow_list_that_changes_is_in_use_without_a_restart_and_a_bad_one_ne
         assert priced(deployment, other, 1_222, next(times)) == "APPLIED"
 
         eans.write_text("not-an-EAN\n")
-        wait_for("the refusal", lambda: health.get("/status").json()["files"] != {LIST: "in use"})
+        wait_for("the refusal", lambda: health.get("/status").json()["files"][LIST] != "in use")
         assert health.get("/readyz").status_code == 200
         assert "has other characters than digits" in health.get("/status").json()["files"][LIST]
         assert priced(deployment, other, 1_333, next(times)) == "APPLIED"
