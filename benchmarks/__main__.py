@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from benchmarks import bodies, calls, memory, mix, pace, replay, stages, throughput, why
+from benchmarks import bodies, calls, cold, memory, mix, pace, replay, stages, throughput, why
 from benchmarks.report import ReportSection
 from benchmarks.stand import Stand, stand
 from devstack.stack import NoKafka, Stack, find
@@ -36,6 +36,7 @@ class Size:
     counted: int  # offers whose events' function calls are counted
     history: int  # results in the topics
     replayed: int  # records of a replay
+    cold: tuple[int, int]  # units, and EANs of them that are not known
     latencies_s: Sequence[float]  # of the marketplace's responses
     lingers: Sequence[str]  # values of the connector's setting
     processes: Sequence[int]  # group sizes
@@ -52,6 +53,7 @@ FULL = Size(
     counted=1_000,
     history=1_000_000,
     replayed=200_000,
+    cold=(100_000, 20_000),
     latencies_s=(0.0, 0.15),
     lingers=("0s", "500ms"),
     processes=(1, 2),
@@ -67,6 +69,7 @@ QUICK = Size(
     counted=200,
     history=20_000,
     replayed=10_000,
+    cold=(2_000, 400),
     latencies_s=(0.15,),
     lingers=("0s",),
     processes=(1,),
@@ -82,6 +85,7 @@ MEASUREMENTS: Final = (
     "bodies",
     "calls",
     "stages",
+    "cold",
     "why",
 )
 """The names of all measurements, in the order in which they run."""
@@ -119,6 +123,7 @@ class Run:
             "bodies": lambda: bodies.measure(size.rounds),
             "calls": lambda: calls.measure(size.counted),
             "stages": lambda: stages.measure(self._kafka, size.stages),
+            "cold": lambda: cold.measure(*size.cold, rates=(1.0, 10.0, 60.0)),
             "why": lambda: why.measure(self._kafka, size.history),
         }
 

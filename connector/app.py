@@ -34,6 +34,7 @@ from connector.kaufland.call_log import CallLog
 from connector.logs import use_level, write_notice
 from connector.offers.call_bodies import CLAIM, RELEASE
 from connector.offers.claims import CallerByKind, Claims
+from connector.offers.cold_start import ColdStart, ColdStartState
 from connector.offers.unwritten_claims import UnwrittenClaims
 from connector.replays.reading import ReplayInputs
 from connector.settings import convert, model
@@ -172,6 +173,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
         sent_as_other=flows.sent_as_other(running),
         drifts=flows.drifts(running),
         sweeps=flows.sweeps(running),
+        cold_starts=flows.cold_starts(running),
         subscriptions=flows.subscriptions(running),
         files=lambda: {**mappings.problems(), **watch.problems()},
         calls=partial(telemetry.metrics.totals, "stream_calls_total", "account"),
@@ -231,6 +233,7 @@ def _flows(
             dry_run=plan.dry_run,
             push=subscription_watch(plan.settings, plan.topics),
             report_unlisted=_log_unlisted,
+            report_cold_start=_log_cold_start,
         )
     )
 
@@ -339,6 +342,26 @@ def _log_unlisted(account: str, unlisted: Unlisted) -> None:
             codes=list(codes),
             remedy="correct the code; GET /carriers of the marketplace lists those that exist",
         )
+
+
+def _log_cold_start(choice: ColdStart) -> None:
+    """Logs what a sweep and look-ups cost for offers that are not known, and which of them identifies the offers."""
+    figures = {
+        "account": choice.account,
+        "storefront": choice.storefront,
+        "units": choice.units,
+        "unknown_eans": choice.unknown,
+        "sweep_calls": choice.sweep_calls,
+        "sweep_min": round(choice.sweep_s / 60, 1),
+        "look_up_calls": choice.unknown,
+        "look_ups_min": round(choice.look_ups_s / 60, 1),
+    }
+    if choice.problem:
+        _log.warning("offers that waited for a sweep are looked up", **figures, reason=choice.problem)
+    elif choice.state is ColdStartState.AWAITED:
+        _log.info("offers that are not known wait for the sweep", **figures)
+    else:
+        _log.info("offers that are not known are looked up", **figures)
 
 
 def _skews(adapter: Kaufland, accounts: Sequence[str]) -> dict[str, float | None]:

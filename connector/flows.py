@@ -12,6 +12,7 @@ from connector.controls.in_force import CommandSource, NoControls
 from connector.mappings.in_use import MappingSource
 from connector.marketplace.offers import Reference
 from connector.offers.codec import OfferCodecs
+from connector.offers.cold_start import ColdStart, ColdStarts, ReportColdStart
 from connector.offers.flow import OfferFlow
 from connector.offers.gtin import normal_form
 from connector.offers.swept_units import UNITS, SweptUnits
@@ -69,6 +70,7 @@ class FlowDependencies:
     dry_run: bool = False
     push: PushWatch | None = None
     report_unlisted: ReportUnlisted | None = None
+    report_cold_start: ReportColdStart | None = None
 
 
 def running_flows(around: FlowDependencies) -> dict[str, RunningFlow]:
@@ -112,6 +114,11 @@ def sent_as_other(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[st
     """Returns a function that reports, by account, the number of results with the code CARRIER_SENT_AS_OTHER."""
     found = (line.flow.sent_as_other for line in running.values() if isinstance(line.flow, ShipmentFlow))
     return next(found, dict)
+
+
+def cold_starts(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, ColdStart]]:
+    """Returns a function that reports, by account and storefront, whether offers wait for a sweep."""
+    return next(line.flow.cold_starts for line in running.values() if isinstance(line.flow, OfferFlow))
 
 
 def subscriptions(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, PushReport]]:
@@ -166,11 +173,12 @@ def _lines(around: FlowDependencies) -> Iterator[RunningFlow]:
     """Yields the flow of each enabled feature; the shipment flow and the order flow share the released orders."""
     topics = around.topics
     released = ReleasedOrders() if Feature.ORDERS in topics.features else None
+    cold = _cold_starts(around)
     yield RunningFlow(
-        flow=_offers(around),
+        flow=_offers(around, cold),
         dead_letters=topics.offer_changes_dlq,
         weight=WEIGHTS["offer_changes"],
-        side_inputs=_beside_offers(around),
+        side_inputs=_beside_offers(around, cold),
     )
     if Feature.SHIPMENTS in topics.features:
         yield RunningFlow(
@@ -182,7 +190,16 @@ def _lines(around: FlowDependencies) -> Iterator[RunningFlow]:
         )
 
 
-def _offers(around: FlowDependencies) -> OfferFlow:
+def _cold_starts(around: FlowDependencies) -> ColdStarts:
+    """Returns what the offer flow and the side input that shows sweeps share; off in a dry run, which is not swept."""
+    policy = convert.cold_start_policy(around.settings)
+    policy = replace(policy, enabled=policy.enabled and not around.dry_run)
+    partitions = around.partitions.get(around.topics.offer_changes, 1)
+    report = around.report_cold_start
+    return ColdStarts(policy, partitions) if report is None else ColdStarts(policy, partitions, report)
+
+
+def _offers(around: FlowDependencies, cold: ColdStarts) -> OfferFlow:
     return OfferFlow(
         policy=convert.offer_policy(around.settings, dry_run=around.dry_run),
         routing=around.routing,
@@ -195,16 +212,17 @@ def _offers(around: FlowDependencies) -> OfferFlow:
         commands=around.commands,
         partitions=around.partitions.get(around.topics.offer_changes, 1),
         mappings=around.mappings,
+        cold=cold,
     )
 
 
-def _beside_offers(around: FlowDependencies) -> SideInputs | None:
+def _beside_offers(around: FlowDependencies, cold: ColdStarts) -> SideInputs | None:
     """Returns what is read beside offer changes; None if nothing is."""
     parts: dict[str, SideInputs] = {}
     if around.replays is not None:
         parts[REPLAY] = around.replays
     if Feature.RECONCILE in around.topics.features and not around.dry_run:  # it has written nothing that could drift
-        parts[UNITS] = SweptUnits(around.topics.units, unit_reader(around.ids, around.lookup))
+        parts[UNITS] = SweptUnits(around.topics.units, unit_reader(around.ids, around.lookup), cold)
     return JoinedSideInputs(parts) if parts else None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from streams.flow import Now, Output, Record
-from streams.side_input import Message, SideInput, SideInputs, SidePosition
+from streams.side_input import Message, Opening, SideInput, SideInputs, SidePosition
 
 
 class JoinedSideInputs:
@@ -25,6 +25,11 @@ class JoinedSideInputs:
                     raise ValueError(f"the side input {one.name!r} is not named after its part, {name!r}")
                 found.append(one)
         return found
+
+    def opened(self, opening: Opening, now: Now) -> None:
+        """Tells all parts."""
+        for part in self._parts.values():
+            part.opened(opening, now)
 
     def is_over(self, name: str) -> bool:
         """Returns what the part says; False for an input of a part that is not there, which may come back."""

@@ -1,8 +1,9 @@
 """The contract of side inputs: topics that the owner of a partition reads beside it, outside the consumer group.
 
 A side input is a range of one partition of a topic, without an end if it is to be followed. Each of its records becomes
-a message to one lane of the main partition, or nothing. The position is committed with the main partition's, in the
-same checkpoint as the lanes that got the messages, so a new owner continues where the last one was durable.
+a message to one lane of the main partition, a turn of all its lanes with pending work, or nothing. The position is
+committed with the main partition's, in the same checkpoint as the lanes that got the messages, so a new owner continues
+where the last one was durable.
 
 Live input goes first: a side input is read while its main partition is open and has no backlog. A side input that is
 slow, missing or cannot be read never stops the main partition; the problem is logged. Pure.
@@ -50,8 +51,29 @@ class SidePosition:
     gone: int = 0  # offsets below an ``end`` that were passed without being read, since ``start``
 
 
-Message: TypeAlias = Told | BadRecord | NotYet | None
+@dataclass(frozen=True, slots=True)
+class ReviewLanes:
+    """A record that concerns all lanes with pending work: each takes a turn (``Woken``) before the next record is read.
+
+    The position may be committed before they have. A new owner's lanes take their first turn with ``Restored``.
+    """
+
+
+Message: TypeAlias = Told | ReviewLanes | BadRecord | NotYet | None
 """What a record of a side input becomes. BadRecord: skipped and logged. None: skipped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A main partition that has opened: from now on its lanes may send, and its side inputs are read.
+
+    ``is_clean``: whatever a previous owner sent is answered and durable, or there was none. Otherwise calls of it that
+    nobody knows of may have taken effect until now.
+    """
+
+    partition: int
+    is_clean: bool
+    restored: int = 0  # lanes that wait for calls, and have not taken a turn yet
 
 
 class SideInputs(Protocol):
@@ -63,6 +85,10 @@ class SideInputs(Protocol):
         Asked when the partition opens and after every record of the control topic. Beyond ``INPUTS_LIMIT``, and with a
         name that is not valid or was named before, an input is refused, which is logged.
         """
+        ...
+
+    def opened(self, opening: Opening, now: Now) -> None:
+        """Notes that a main partition has opened. Called before its side inputs are asked for the first time."""
         ...
 
     def is_over(self, name: str) -> bool:

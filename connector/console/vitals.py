@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from connector.console.facts import ProcessFacts, Readiness
 from connector.console.gauges import READY, exposition, readings
+from connector.offers.cold_start import ColdStart
 from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport
 from connector.reconciliation.sweep_lane import SweepReport
@@ -60,6 +61,7 @@ class ProcessVitals:
         sent_as_other: Callable[[], Mapping[str, int]] = dict,
         drifts: Callable[[], Mapping[str, int]] = dict,
         sweeps: Callable[[], Mapping[str, SweepReport]] = dict,
+        cold_starts: Callable[[], Mapping[str, ColdStart]] = dict,
         subscriptions: Callable[[], Mapping[str, PushReport]] = dict,
         files: Callable[[], Mapping[str, str]] = dict,
         calls: Callable[[], Mapping[str, float]] = dict,
@@ -79,6 +81,7 @@ class ProcessVitals:
         self._sent_as_other = sent_as_other
         self._drifts = drifts
         self._sweeps = sweeps
+        self._cold_starts = cold_starts
         self._subscriptions = subscriptions
         self._files = files
         self._calls = calls
@@ -112,6 +115,7 @@ class ProcessVitals:
             "clock_skew_s": self._skews(),
             "orders": {account: synced(poll) for account, poll in self._polls().items()},
             "sweeps": {place: swept(sweep) for place, sweep in self._sweeps().items()},
+            "cold_start": {place: chosen(choice) for place, choice in self._cold_starts().items()},
             "drifts": self._drifts(),
             "push": {account: subscribed(push) for account, push in self._subscriptions().items()},
             "files": {setting: problem or "in use" for setting, problem in self._files().items()},
@@ -233,6 +237,21 @@ def swept(sweep: SweepReport) -> dict[str, Any]:
         "message": state.problem,
         "failures_in_a_row": state.failures,
         "last_failure": _moment(state.failed_at_us),
+    }
+
+
+def chosen(choice: ColdStart) -> dict[str, Any]:
+    """Returns the cold start section of the status page for one account and storefront."""
+    return {
+        "state": choice.state.value,
+        "message": choice.problem or None,
+        "sweep_began": _moment(choice.sweep_at_us),
+        "units": choice.units,
+        "unknown_eans": choice.unknown,
+        "sweep": {"calls": choice.sweep_calls, "minutes": round(choice.sweep_s / 60, 1)},
+        "look_ups": {"calls": choice.unknown, "minutes": round(choice.look_ups_s / 60, 1)},
+        "waited_here": choice.waiting,
+        "identified_here": choice.identified,
     }
 
 

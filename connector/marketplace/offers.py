@@ -156,6 +156,7 @@ class UnitPage:
     units: tuple[Unit, ...]
     rows: int  # of the page, readable or not
     is_last: bool
+    total: int | None = None  # units of the whole list; None: the marketplace does not say
 
 
 MarketplaceAnswer: TypeAlias = Found | Accepted | UnitPage | Refused | Gone

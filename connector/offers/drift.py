@@ -14,6 +14,7 @@ from connector.contracts.codes import Code
 from connector.contracts.microseconds import us
 from connector.marketplace.offers import Field
 from connector.offers.drift_cause import MARGIN_S, cause_of, fell, is_certainly_unsold, is_sold
+from connector.offers.drift_values import values_seen
 from connector.offers.events import Announced, Basis, DriftAction, DriftCause, Miss, OfferDrifted, Origin
 from connector.offers.field_knowledge import group_of, observed, wanted_by_event
 from connector.offers.identity import ANY_CONDITION, NOT_YET_FOUND
@@ -86,24 +87,13 @@ class _UnitComparison:
     # ---- what has changed -------------------------------------------------------------------------------------------
 
     def _changes(self) -> Iterator[_Change]:
-        for field, value in self._values().items():
+        for field, value in values_seen(self._seen, self._terms).items():
             fact = self._unit.facts.get(field)
             if fact is None or not fact.certain or fact.value == value or not self._counts(field):
                 continue
             change = _Change(field, fact, value)
             if not self._waits_for_orders(change):
                 yield change
-
-    def _values(self) -> dict[Field, int]:
-        """Returns the values that the sweep saw, in smallest units. A price in an unexpected currency is left out."""
-        seen, values = self._seen, {}
-        if seen.price is not None and seen.currency == self._terms.currency(self._unit.storefront):
-            values[Field.PRICE] = int(seen.price.scaleb(self._exponent))
-        if seen.stock is not None:
-            values[Field.STOCK] = seen.stock
-        if seen.handling_time_days is not None:
-            values[Field.HANDLING_TIME] = seen.handling_time_days
-        return values
 
     def _counts(self, field: Field) -> bool:
         """Whether the call that saw the field was sent late enough, and no write of it is under way."""

@@ -19,8 +19,9 @@ from connector.controls.waiting import without_stopped
 from connector.mappings.in_use import MappingsInUse, MappingSource
 from connector.marketplace.call_kinds import UNITS_WRITE, group_of
 from connector.marketplace.offers import Reference
-from connector.offers import holding, locations, merge, resend, results, state_mapping, unaccepted, wants
+from connector.offers import cold_turn, holding, locations, merge, resend, results, state_mapping, unaccepted, wants
 from connector.offers.call_bodies import CLAIM, CLAIMS_IN_A_CALL, RELEASE
+from connector.offers.cold_start import NO_COLD_STARTS, ColdStart, ColdStarts
 from connector.offers.decide import decide
 from connector.offers.drift import compare
 from connector.offers.events import (
@@ -38,6 +39,7 @@ from connector.offers.ledger import OfferLane
 from connector.offers.outcomes import apply_answer
 from connector.offers.policy import OfferPolicy, OfferTerms
 from connector.offers.results import Cleared, OfferOutput
+from connector.offers.swept_identity import kept, unknown_places
 from connector.offers.window_rails import WindowRails
 from connector.reconciliation.events import UnitObserved
 from connector.routing.table import Routing
@@ -111,8 +113,12 @@ class OfferFlow:
         commands: CommandSource,
         partitions: int = 1,
         mappings: MappingSource | None = None,
+        cold: ColdStarts = NO_COLD_STARTS,
     ) -> None:
-        """``mappings``: where routing and reference are found while the process runs; None: they do not change."""
+        """``mappings``: where routing and reference are found while the process runs; None: they do not change.
+
+        ``cold``: the sweeps that offers may wait for, shared with the side input that shows them.
+        """
         if not 1 <= update_limit <= reference.bulk_limit:
             raise ValueError(f"update_limit must be in 1..{reference.bulk_limit}, got {update_limit}")
         self._terms = OfferTerms(
@@ -124,6 +130,7 @@ class OfferFlow:
         self._update_limit = update_limit
         self._commands = commands
         self._mappings = mappings
+        self._cold = cold
         self._in_use: MappingsInUse | None = None
         self._needs = state_versions.needs_of(OfferState)
         self._state_version = state_versions.state_version(OfferState)
@@ -157,6 +164,10 @@ class OfferFlow:
         """Returns how many changes were held since the start, by code. Thread-safe."""
         return self._held.copy()
 
+    def cold_starts(self) -> Mapping[str, ColdStart]:
+        """Returns, by account and storefront, whether offers wait for a sweep. Thread-safe."""
+        return self._cold.choices()
+
     @property
     def state_version(self) -> int:
         return self._state_version
@@ -177,6 +188,8 @@ class OfferFlow:
     def assigned(self, partition: int, lanes: int) -> None:
         """Notes the size of a partition's part of the catalogue."""
         self._windows.assigned(partition, lanes)
+        if self._cold.is_on:
+            self._cold.assigned(partition)
 
     def read(self, record: Record, now: Now) -> Arrived | BadRecord | NotYet:  # noqa: ARG002
         """Decodes a record.
@@ -232,6 +245,8 @@ class OfferFlow:
             self._take_over(self._mappings.in_use)
         now_us, commands = now.wall_us, self._commands.in_force
         applied, drifts = self._compared(lane, cause, now_us)
+        if self._cold.is_on:
+            applied = cold_turn.step(applied, cause, self._terms, self._cold, now_us)
         has_rails = self._terms.policy.has_rails or self._terms.overrides
         may_hold = commands.holds or commands.drops or has_rails
         fresh = _added(lane, applied, cause) if may_hold else NOTHING_ADDED
@@ -240,6 +255,8 @@ class OfferFlow:
         decided, plan = decide(applied, self._terms, now_us, commands, fresh, self._windows)
         decided = locations.settled(unaccepted.keep_orders(decided, self._terms, now_us))
         after, outputs = results.build(lane, decided, plan, self._terms, now_us)
+        if self._cold.is_on:
+            self._count_unknown(lane, after, cause)
         wanted, wake_at_us = wants.derive(after, plan, self._terms), plan.wake_at_us
         if commands.stops:
             wanted, wake_at_us = without_stopped(wanted, wake_at_us, commands, now_us)
@@ -254,10 +271,26 @@ class OfferFlow:
         """Returns the lane after the cause was applied, and the drifts that a sweep has shown."""
         match cause:
             case Told(message=UnitObserved() as seen):
+                if (waiting := self._kept(lane, seen, now_us)) is not None:
+                    return waiting, ()
                 compared, drifts = compare(lane, seen, self._terms, now_us)
                 return compared, tuple((drift, None) for drift in drifts)
             case _:
                 return self._apply(lane, cause, now_us), ()
+
+    def _kept(self, lane: OfferLane, seen: UnitObserved, now_us: int) -> OfferLane | None:
+        """Returns the lane with a unit of a sweep that it waits for; None if it does not."""
+        is_certain = self._cold.is_certain(lane.partition, seen.requested_at_us)
+        return kept(lane, seen, self._terms, now_us, is_certain=is_certain) if self._cold.is_on else None
+
+    def _count_unknown(self, before: OfferLane, after: OfferLane, cause: Cause) -> None:
+        """Counts where the lane needed a look-up of an offer of which nothing was known, and where it does now."""
+        self._cold.counted(
+            after.partition,
+            unknown_places(before, self._terms),
+            unknown_places(after, self._terms),
+            is_restored=isinstance(cause, Restored),
+        )
 
     def _take_over(self, found: MappingsInUse) -> None:
         """Uses the routing, the reference and the overrides in use now; they stay the same during a turn."""

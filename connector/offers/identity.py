@@ -27,6 +27,8 @@ LOOKUP_FAILED = "LOOKUP_FAILED"
 """A look-up that failed; while this is valid, stock does not wait for another one to show linked units."""
 READ_BACK = "READ_BACK"
 """The answer to an update was lost; when this is due, one look-up reads back what the marketplace holds."""
+AWAITS_SWEEP = "AWAITS_SWEEP"
+"""Until this is due, the units of the storefront are awaited from the sweep that began at its ``since_us``."""
 ANY_CONDITION = ""
 """The condition of a miss that applies to the whole storefront, such as a look-up that showed no unit of the EAN."""
 
@@ -37,7 +39,7 @@ OLD_S = 60.0
 SPACING_S = 5.0
 """The shortest interval in seconds between look-ups for stocks of zero, per EAN and storefront."""
 
-_NOT_A_LOOK = frozenset((LOOKUP_FAILED, READ_BACK))
+_NOT_A_LOOK = frozenset((LOOKUP_FAILED, READ_BACK, AWAITS_SWEEP))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def resolve(lane: OfferLane, account: str, storefront: str, entry: Named, now_us
 
 
 def find_miss(misses: Iterable[Miss], account: str, storefront: str, condition: str) -> Miss | None:
-    """Returns the miss of a look-up for this condition; notes of failed look-ups and read-backs do not count."""
+    """Returns the miss of a look-up for this condition; notes of other things do not count."""
     for miss in misses:
         if (
             miss.storefront == storefront
@@ -117,6 +119,14 @@ def find_miss(misses: Iterable[Miss], account: str, storefront: str, condition: 
             and miss.account == account
             and miss.code not in _NOT_A_LOOK
         ):
+            return miss
+    return None
+
+
+def find_note(lane: OfferLane, place: tuple[str, str]) -> Miss | None:
+    """Returns the note that the lane waits for a sweep of an account and storefront; None if it does not."""
+    for miss in lane.misses:
+        if miss.code == AWAITS_SWEEP and (miss.account, miss.storefront) == place:
             return miss
     return None
 

@@ -13,6 +13,7 @@ from connector.offers.field_knowledge import believed, observed
 from connector.offers.gtin import GtinError, normal_form
 from connector.offers.identity import (
     ANY_CONDITION,
+    AWAITS_SWEEP,
     LOOKUP_FAILED,
     READ_BACK,
     Proven,
@@ -249,7 +250,7 @@ def _not_looked(lane: OfferLane, look_up: OfferLookUp, fault: Refusal, terms: Of
     return replace(lane, misses=(*rest, failed))
 
 
-_SCHEDULED = frozenset((LOOKUP_FAILED, READ_BACK))
+_SCHEDULED = frozenset((LOOKUP_FAILED, READ_BACK, AWAITS_SWEEP))
 
 
 def _is_proven(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) -> bool:

@@ -19,6 +19,7 @@ from connector.offers.identity import (
     Waiting,
     asks_again_at_us,
     find_miss,
+    find_note,
     looked,
 )
 from connector.offers.ledger import Asked, KnownUnit, LedgerEntry
@@ -81,6 +82,8 @@ class LookUps:
         match identity:
             case Unproven():
                 rank, since_us = self._rank(row), row.since_us
+                if self._awaits_sweep(row, target, rank):
+                    return
                 miss = self._miss_of(row, target)
                 if miss is not None:
                     rank, since_us = rank_missed(row, miss, none_left=rank == 0)
@@ -91,6 +94,14 @@ class LookUps:
                 self._plan.wake(miss.next_check_at_us)
             case Proven() | Unclear():  # never passed to ``unproven``
                 pass
+
+    def _awaits_sweep(self, row: EntryDraft, target: Target, rank: int) -> bool:
+        """Whether an event waits for a sweep instead of a look-up; a stock of zero and a comparison never do."""
+        note = find_note(self._lane, (target.account, target.storefront))
+        if note is None or rank == 0 or row.entry.is_compared or self._now_us >= note.next_check_at_us:
+            return False
+        self._plan.wake(note.next_check_at_us)
+        return True
 
     def _miss_of(self, row: EntryDraft, target: Target) -> Miss | None:
         return find_miss(self._lane.misses, target.account, target.storefront, row.entry.condition or "")
@@ -120,20 +131,33 @@ class LookUps:
     def waits_for_links(self, unit: KnownUnit, rank: int, since_us: int) -> bool:
         """Whether stock waits until every storefront of the account was looked up, because units may share it.
 
-        Plans the look-ups. The wait ends ``link_wait_s`` after the unit itself was looked up.
+        Plans the look-ups. The wait ends ``link_wait_s`` after the unit itself was looked up. Storefronts whose sweep
+        is awaited are not looked up, unless the stock is zero.
         """
         unknown = [
             storefront
             for storefront in self._draft.terms.routing.storefronts_of(unit.account)
             if not looked(self._lane, unit.account, storefront) and not self.failed(unit.account, storefront)
         ]
+        awaited = [] if rank == 0 else self._awaited(unit.account, unknown)
         for storefront in unknown:
-            self._plan.look_up(unit.account, storefront, rank, since_us)
+            if storefront not in awaited:
+                self._plan.look_up(unit.account, storefront, rank, since_us)
+        if awaited:
+            return True
         patience_us = unit.proved_at_us + us(self._draft.terms.policy.link_wait_s)
         if not unknown or self._now_us >= patience_us:
             return False
         self._plan.wake(patience_us)
         return True
+
+    def _awaited(self, account: str, storefronts: Sequence[str]) -> list[str]:
+        """Returns those of the storefronts whose sweep is awaited, and has the lane woken when it was for too long."""
+        found = [(storefront, find_note(self._lane, (account, storefront))) for storefront in storefronts]
+        waits = [(at, note) for at, note in found if note is not None and self._now_us < note.next_check_at_us]
+        for _, note in waits:
+            self._plan.wake(note.next_check_at_us)
+        return [at for at, _ in waits]
 
     def newer_may_be_linked(self, order: Recency, unit: KnownUnit) -> bool:
         """Whether a newer stock of the account waits for its first look-up, which may show that it is the same stock.

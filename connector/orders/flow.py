@@ -44,7 +44,7 @@ from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport, PushWatch
 from connector.reconciliation import sweep_lane
 from connector.reconciliation.codec import UnitRows
-from connector.reconciliation.events import UnitObserved
+from connector.reconciliation.events import SweepMark, UnitObserved
 from connector.reconciliation.sweep_lane import SweepReport, SweepTerms
 from streams.flow import (
     Answered,
@@ -218,8 +218,11 @@ class OrderFlow:
         self._sweeps = MappingProxyType({**self._sweeps, f"{account}/{storefront}": report})
         unchanged = step.state == before.sweep
         after = lane if unchanged else replace(lane, state=replace(before, sweep=step.state, updated_at_us=now_us))
-        outputs = tuple(self._output(row) for row in step.rows)
+        outputs = (*self._marks(step.began), *map(self._output, step.rows), *self._marks(step.ended))
         return Turn(lane=after, wants=step.wants, outputs=outputs, wake_at_us=step.wake_at_us)
+
+    def _marks(self, mark: SweepMark | None) -> tuple[Output, ...]:
+        return () if mark is None or self._units is None else self._units.marks(mark)
 
     def _watched(self, account: str, cause: Cause, now_us: int) -> tuple[tuple[Want, ...], int | None]:
         return ((), None) if self._push is None else self._push.turn(account, cause, now_us)

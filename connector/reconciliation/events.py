@@ -6,6 +6,7 @@ microseconds since the Unix epoch, UTC.
 
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
 from streams.frozen import quick
 
@@ -36,6 +37,29 @@ class UnitObserved:
     requested_at_us: int  # when the call that showed it was sent
     observed_at_us: int
     sweep_at_us: int  # when the sweep began
+
+
+class SweepPhase(StrEnum):
+    """Where in a sweep its owners are told of it."""
+
+    BEGAN = "began"  # its first page was read
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepMark:
+    """Tells the owners of all EANs that a sweep began or ended: a record without a value in each partition.
+
+    All rows of the sweep lie between both marks of a partition.
+    """
+
+    account: str
+    storefront: str
+    sweep_at_us: int  # when it began
+    phase: SweepPhase
+    units: int  # that the merchant fulfils, by the list's own total
+    page_us: int = 0  # how long the first page took, from sent to answered
+    problem: str = ""  # why it may have missed a unit; empty = it has seen all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

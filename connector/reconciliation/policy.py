@@ -8,10 +8,14 @@ PAGE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepPolicy:
-    """``places``: the accounts and storefronts that are swept; empty = reconciliation is off. Times in seconds."""
+    """``places``: the accounts and storefronts that are swept; empty = reconciliation is off. Times in seconds.
+
+    ``tells_owners``: whether owners are told when a sweep begins and ends, so that its units need not be looked up.
+    """
 
     places: frozenset[tuple[str, str]] = frozenset()
     interval_s: float = 6 * 3600.0  # from the start of a sweep to that of the next
+    tells_owners: bool = False
 
     def __post_init__(self) -> None:
         if not 5 <= self.interval_s <= 24 * 3600:

@@ -3,7 +3,7 @@
 A page's records and the cursor behind it are in one checkpoint, so a new owner continues with the next page. First come
 the units that the merchant fulfils, then those that the marketplace fulfils. The list has no documented order and may
 change between two pages: a unit may be shown twice, or be skipped and seen by the next sweep. So a unit that a sweep
-does not show proves nothing.
+does not show proves nothing. Owners are told when a sweep begins, and when it ends whether it has seen all units.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,18 @@ from typing import assert_never
 
 from connector.contracts.microseconds import us
 from connector.marketplace.offers import Currency, Gone, Refused, UnitPage
-from connector.reconciliation.events import FinishedSweep, RunningSweep, SweepState, UnitObserved
+from connector.reconciliation.events import (
+    FinishedSweep,
+    RunningSweep,
+    SweepMark,
+    SweepPhase,
+    SweepState,
+    UnitObserved,
+)
 from connector.reconciliation.policy import NO_SWEEPS, PAGE, SweepPolicy
 from connector.reconciliation.recent_sales import RecentSales
 from connector.reconciliation.rows import NormalForm, PageTimes, rows_of_unit
+from connector.reconciliation.seen_units import SeenUnits
 from connector.reconciliation.wants import unit_page, unit_page_body
 from streams.dispatch.backoff import spread
 from streams.flow import Answered, Cause, GaveUp, Lost, Settled, Want
@@ -34,14 +42,17 @@ class SweepTerms:
     storefronts: Mapping[str, Currency] = field(default_factory=dict)
     normal_form: NormalForm = str
     sales: RecentSales = field(default_factory=RecentSales)
+    seen: SeenUnits = field(default_factory=SeenUnits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepStep:
-    """The lane's state after a turn, with the rows that it writes, and what it wants and waits for."""
+    """The lane's state after a turn, with the rows and marks that it writes, and what it wants and waits for."""
 
     state: SweepState
+    began: SweepMark | None = None  # written before the rows
     rows: tuple[UnitObserved, ...] = ()
+    ended: SweepMark | None = None  # written after the rows
     wants: tuple[Want, ...] = ()
     wake_at_us: int | None = None
 
@@ -74,6 +85,8 @@ class SweepDraft:
         self._terms = terms
         self._now_us = now_us
         self._rows: tuple[UnitObserved, ...] = ()
+        self._began: SweepMark | None = None
+        self._ended: SweepMark | None = None
 
     def begin(self) -> None:
         """Begins a sweep if one is due and none is under way."""
@@ -111,6 +124,8 @@ class SweepDraft:
     def _apply_page(self, running: RunningSweep, page: UnitPage, answered: Answered) -> None:
         """Writes the page's units, and moves to the next page, to the second list, or to the end."""
         written = self._write(running, page, answered)
+        if self._terms.policy.tells_owners:
+            self._tell(running, page, written, answered)
         running = replace(
             running,
             offset=running.offset + PAGE,
@@ -124,6 +139,24 @@ class SweepDraft:
             self._state = replace(self._state, running=None, finished=_finished(running, self._now_us))
         elif page.is_last:
             self._state = replace(self._state, running=replace(running, by_marketplace=True, offset=0))
+
+    def _tell(self, running: RunningSweep, page: UnitPage, written: int, answered: Answered) -> None:
+        """Tells the owners that a sweep has begun or ended; ``running`` is the sweep before the page."""
+        place = (self._account, self._state.storefront)
+        self._terms.seen.note(place, running, page, written)
+        mark = SweepMark(
+            account=self._account,
+            storefront=self._state.storefront,
+            sweep_at_us=running.sweep_at_us,
+            phase=SweepPhase.BEGAN,
+            units=page.total or 0,
+            page_us=(answered.answered_us or answered.sent_us) - answered.sent_us,
+        )
+        if running.pages == 0:
+            self._began = mark
+        if page.is_last and running.by_marketplace:
+            problem = self._terms.seen.problem(place, running.sweep_at_us)
+            self._ended = replace(mark, phase=SweepPhase.ENDED, units=running.units, problem=problem)
 
     def _write(self, running: RunningSweep, page: UnitPage, answered: Answered) -> int:
         """Makes the rows of a page; returns of how many units there are any."""
@@ -162,11 +195,17 @@ class SweepDraft:
     def step(self) -> SweepStep:
         """Returns the lane after the turn, with what it writes, wants and waits for."""
         state, running = self._state, self._state.running
+        wants: tuple[Want, ...] = ()
+        wake_at_us: int | None = None
         if running is None:
-            return SweepStep(state=state, rows=self._rows, wake_at_us=state.due_at_us)
-        if running.again_at_us is not None and running.again_at_us > self._now_us:
-            return SweepStep(state=state, rows=self._rows, wake_at_us=running.again_at_us)
-        return SweepStep(state=state, rows=self._rows, wants=(unit_page(self._account, state.storefront, running),))
+            wake_at_us = state.due_at_us
+        elif running.again_at_us is not None and running.again_at_us > self._now_us:
+            wake_at_us = running.again_at_us
+        else:
+            wants = (unit_page(self._account, state.storefront, running),)
+        return SweepStep(
+            state=state, began=self._began, rows=self._rows, ended=self._ended, wants=wants, wake_at_us=wake_at_us
+        )
 
 
 def _finished(running: RunningSweep, now_us: int) -> FinishedSweep:

@@ -9,7 +9,7 @@ from connector.offers.events import OfferChanged, OfferWithdrawn, Replayed
 from connector.replays.filter import ReplayFilter
 from connector.replays.progress import ReplayProgress, ReplayState
 from streams.flow import BadRecord, NotYet, Now, Output, Record, Told
-from streams.side_input import Message, SideInput, SidePosition
+from streams.side_input import Message, Opening, SideInput, SidePosition
 
 REPLAY: Final = "replay"
 """What precedes the slash in the names of side inputs that are replays."""
@@ -63,6 +63,9 @@ class ReplayInputs:
         names = {_name(command) for command in self._commands.in_force.replays}
         self._filters = {name: known for name, known in self._filters.items() if name in names}
         return wanted
+
+    def opened(self, opening: Opening, now: Now) -> None:
+        """Does nothing: the ranges of replays are in their commands."""
 
     def is_over(self, name: str) -> bool:
         """Whether a command says that the replay is over, or was deleted by a tombstone.

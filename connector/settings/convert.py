@@ -9,6 +9,7 @@ from connector.contracts.topics import ALL_FEATURES, INPUTS, Feature, Topics, na
 from connector.mappings.overrides import Overrides, parse_overrides
 from connector.marketplace.call_kinds import ORDERS, RETURNS, SHIPMENTS, UNITS_READ, UNITS_WRITE
 from connector.marketplace.offers import Field
+from connector.offers.cold_start import ColdStartPolicy
 from connector.offers.event_order import EventOrder
 from connector.offers.gtin import normal_form
 from connector.offers.policy import (
@@ -299,6 +300,19 @@ def sweep_policy(settings: model.Settings) -> SweepPolicy:
     return SweepPolicy(
         places=frozenset((target.account, target.storefront) for target in settings.targets.values() if target.enabled),
         interval_s=reconcile.interval,
+        tells_owners=reconcile.cold_start == "auto",
+    )
+
+
+def cold_start_policy(settings: model.Settings) -> ColdStartPolicy:
+    """Returns when offers wait for a sweep instead of being looked up. ``rates`` are those of the whole account."""
+    reconcile = settings.reconcile
+    return ColdStartPolicy(
+        enabled=reconcile.enabled and reconcile.cold_start == "auto",
+        rates={name: account.requests_per_second for name, account in settings.accounts.items()},
+        rows_per_s=policy(settings.processing).side_per_second,
+        longest_wait_s=reconcile.cold_start_wait,
+        settle_s=reconcile.settle,
     )
 
 

@@ -329,6 +329,11 @@ class ReconcileSettings(SettingsSection):
     """On, with stock = "repair": a stock that is lower than accepted is raised again if every order since the
     acceptance is known, and none has a piece of it. Needs [orders]. Only where sales reach the source of stock events
     faster than a sweep takes."""
+    cold_start: Literal["auto", "look-ups"] = "auto"
+    """auto: offers of which nothing is known when a sweep begins wait for it instead of being looked up one by one, if
+    it takes less time than their look-ups. A stock of zero never waits. look-ups: they are looked up."""
+    cold_start_wait: Annotated[Duration, Field(ge=60, le=86400)] = 3600.0
+    """The longest that an offer waits for a sweep; then it is looked up."""
 
 
 class PushSettings(SettingsSection):

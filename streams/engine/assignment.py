@@ -17,7 +17,7 @@ from streams.lanes.lane import Lane
 from streams.lanes.lanes import Lanes
 from streams.messages import Mark, OwnedPartition
 from streams.policy import Policy
-from streams.side_input import SideInputs, SidePosition
+from streams.side_input import Opening, SideInputs, SidePosition
 
 WOKEN = Woken()
 DRAINING = Draining()
@@ -103,6 +103,8 @@ class AssignedPartition:
         ``knows_all``: see ``SideReading.ask``.
         """
         self.partition.open()
+        restored = self.lanes.waiting_asleep()
+        self.side.opened(Opening(partition=self.at.partition, is_clean=self.partition.is_clean, restored=restored), now)
         self.side.ask(knows_all=knows_all)
         self._wants.admit(self.at, now.mono_s)
         for key in self._flow.standing(self.at.partition):
@@ -135,8 +137,8 @@ class AssignedPartition:
 
     @property
     def ready_beside(self) -> list[OpenSideInput]:
-        """The side inputs whose records may be applied now: none while live input waits for its turn."""
-        may_read = self.partition.sends and not self.partition.backlog and not self.lanes.fault
+        """The side inputs whose records may be applied now: none while live input or a review waits for its turn."""
+        may_read = self.partition.sends and not self.partition.backlog and not self.review and not self.lanes.fault
         return self.side.ready if may_read else []
 
     @property

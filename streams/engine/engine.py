@@ -377,6 +377,8 @@ class Engine:
             turns = -(-left // (others + 1))
             if turns > 0:
                 given = assigned.side.apply(side_input, assigned.lanes, turns, now)
+                if assigned.side.takes_review():
+                    assigned.review.ask()
                 side_input.served = next(self._side_shares)
                 self._side_pace.took(given)
                 left -= given

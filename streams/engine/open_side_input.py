@@ -10,7 +10,7 @@ from streams.dispatch.backoff import Backoff
 from streams.flow import Assignment, BadRecord, NotYet, Now, Output, Record, Told
 from streams.lanes.lanes import Lanes
 from streams.messages import Notice, SideFetch, SideRecords
-from streams.side_input import SideInput, SideInputs, SidePosition
+from streams.side_input import ReviewLanes, SideInput, SideInputs, SidePosition
 
 REFILL_BELOW: Final = 250
 """The next fetch is made when fewer fetched records than this are left, so that it need not be waited for."""
@@ -40,6 +40,7 @@ class OpenSideInput:
         self.log_end: int | None = None  # last stable offset, as far as known
         self.served = 0  # number of the last share of a step that it got; the one with the lowest is next
         self.skipped = 0  # records that could not be read, since the partition was opened
+        self.asks_review = False  # a record concerns all lanes with pending work, which have not been told yet
         self._sides = sides
         self._topic_id = reached.topic_id
         self._buffer: deque[Record] = deque()
@@ -198,12 +199,16 @@ class OpenSideInput:
                 case Told() as told:
                     lanes.turn(told.lane, told, now, beside=True)
                     self.delivered += 1
+                case ReviewLanes():
+                    self.asks_review = True  # later records are applied when these turns are over
                 case BadRecord() as bad:
                     yield from self._skipped(record, bad)
                 case None:
                     pass
             self._buffer.popleft()
             self._advance()
+            if self.asks_review:
+                return
 
     def _advance(self) -> None:
         position = self._buffer[0].offset if self._buffer else self._fetched_to

@@ -124,6 +124,11 @@ class Partition:
         return self._phase is Phase.DRAINING
 
     @property
+    def is_clean(self) -> bool:
+        """Whether there was no previous owner, or it left nothing that is unanswered or not durable."""
+        return self._predecessor_drained
+
+    @property
     def is_changing(self) -> bool:
         """Whether it is between being assigned and opened, or between being revoked and released."""
         return self._phase in CHANGES

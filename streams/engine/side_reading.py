@@ -13,7 +13,7 @@ from streams.flow import Assignment, NotYet, Now, Output
 from streams.lanes.lanes import Lanes
 from streams.messages import Notice, SideFetch, SideRecords
 from streams.policy import Policy
-from streams.side_input import INPUTS_LIMIT, NAME_LIMIT, SideInput, SideInputs, SidePosition
+from streams.side_input import INPUTS_LIMIT, NAME_LIMIT, Opening, SideInput, SideInputs, SidePosition
 
 TURNS_PER_STEP: Final = 50
 """Turns that side inputs get in one step, which takes a few milliseconds: live input waits no longer than that."""
@@ -60,6 +60,11 @@ class SideReading:
                 one = self._opened(spec, self._sides, known.get(spec.name) if one is None else None)
             self._inputs[spec.name] = one
         self.are_lost = self.are_lost and not knows_all
+
+    def opened(self, opening: Opening, now: Now) -> None:
+        """Tells the application that the partition has opened."""
+        if self._sides is not None:
+            self._sides.opened(opening, now)
 
     def _opened(self, spec: SideInput, sides: SideInputs, found: SidePosition | None) -> OpenSideInput:
         """Returns a side input at its position; one that may have been read already is passed."""
@@ -124,6 +129,13 @@ class SideReading:
         before = side_input.delivered
         self._notices.extend(side_input.apply(lanes, turns, now))
         return side_input.delivered - before
+
+    def takes_review(self) -> bool:
+        """Whether a record since the last call concerns all lanes with pending work."""
+        asking = [one for one in self._inputs.values() if one.asks_review]
+        for one in asking:
+            one.asks_review = False
+        return bool(asking)
 
     def take_notices(self) -> list[Notice]:
         """Returns what is to be logged since the last call."""

@@ -56,6 +56,10 @@ class Lanes:
         awake = (key for key, lane in self.awake.items() if lane.undone or lane.pending or lane.wake_at_us is not None)
         return [*awake, *self.sleeping]
 
+    def waiting_asleep(self) -> int:
+        """Returns how many sleeping lanes wait for calls."""
+        return sum(1 for lane in self.sleeping.values() if lane.waits)
+
     def undone_without_wants(self) -> list[str]:
         """Returns the keys of all sleeping lanes that are undone and want nothing."""
         return [key for key, lane in self.sleeping.items() if lane.undone and not lane.waits]

@@ -103,6 +103,7 @@ def test_a_page_is_last_only_at_the_end_of_its_list(shelf: Shelf) -> None:
     first = shelf.page(storefront="de", offset=0)
 
     assert (first.is_last, first.rows, len(first.units)) == (False, 100, 100)
+    assert first.total == len(shelf.everything("de", by_marketplace=False))
     assert shelf.page(storefront="de", offset=200).is_last
 
 

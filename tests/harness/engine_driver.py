@@ -53,7 +53,9 @@ class EngineDriver:
         auto: bool = True,
         control: CommandHandler | None = None,
         side_inputs: SideInputs | None = None,
+        sides: dict[str, SideInputs] | None = None,
     ) -> None:
+        """``side_inputs``: beside every topic. ``sides``: by topic instead."""
         flow = flow or Thermostats()
         self.flows = flows or {flow.topic: flow}
         self.policy = policy or Policy()
@@ -66,7 +68,7 @@ class EngineDriver:
             boot_us=boot_us,
             dead_letters=DeadLetters(topics={t: f"{t}.dlq" for t in self.flows}, instance=instance),
             control=control,
-            side_inputs=dict.fromkeys(self.flows, side_inputs) if side_inputs is not None else {},
+            side_inputs=dict.fromkeys(self.flows, side_inputs) if side_inputs is not None else sides or {},
         )
         self.auto = auto
         self.now = Now(mono_s=100.0, wall_us=WALL_US)

@@ -23,6 +23,7 @@ from connector.marketplace.offers import (
     Refused,
     Unit,
 )
+from connector.offers.cold_start import NO_COLD_STARTS, ColdStarts
 from connector.offers.events import (
     OfferChanged,
     OfferDrifted,
@@ -125,6 +126,7 @@ def flow_of(
     reference: Reference = REFERENCE,
     commands: CommandSource | None = None,
     mappings: MappingSource | None = None,
+    cold: ColdStarts = NO_COLD_STARTS,
 ) -> OfferFlow:
     return OfferFlow(
         policy=policy if policy is not None else OfferPolicy(),
@@ -137,6 +139,7 @@ def flow_of(
         update_limit=reference.bulk_limit,
         commands=commands if commands is not None else NoControls(),
         mappings=mappings,
+        cold=cold,
     )
 
 

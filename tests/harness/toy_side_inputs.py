@@ -1,7 +1,8 @@
 """Side inputs of the toy application, and the topics that they are read from, in memory.
 
 A record is JSON: ``{"room", "id"}`` tells a room, which answers with a result HEARD. ``schema`` must be known first;
-``event`` is a set-point that the room gets instead (see ``toy_flow``); without ``room`` the record is skipped.
+``event`` is a set-point that the room gets instead (see ``toy_flow``); ``review`` has all rooms with pending work take
+a turn; without ``room`` the record is skipped.
 """
 
 import json
@@ -11,7 +12,7 @@ from typing import Any
 
 from streams.flow import Assignment, BadRecord, NotYet, Now, Output, Record, Told
 from streams.messages import SideFetch, SideRecords
-from streams.side_input import Message, SideInput, SidePosition
+from streams.side_input import Message, Opening, ReviewLanes, SideInput, SidePosition
 from tests.harness.toy_flow import set_point
 
 PROGRESS = "progress"
@@ -26,10 +27,14 @@ class ToySideInputs:
     reports: str = PROGRESS  # topic
     asked: int = 0
     over: set[str] = field(default_factory=set)  # names
+    openings: list[Opening] = field(default_factory=list)
 
     def inputs(self, partition: int) -> Sequence[SideInput]:
         self.asked += 1
         return self.ranges.get(partition, ())
+
+    def opened(self, opening: Opening, now: Now) -> None:
+        self.openings.append(opening)
 
     def is_over(self, name: str) -> bool:
         return name in self.over
@@ -39,6 +44,8 @@ class ToySideInputs:
             raw = json.loads(record.value or b"")
             if raw.get("schema") not in {None, *self.schemas}:
                 return NotYet(need=raw["schema"], text="schema not known yet")
+            if "review" in raw:
+                return ReviewLanes()
             if "room" not in raw:
                 return None
             told = set_point(raw["event"], record.offset, now) if "event" in raw else raw["id"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from streams.flow import Assignment, BadRecord, NotYet, Now, Output, Record, Told
 from streams.messages import Mark, SideFetch, SideRecords
-from streams.side_input import SideInput, SidePosition
+from streams.side_input import Opening, SideInput, SidePosition
 from tests.harness.toy_flow import SetPoint, Wish
 from tests.harness.toy_side_inputs import SideLog
 from tests.simulation import checker
@@ -46,6 +46,9 @@ class SimulatedSideInputs:
 
     def inputs(self, partition: int) -> Sequence[SideInput]:
         return ranges(partition)
+
+    def opened(self, opening: Opening, now: Now) -> None:
+        pass
 
     def is_over(self, name: str) -> bool:
         return False

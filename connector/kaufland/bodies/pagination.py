@@ -59,6 +59,14 @@ def is_last_page(answer: Any, offset: int) -> bool | None:
     return False if len(listed) == PAGE_LIMIT else None
 
 
+def total_of(answer: Any) -> int | None:
+    """Returns how many rows the whole list has; None if the answer does not say."""
+    try:
+        return Pagination.model_validate(answer["pagination"]).total
+    except (ValidationError, KeyError, TypeError):
+        return None
+
+
 def rows_of(
     model: type[R], listed: list[Any], name: str, offset: int, side: Iterable[FieldPath] = ()
 ) -> tuple[list[R], tuple[UnreadableRow, ...]]:

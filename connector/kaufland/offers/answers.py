@@ -11,7 +11,7 @@ import orjson
 from pydantic import BaseModel
 
 from connector.kaufland.bodies.json_body import data_of, exact, read
-from connector.kaufland.bodies.pagination import is_last_page, rows_of
+from connector.kaufland.bodies.pagination import is_last_page, rows_of, total_of
 from connector.kaufland.bodies.row_validation import FieldPath, tolerant
 from connector.kaufland.offers.models import (
     BY_MARKETPLACE,
@@ -102,7 +102,7 @@ def unit_page(body: bytes | None, asked: ReadUnitPage, reference: KauflandRefere
     listed = data_of(answer)
     rows, _ = rows_of(ListedUnit, listed, "units", asked.offset, ListedUnit.SIDE)
     units = tuple(_listed_unit(row, asked, reference) for row in rows if _on_storefront(row, asked.storefront))
-    return UnitPage(units=units, rows=len(listed), is_last=is_last)
+    return UnitPage(units=units, rows=len(listed), is_last=is_last, total=total_of(answer))
 
 
 def _listed_unit(row: ListedUnit, asked: ReadUnitPage, reference: KauflandReference) -> Unit:

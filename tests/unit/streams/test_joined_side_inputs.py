@@ -6,7 +6,7 @@ import pytest
 
 from streams.flow import Assignment, Now, Output, Record, Told
 from streams.joined_side_inputs import JoinedSideInputs
-from streams.side_input import Message, SideInput, SidePosition
+from streams.side_input import Message, Opening, SideInput, SidePosition
 
 NOW = Now(mono_s=0.0, wall_us=0)
 RECORD = Record(at=Assignment(topic="main", partition=1, epoch=1), offset=0, key=None, value=b"v", time_us=0)
@@ -18,9 +18,13 @@ class Part:
     def __init__(self, own: str, *names: str) -> None:
         self.own = own
         self.names = names
+        self.openings: list[Opening] = []
 
     def inputs(self, partition: int) -> Sequence[SideInput]:
         return [SideInput(name=name, topic=self.own, partition=partition) for name in self.names]
+
+    def opened(self, opening: Opening, now: Now) -> None:
+        self.openings.append(opening)
 
     def is_over(self, name: str) -> bool:
         return name == "replay/a"
@@ -50,6 +54,13 @@ def test_each_record_and_each_progress_goes_to_the_part_that_named_the_input() -
     assert JOINED.progress(1, followed, SidePosition(position=7), NOW) == (
         Output(topic="shelf", key=b"units", value=b"7"),
     )
+
+
+def test_all_parts_are_told_that_a_partition_has_opened() -> None:
+    parts = [Part("replays", "replay/a"), Part("shelf", "units")]
+    JoinedSideInputs({"replay": parts[0], "units": parts[1]}).opened(Opening(partition=3, is_clean=True), NOW)
+
+    assert [part.openings for part in parts] == [[Opening(partition=3, is_clean=True)]] * 2
 
 
 def test_its_part_says_whether_an_input_is_over() -> None:

@@ -19,6 +19,7 @@ from connector.console.gauges import (
     SWEPT,
 )
 from connector.console.vitals import BEAT_S, Beat, CoordinatorTimeouts, ProcessVitals, reasons, warnings
+from connector.offers.cold_start import ColdStart, ColdStartState
 from connector.orders.poll_lane import PollReport
 from connector.reconciliation.events import FinishedSweep, RunningSweep, SweepState
 from connector.reconciliation.sweep_lane import SweepReport
@@ -296,6 +297,35 @@ def test_results_held_changes_and_refused_keys_are_metrics() -> None:
     assert 'connector_offers_held_total{code="PAUSED"} 0' in shown
     assert 'connector_account_keys_refused{account="main"} 1.0' in shown
     assert 'connector_account_keys_refused{account="second"} 0.0' in shown
+
+
+def test_whether_offers_wait_for_a_sweep_is_on_the_status_page_with_calls_and_minutes_of_both_ways() -> None:
+    choice = ColdStart(
+        account="main",
+        storefront="de",
+        sweep_at_us=1_700_000_000_000_000,
+        units=100_000,
+        unknown=20_000,
+        sweep_calls=1_001,
+        sweep_s=1_001.0,
+        look_ups_s=20_000.0,
+        state=ColdStartState.NOT_WHOLE,
+        waiting=20_000,
+        problem="1 rows were unreadable or had no EAN",
+    )
+    assert vitals(cold_starts=lambda: {"main/de": choice}).status()["cold_start"] == {
+        "main/de": {
+            "state": "look-ups: the sweep may have missed a unit",
+            "message": "1 rows were unreadable or had no EAN",
+            "sweep_began": "2023-11-14T22:13:20+00:00",
+            "units": 100_000,
+            "unknown_eans": 20_000,
+            "sweep": {"calls": 1_001, "minutes": 16.7},
+            "look_ups": {"calls": 20_000, "minutes": 333.3},
+            "waited_here": 20_000,
+            "identified_here": 0,
+        }
+    }
 
 
 def test_sweeps_and_drifts_are_metrics_and_on_the_status_page() -> None:

@@ -10,6 +10,7 @@ import schemas
 from connector.contracts.codec import SchemaIds
 from connector.contracts.headers import Stamp
 from connector.offers.codec import OfferCodecs
+from connector.offers.cold_start import NO_COLD_STARTS
 from connector.offers.events import OfferState
 from connector.offers.swept_units import SweptUnits
 from connector.reconciliation.codec import UnitRows, unit_reader
@@ -59,7 +60,7 @@ def row(ean: str, number: int, now_us: int, **shown: object) -> bytes:
 def swept(offers: int, edited: dict[int, dict[str, object]]) -> EngineDriver:
     """Returns an engine after a sweep has shown every offer; ``edited``: what differs, by the number of the offer."""
     catalogue = eans(offers)
-    units = SweptUnits(TOPICS.units, unit_reader(IDS, lambda _: None))
+    units = SweptUnits(TOPICS.units, unit_reader(IDS, lambda _: None), NO_COLD_STARTS)
     driver = EngineDriver(flow=flow_of(DE, codecs=CODECS), paces={"main": Pace()}, side_inputs=units)
     driver.now = Now(mono_s=100.0, wall_us=START_US + HOUR)
     log = driver.side_log(TOPICS.units)

@@ -3,11 +3,12 @@
 import schemas
 from connector.contracts.codec import SchemaIds
 from connector.contracts.headers import Stamp
+from connector.offers.cold_start import NO_COLD_STARTS, ColdStartPolicy, ColdStarts
 from connector.offers.swept_units import SweptUnits
 from connector.reconciliation.codec import UnitRows, unit_reader
-from connector.reconciliation.events import UnitObserved
-from streams.flow import Assignment, BadRecord, NotYet, Now, Record, Told
-from streams.side_input import SideInput
+from connector.reconciliation.events import SweepMark, SweepPhase, UnitObserved
+from streams.flow import Assignment, BadRecord, Headers, NotYet, Now, Record, Told
+from streams.side_input import Opening, ReviewLanes, SideInput
 
 EAN = "4006381333931"
 IDS = SchemaIds(values={"unit_observed": 7})
@@ -25,13 +26,13 @@ NOW = Now(mono_s=1.0, wall_us=1)
 TEXT = schemas.text("unit_observed", 1)
 
 
-def record(value: bytes | None) -> Record:
+def record(value: bytes | None, headers: Headers = ()) -> Record:
     at = Assignment(topic="offers", partition=3, epoch=1)
-    return Record(at=at, offset=0, key=b"k", value=value, time_us=0)
+    return Record(at=at, offset=0, key=b"k", value=value, time_us=0, headers=headers)
 
 
 def units(known: dict[int, str] | None = None) -> SweptUnits:
-    return SweptUnits("units", unit_reader(IDS, (known or {}).get))
+    return SweptUnits("units", unit_reader(IDS, (known or {}).get), NO_COLD_STARTS)
 
 
 def encoded() -> bytes | None:
@@ -49,6 +50,26 @@ def test_a_row_is_told_to_the_lane_of_its_ean() -> None:
 
 def test_a_tombstone_is_skipped() -> None:
     assert units().read("units", record(None), NOW) is None
+
+
+def test_the_marks_of_a_sweep_have_lanes_take_a_turn_that_may_wait_for_it() -> None:
+    cold = ColdStarts(ColdStartPolicy(enabled=True, rates={"main": 10.0}), 1)
+    inputs = SweptUnits("units", unit_reader(IDS, lambda _: None), cold)
+    inputs.opened(Opening(partition=3, is_clean=True), NOW)
+    assert inputs.read("units", record(None, marked(SweepPhase.BEGAN)), NOW) is None, "no lane would wait"
+    cold.counted(3, (), [("main", "de")] * 100, is_restored=False)
+    assert inputs.read("units", record(None, marked(SweepPhase.BEGAN, sweep_at_us=2)), NOW) == ReviewLanes()
+    assert list(cold.awaited(3)) == [("main", "de")]
+    assert inputs.read("units", record(None, marked(SweepPhase.ENDED, sweep_at_us=2)), NOW) == ReviewLanes()
+    assert list(cold.awaited(3)) == []
+    assert inputs.read("units", record(None, marked(SweepPhase.ENDED, sweep_at_us=3)), NOW) is None, "nobody waited"
+
+
+def marked(phase: SweepPhase, sweep_at_us: int = 1) -> Headers:
+    stamp = Stamp(source="/shop", instance_id="i", config_digest="0")
+    mark = SweepMark(account="main", storefront="de", sweep_at_us=sweep_at_us, phase=phase, units=100)
+    outputs = UnitRows(IDS, topic="units", partitions=8, stamp=stamp).marks(mark)
+    return outputs[3].headers
 
 
 def test_what_cannot_be_read_is_a_bad_record_and_an_unknown_schema_is_awaited() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from rich.console import Console
@@ -210,6 +210,22 @@ def test_what_is_swept_is_reported_with_the_calls_and_the_time_that_a_million_un
     assert row.reason == (
         "enabled: account main on at, de every 6h; 1,000,000 units are 10,001 calls: 100s at 100/s, "
         "1000s while events use the rest of the rate"
+    )
+
+
+@pytest.mark.parametrize(
+    ("chosen", "says"),
+    [("auto", "wait for it if that takes less time"), ("look-ups", 'cold_start = "auto" uses a sweep')],
+)
+def test_what_a_sweep_saves_at_a_cold_start_is_reported(
+    parts: CheckInputs, chosen: Literal["auto", "look-ups"], says: str
+) -> None:
+    reconcile = ReconcileSettings(enabled=True, cold_start=chosen)
+    row = row_of(configured(parts, reconcile=reconcile), "cold start")
+
+    assert says in row.reason
+    assert row.reason.endswith(
+        "20,000 unknown EANs, of 100,000 units, are 1,001 calls (10s at 100/s) by a sweep and 20,000 (200s) by look-ups"
     )
 
 

@@ -66,7 +66,9 @@ def unit(unit_id: int, *eans: str, **other: Any) -> Unit:
     return Unit(**{**given, **other})
 
 
-def flow_of(interval_s: float = 3600.0, places: Sequence[tuple[str, str]] = (("main", "de"),)) -> OrderFlow:
+def flow_of(
+    interval_s: float = 3600.0, places: Sequence[tuple[str, str]] = (("main", "de"),), *, tells_owners: bool = False
+) -> OrderFlow:
     stamp = Stamp(source="/shop", instance_id="shop-0", config_digest="0")
     return OrderFlow(
         policy=OrderPolicy(accounts=frozenset()),
@@ -75,7 +77,7 @@ def flow_of(interval_s: float = 3600.0, places: Sequence[tuple[str, str]] = (("m
         topics=TOPICS,
         stamp=stamp,
         sweeps=SweepTerms(
-            policy=SweepPolicy(places=frozenset(places), interval_s=interval_s),
+            policy=SweepPolicy(places=frozenset(places), interval_s=interval_s, tells_owners=tells_owners),
             storefronts={"de": Currency(code="EUR", exponent=2, ceiling=100)},
             normal_form=normal_form,
         ),

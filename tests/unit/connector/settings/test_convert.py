@@ -53,6 +53,10 @@ def test_a_sweep_covers_the_places_of_enabled_targets_and_nothing_while_it_is_of
     assert convert.sweep_policy(configured).places == frozenset()
     assert convert.sweep_policy(swept).places == {("main", "de"), ("other", "de")}
     assert convert.sweep_policy(swept).interval_s == 3600
+    assert convert.sweep_policy(swept).tells_owners
+    assert not convert.cold_start_policy(configured).enabled
+    assert convert.cold_start_policy(swept).enabled
+    assert convert.cold_start_policy(swept).rates["main"] == swept.accounts["main"].requests_per_second
     assert {Feature.SCHEDULER, Feature.RECONCILE} <= convert.features(swept)
     assert Feature.ORDERS not in convert.features(swept)
 

@@ -14,7 +14,7 @@ from streams.engine.snapshot import SideInputSnapshot
 from streams.flow import BACKGROUND, Assignment, Now, Retry, Told
 from streams.messages import Fetched, Mark, Notice, SideRecords
 from streams.policy import Policy
-from streams.side_input import INPUTS_LIMIT, SideInput, SidePosition
+from streams.side_input import INPUTS_LIMIT, Opening, SideInput, SidePosition
 from tests.harness.effort import examples
 from tests.harness.engine_driver import EngineDriver, RecordingThermostats
 from tests.harness.toy_side_inputs import ToySideInputs
@@ -117,6 +117,35 @@ def test_a_followed_topic_is_read_as_it_grows() -> None:
     driver.run(1.0)
 
     assert heard(driver) == ["s0", "s1", "s2", "more"]
+
+
+def test_a_record_may_have_every_lane_with_pending_work_take_a_turn() -> None:
+    flow = RecordingThermostats()
+    driver = EngineDriver(flow=flow, side_inputs=ToySideInputs({0: [FOLLOWED]}))
+    at = driver.opened()
+    driver.event(at, "kitchen")
+    driver.run(1.0, answer=None)  # its call is not answered: it has pending work
+    flow.heard.clear()
+    log = driver.side_log()
+    log.add({"review": True}, {"room": "hall", "id": "s1"})
+    driver.run(1.0, answer=None)
+
+    heard = [lane for lane in flow.heard if lane in (("kitchen", "Woken"), ("hall", "Told"), ("hall", "Woken"))]
+    assert heard == [("kitchen", "Woken"), ("hall", "Told")], "before the next record, and not what has nothing pending"
+    (mark,) = driver.marks.values()
+    assert (mark.side["followed"].position, mark.side["followed"].delivered) == (2, 1)
+
+
+def test_the_application_is_told_once_that_a_partition_has_opened_and_what_was_left() -> None:
+    driver = beside(PAST)
+    driver.opened()
+    assert toy(driver).openings == [Opening(partition=0, is_clean=True)]
+
+    killed = beside(PAST)
+    mark = replace(next(iter(driver.marks.values())), drained=False)
+    killed.assign(mark=mark)
+    killed.run(60.0)
+    assert toy(killed).openings == [Opening(partition=0, is_clean=False)]
 
 
 def test_live_input_that_waits_for_its_turn_goes_first() -> None:
