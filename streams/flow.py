@@ -323,7 +323,9 @@ class Call:
     items: tuple[Item, ...]
     send_by_s: float  # the lease's end, checked by the worker right before sending; later = NotSent
     give_up_at_s: float  # the total deadline, applied to every read and write of the socket
-    tokens_left: int = 0  # calls that the account could still have made in this second; for the call log
+    # ---- for the call log
+    tokens_left: int = 0  # calls that the account could still have made in this second
+    limit_per_s: float | None = None  # calls per second that might leave; None = not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

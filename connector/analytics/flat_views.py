@@ -112,6 +112,7 @@ _TOPICS: Final[Mapping[str, tuple[str, Rows, str | None]]] = {
     "shipments": ("shipment_dispatched", Rows.ALL, None),
     "shipment_results": ("shipment_result", Rows.ALL, None),
     "orders": ("order_observed", Rows.NEWEST, None),
+    "order_changes": ("order_observed", Rows.ALL, None),
     "returns": ("return_observed", Rows.NEWEST, None),
     "sales_orders": ("sales_order_requested", Rows.ONCE, "command_id"),
     "units": ("unit_observed", Rows.NEWEST, None),
@@ -144,12 +145,13 @@ _EXPLODED: Final = (
     ("shipment_result_errors", "shipment_results", "marketplace_errors", "error"),
     ("order_units", "orders", "units", "unit"),
     ("order_unit_discounts", "order_units", "unit_discounts", "discount"),
+    ("order_change_units", "order_changes", "units", "unit"),
     ("return_units", "returns", "units", "unit"),
     ("sales_order_units", "sales_orders", "units", "unit"),
 )
 """View, the view with the list, the list, and the word before the element's columns."""
 
-LEFT_NESTED: Final = frozenset({("sales_order_units", "unit_discounts")})
+LEFT_NESTED: Final = frozenset({("sales_order_units", "unit_discounts"), ("order_change_units", "unit_discounts")})
 """View and column of lists of records that no view takes apart, because another view has the same."""
 
 _MEMORY: Final = "offer_state"

@@ -1,6 +1,7 @@
 """The row of the call log: one HTTP attempt, with the fields of the Avro record ``MarketplaceCalled``. Pure."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +43,7 @@ class MarketplaceCalled:
     request_body: bytes | None = None
     response_body: bytes | None = None
     instance_id: str
+    waited_us: int | None = None
+    limit_per_second: Decimal | None = None
+    request_bytes: int | None = None
+    response_bytes: int | None = None

@@ -31,6 +31,7 @@ _OUTPUTS = (
     (Feature.SCHEDULER, "scheduler_command", "scheduler"),  # written by the command line and the push receiver
     (Feature.SCHEDULER, "scheduler_state", "scheduler_state"),
     (Feature.ORDERS, "order_observed", "orders"),
+    (Feature.ORDERS, "order_observed", "order_changes"),
     (Feature.CONTACTS, "order_contact", "order_contacts"),
     (Feature.RETURNS, "return_observed", "returns"),
     (Feature.SALES_ORDERS, "sales_order_requested", "sales_orders"),

@@ -54,6 +54,7 @@ class Topics:
     scheduler_state: str
     scheduler_dlq: str
     orders: str
+    order_changes: str
     order_contacts: str
     returns: str
     sales_orders: str
@@ -344,6 +345,16 @@ _ROWS = (
         cleanup="compact",
         source="scheduler",
         meant_for="facts of orders, always whole, without personal data",
+    ),
+    _Dataset(
+        dataset="order_changes",
+        feature=Feature.ORDERS,
+        key="order id",
+        access=Access.WRITE,
+        layout=Layout.FREE,
+        kept_days=365,
+        source="scheduler",
+        meant_for="the history of orders: every record of orders, none replaced by a later one",
     ),
     _Dataset(
         dataset="order_contacts",

@@ -5,6 +5,7 @@ Only calls about offers, parcels and carriers are logged with bodies, never a ca
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from hashlib import sha256
 
 from connector.contracts.call_log_row import CallItem, MarketplaceCalled
@@ -100,7 +101,17 @@ def _row(
         event_count=prepared.event_count,
         listed=_listed(prepared, answer),
         instance_id=instance_id,
+        waited_us=_waited_us(call, began.wall_us),
+        limit_per_second=None if call.limit_per_s is None else round(Decimal(call.limit_per_s), 4),
+        request_bytes=len(prepared.request.body),
+        response_bytes=len(answer.body) if answer is not None and answer.body is not None else None,
     )
+
+
+def _waited_us(call: Call, left_us: int) -> int | None:
+    """Returns for how long the oldest item had waited when the request left; None if no item says since when."""
+    since_us = min((item.since_us for item in call.items if item.since_us > 0), default=None)
+    return None if since_us is None else max(0, left_us - since_us)
 
 
 def _listed(prepared: PreparedCall, answer: ApiResponse | None) -> int | None:

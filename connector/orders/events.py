@@ -109,6 +109,7 @@ class ObservedUnit:
     is_marketplace_deemed_supplier: bool | None = None
     created_at_us: int
     changed_at_us: int
+    sent_at_us: int | None = None  # changed_at_us while the status is SENT, else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

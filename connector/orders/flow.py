@@ -10,7 +10,7 @@ Each kind has a module (``poll_lane``, ``order_lane``, ``return_lane``, and ``sw
 ``step`` returns what the lane writes, wants and stores.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import assert_never
 
@@ -203,7 +203,7 @@ class OrderFlow:
         return Turn(
             lane=lane if after == before else OrderLane(key=key, state=replace(after, updated_at_us=now_us)),
             wants=step.wants,
-            outputs=tuple(self._output(one) for one in step.outputs),
+            outputs=tuple(output for one in step.outputs for output in self._outputs(one)),
             tells=step.tells,
             wake_at_us=step.wake_at_us,
         )
@@ -265,6 +265,13 @@ class OrderFlow:
         if state is not None:
             self._sweep_terms.sales.note_polled(account, state.polled_at_us)
             self._polls = MappingProxyType({**self._polls, account: poll_lane.report(account, state)})
+
+    def _outputs(self, content: LaneOutput) -> Iterator[Output]:
+        """Yields the record of an output; for an order, also its copy in the topic that keeps all of them."""
+        output = self._output(content)
+        yield output
+        if isinstance(content, OrderObserved):
+            yield replace(output, topic=self._topics.order_changes)
 
     def _output(self, content: LaneOutput) -> Output:
         topics, codecs, stamp = self._topics, self._codecs, self._stamp

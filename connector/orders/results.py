@@ -152,11 +152,14 @@ def sales_order(fact: OrderObserved, customer_number: str | None, now_us: int) -
 def digest(fact: OrderObserved | ReturnObserved) -> str:
     """Returns the SHA-256, in lower-case hex, of all fields except the time of observation.
 
-    It is computed from JSON with sorted names, and with decimals as text.
+    It is computed from JSON with sorted names, and with decimals as text. ``sent_at_us`` of a unit is left out: status
+    and ``changed_at_us`` say the same, and with it every order would differ from what earlier versions have written.
     """
     content: dict[str, Any] = asdict(fact)
     for name in ("observed_at_us", "content_sha256"):
         content.pop(name, None)
+    for unit in content["units"]:
+        unit.pop("sent_at_us", None)
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=_plain)
     return sha256(text.encode()).hexdigest()
 
@@ -208,6 +211,7 @@ def _unit(unit: OrderUnit, currencies: Mapping[str, Currency]) -> ObservedUnit:
         cancel_reason=unit.cancel_reason,
         created_at_us=unit.created_us,
         changed_at_us=unit.changed_us,
+        sent_at_us=unit.changed_us if unit.status is UnitStatus.SENT else None,
     )
 
 

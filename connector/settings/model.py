@@ -177,7 +177,9 @@ class TopicSettings(SettingsSection):
     scheduler_dlq: TopicName | None = None
     """What could not be read, as a digest and its position. Default: the scheduler's name and .dlq"""
     orders: TopicName | None = None
-    """Default: <prefix>.orders.v1"""
+    """Compacted. Default: <prefix>.orders.v1"""
+    order_changes: TopicName | None = None
+    """The same records as in orders, kept for a time instead of compacted. Default: <prefix>.order-changes.v1"""
     order_contacts: TopicName | None = None
     """Personal data; used with orders.contacts only. Default: <prefix>.order-contacts.v1"""
     returns: TopicName | None = None

@@ -118,6 +118,7 @@ class ShipmentResult:
     occurred_at_us: int
     received_at_us: int
     decided_at_us: int
+    answered_at_us: int | None = None  # when the last of these calls was answered; None: there was none, or no answer
 
 
 # ---- shipment-state -------------------------------------------------------------------------------------------------
@@ -164,6 +165,7 @@ class OpenUnit:
     parcels_refused: tuple[str, ...] = ()  # tracking numbers
     call_ids: tuple[str, ...] = ()
     attempts: int = 0
+    answered_at_us: int | None = None  # when the last of these calls was answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

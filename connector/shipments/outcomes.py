@@ -49,6 +49,7 @@ def _note_call(draft: ShipmentDraft, identifier: int, input_offset: int, answere
             open_unit,
             call_ids=(*open_unit.call_ids, answered.call_id),
             attempts=open_unit.attempts + answered.attempts,
+            answered_at_us=answered.answered_us,
         )
 
 

@@ -32,6 +32,7 @@ def build(
         units_open=tuple(sorted(one.order_unit_id for one in lane.units if is_open(one))),
         call_ids=calls.call_ids if calls is not None else (),
         attempts=calls.attempts if calls is not None else 0,
+        answered_at_us=calls.answered_at_us if calls is not None else None,
         marketplace=end.words,
         input_topic=terms.topic,
         input_partition=lane.input_partition,

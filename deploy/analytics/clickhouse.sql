@@ -120,7 +120,11 @@ CREATE TABLE IF NOT EXISTS raw_marketplace_calls (
   listed Nullable(Int32),
   request_body Nullable(String),
   response_body Nullable(String),
-  instance_id Nullable(String)
+  instance_id Nullable(String),
+  waited_us Nullable(Int64),
+  limit_per_second Nullable(Decimal(18, 4)),
+  request_bytes Nullable(Int32),
+  response_bytes Nullable(Int32)
 ) ENGINE = ReplacingMergeTree ORDER BY (kafka_topic, kafka_partition, kafka_offset);
 
 CREATE TABLE IF NOT EXISTS raw_offer_state (
@@ -213,7 +217,8 @@ CREATE TABLE IF NOT EXISTS raw_shipment_results (
   input_offset Nullable(Int64),
   occurred_at Nullable(DateTime64(6, 'UTC')),
   received_at Nullable(DateTime64(6, 'UTC')),
-  decided_at Nullable(DateTime64(6, 'UTC'))
+  decided_at Nullable(DateTime64(6, 'UTC')),
+  answered_at Nullable(DateTime64(6, 'UTC'))
 ) ENGINE = ReplacingMergeTree ORDER BY (kafka_topic, kafka_partition, kafka_offset);
 
 CREATE TABLE IF NOT EXISTS raw_orders (
@@ -229,7 +234,32 @@ CREATE TABLE IF NOT EXISTS raw_orders (
   created_at Nullable(DateTime64(6, 'UTC')),
   changed_at Nullable(DateTime64(6, 'UTC')),
   status Nullable(String),
-  units Array(Tuple(order_unit_id Nullable(Int64), status Nullable(String), status_raw Nullable(String), ean Nullable(String), offer_id Nullable(String), condition Nullable(String), price Nullable(Decimal(18, 4)), revenue_gross Nullable(Decimal(18, 4)), revenue_net Nullable(Decimal(18, 4)), shipping_rate Nullable(Decimal(18, 4)), vat Nullable(Decimal(18, 4)), currency Nullable(String), handling_due_at Nullable(DateTime64(6, 'UTC')), deliver_by_min Nullable(DateTime64(6, 'UTC')), deliver_by_max Nullable(DateTime64(6, 'UTC')), cancel_reason Nullable(String), delivery_time_min_days Nullable(Int32), delivery_time_max_days Nullable(Int32), discounts Array(Tuple(usage_type Nullable(String), amount Nullable(Decimal(18, 4)))), eco_fee Nullable(Decimal(18, 4)), packaging_fee Nullable(Decimal(18, 4)), is_marketplace_deemed_supplier Nullable(Bool), created_at Nullable(DateTime64(6, 'UTC')), changed_at Nullable(DateTime64(6, 'UTC')))),
+  units Array(Tuple(order_unit_id Nullable(Int64), status Nullable(String), status_raw Nullable(String), ean Nullable(String), offer_id Nullable(String), condition Nullable(String), price Nullable(Decimal(18, 4)), revenue_gross Nullable(Decimal(18, 4)), revenue_net Nullable(Decimal(18, 4)), shipping_rate Nullable(Decimal(18, 4)), vat Nullable(Decimal(18, 4)), currency Nullable(String), handling_due_at Nullable(DateTime64(6, 'UTC')), deliver_by_min Nullable(DateTime64(6, 'UTC')), deliver_by_max Nullable(DateTime64(6, 'UTC')), cancel_reason Nullable(String), delivery_time_min_days Nullable(Int32), delivery_time_max_days Nullable(Int32), discounts Array(Tuple(usage_type Nullable(String), amount Nullable(Decimal(18, 4)))), eco_fee Nullable(Decimal(18, 4)), packaging_fee Nullable(Decimal(18, 4)), is_marketplace_deemed_supplier Nullable(Bool), created_at Nullable(DateTime64(6, 'UTC')), changed_at Nullable(DateTime64(6, 'UTC')), sent_at Nullable(DateTime64(6, 'UTC')))),
+  units_open Array(Int64),
+  open_since Nullable(DateTime64(6, 'UTC')),
+  complete Nullable(Bool),
+  payout_waits Nullable(Bool),
+  fulfillment_type Nullable(String),
+  is_marketplace_deemed_supplier Nullable(Bool),
+  notes Array(String),
+  observed_at Nullable(DateTime64(6, 'UTC')),
+  content_sha256 Nullable(String)
+) ENGINE = ReplacingMergeTree ORDER BY (kafka_topic, kafka_partition, kafka_offset);
+
+CREATE TABLE IF NOT EXISTS raw_order_changes (
+  kafka_topic LowCardinality(String),
+  kafka_partition Int32,
+  kafka_offset Int64,
+  kafka_timestamp DateTime64(6, 'UTC'),
+  kafka_key String,
+  is_tombstone Bool DEFAULT false,
+  account Nullable(String),
+  order_id Nullable(String),
+  storefront Nullable(String),
+  created_at Nullable(DateTime64(6, 'UTC')),
+  changed_at Nullable(DateTime64(6, 'UTC')),
+  status Nullable(String),
+  units Array(Tuple(order_unit_id Nullable(Int64), status Nullable(String), status_raw Nullable(String), ean Nullable(String), offer_id Nullable(String), condition Nullable(String), price Nullable(Decimal(18, 4)), revenue_gross Nullable(Decimal(18, 4)), revenue_net Nullable(Decimal(18, 4)), shipping_rate Nullable(Decimal(18, 4)), vat Nullable(Decimal(18, 4)), currency Nullable(String), handling_due_at Nullable(DateTime64(6, 'UTC')), deliver_by_min Nullable(DateTime64(6, 'UTC')), deliver_by_max Nullable(DateTime64(6, 'UTC')), cancel_reason Nullable(String), delivery_time_min_days Nullable(Int32), delivery_time_max_days Nullable(Int32), discounts Array(Tuple(usage_type Nullable(String), amount Nullable(Decimal(18, 4)))), eco_fee Nullable(Decimal(18, 4)), packaging_fee Nullable(Decimal(18, 4)), is_marketplace_deemed_supplier Nullable(Bool), created_at Nullable(DateTime64(6, 'UTC')), changed_at Nullable(DateTime64(6, 'UTC')), sent_at Nullable(DateTime64(6, 'UTC')))),
   units_open Array(Int64),
   open_since Nullable(DateTime64(6, 'UTC')),
   complete Nullable(Bool),
@@ -276,7 +306,7 @@ CREATE TABLE IF NOT EXISTS raw_sales_orders (
   customer_number Nullable(String),
   created_at Nullable(DateTime64(6, 'UTC')),
   requested_at Nullable(DateTime64(6, 'UTC')),
-  units Array(Tuple(order_unit_id Nullable(Int64), status Nullable(String), status_raw Nullable(String), ean Nullable(String), offer_id Nullable(String), condition Nullable(String), price Nullable(Decimal(18, 4)), revenue_gross Nullable(Decimal(18, 4)), revenue_net Nullable(Decimal(18, 4)), shipping_rate Nullable(Decimal(18, 4)), vat Nullable(Decimal(18, 4)), currency Nullable(String), handling_due_at Nullable(DateTime64(6, 'UTC')), deliver_by_min Nullable(DateTime64(6, 'UTC')), deliver_by_max Nullable(DateTime64(6, 'UTC')), cancel_reason Nullable(String), delivery_time_min_days Nullable(Int32), delivery_time_max_days Nullable(Int32), discounts Array(Tuple(usage_type Nullable(String), amount Nullable(Decimal(18, 4)))), eco_fee Nullable(Decimal(18, 4)), packaging_fee Nullable(Decimal(18, 4)), is_marketplace_deemed_supplier Nullable(Bool), created_at Nullable(DateTime64(6, 'UTC')), changed_at Nullable(DateTime64(6, 'UTC'))))
+  units Array(Tuple(order_unit_id Nullable(Int64), status Nullable(String), status_raw Nullable(String), ean Nullable(String), offer_id Nullable(String), condition Nullable(String), price Nullable(Decimal(18, 4)), revenue_gross Nullable(Decimal(18, 4)), revenue_net Nullable(Decimal(18, 4)), shipping_rate Nullable(Decimal(18, 4)), vat Nullable(Decimal(18, 4)), currency Nullable(String), handling_due_at Nullable(DateTime64(6, 'UTC')), deliver_by_min Nullable(DateTime64(6, 'UTC')), deliver_by_max Nullable(DateTime64(6, 'UTC')), cancel_reason Nullable(String), delivery_time_min_days Nullable(Int32), delivery_time_max_days Nullable(Int32), discounts Array(Tuple(usage_type Nullable(String), amount Nullable(Decimal(18, 4)))), eco_fee Nullable(Decimal(18, 4)), packaging_fee Nullable(Decimal(18, 4)), is_marketplace_deemed_supplier Nullable(Bool), created_at Nullable(DateTime64(6, 'UTC')), changed_at Nullable(DateTime64(6, 'UTC')), sent_at Nullable(DateTime64(6, 'UTC'))))
 ) ENGINE = ReplacingMergeTree ORDER BY (kafka_topic, kafka_partition, kafka_offset);
 
 CREATE TABLE IF NOT EXISTS raw_units (
@@ -486,7 +516,11 @@ SELECT
   r.listed AS listed,
   r.request_body AS request_body,
   r.response_body AS response_body,
-  r.instance_id AS instance_id
+  r.instance_id AS instance_id,
+  r.waited_us AS waited_us,
+  r.limit_per_second AS limit_per_second,
+  r.request_bytes AS request_bytes,
+  r.response_bytes AS response_bytes
 FROM raw_marketplace_calls AS r
 WHERE NOT r.is_tombstone
 QUALIFY ROW_NUMBER() OVER (PARTITION BY call_id ORDER BY kafka_offset DESC) = 1;
@@ -589,7 +623,8 @@ SELECT
   r.input_offset AS input_offset,
   r.occurred_at AS occurred_at,
   r.received_at AS received_at,
-  r.decided_at AS decided_at
+  r.decided_at AS decided_at,
+  r.answered_at AS answered_at
 FROM raw_shipment_results AS r
 WHERE NOT r.is_tombstone;
 
@@ -619,6 +654,32 @@ SELECT
 FROM raw_orders AS r
 QUALIFY ROW_NUMBER() OVER (PARTITION BY kafka_key ORDER BY kafka_offset DESC) = 1
   AND NOT r.is_tombstone;
+
+CREATE OR REPLACE VIEW order_changes AS
+SELECT
+  r.kafka_topic AS kafka_topic,
+  r.kafka_partition AS kafka_partition,
+  r.kafka_offset AS kafka_offset,
+  r.kafka_timestamp AS kafka_timestamp,
+  r.kafka_key AS kafka_key,
+  r.account AS account,
+  r.order_id AS order_id,
+  r.storefront AS storefront,
+  r.created_at AS created_at,
+  r.changed_at AS changed_at,
+  r.status AS status,
+  r.units AS units,
+  r.units_open AS units_open,
+  r.open_since AS open_since,
+  r.complete AS complete,
+  r.payout_waits AS payout_waits,
+  r.fulfillment_type AS fulfillment_type,
+  r.is_marketplace_deemed_supplier AS is_marketplace_deemed_supplier,
+  r.notes AS notes,
+  r.observed_at AS observed_at,
+  r.content_sha256 AS content_sha256
+FROM raw_order_changes AS r
+WHERE NOT r.is_tombstone;
 
 CREATE OR REPLACE VIEW returns AS
 SELECT
@@ -1050,6 +1111,10 @@ SELECT
   s.request_body AS request_body,
   s.response_body AS response_body,
   s.instance_id AS instance_id,
+  s.waited_us AS waited_us,
+  s.limit_per_second AS limit_per_second,
+  s.request_bytes AS request_bytes,
+  s.response_bytes AS response_bytes,
   tupleElement(element, 'unit_id') AS item_unit_id,
   tupleElement(element, 'event_ids') AS item_event_ids,
   tupleElement(element, 'event_count') AS item_event_count,
@@ -1320,6 +1385,7 @@ SELECT
   s.occurred_at AS occurred_at,
   s.received_at AS received_at,
   s.decided_at AS decided_at,
+  s.answered_at AS answered_at,
   tupleElement(element, 'field') AS error_field,
   tupleElement(element, 'message') AS error_message
 FROM shipment_results AS s ARRAY JOIN s.marketplace_errors AS element;
@@ -1369,7 +1435,8 @@ SELECT
   tupleElement(element, 'packaging_fee') AS unit_packaging_fee,
   tupleElement(element, 'is_marketplace_deemed_supplier') AS unit_is_marketplace_deemed_supplier,
   tupleElement(element, 'created_at') AS unit_created_at,
-  tupleElement(element, 'changed_at') AS unit_changed_at
+  tupleElement(element, 'changed_at') AS unit_changed_at,
+  tupleElement(element, 'sent_at') AS unit_sent_at
 FROM orders AS s ARRAY JOIN s.units AS element;
 
 CREATE OR REPLACE VIEW order_unit_discounts AS
@@ -1417,9 +1484,59 @@ SELECT
   s.unit_is_marketplace_deemed_supplier AS unit_is_marketplace_deemed_supplier,
   s.unit_created_at AS unit_created_at,
   s.unit_changed_at AS unit_changed_at,
+  s.unit_sent_at AS unit_sent_at,
   tupleElement(element, 'usage_type') AS discount_usage_type,
   tupleElement(element, 'amount') AS discount_amount
 FROM order_units AS s ARRAY JOIN s.unit_discounts AS element;
+
+CREATE OR REPLACE VIEW order_change_units AS
+SELECT
+  s.kafka_topic AS kafka_topic,
+  s.kafka_partition AS kafka_partition,
+  s.kafka_offset AS kafka_offset,
+  s.kafka_timestamp AS kafka_timestamp,
+  s.kafka_key AS kafka_key,
+  s.account AS account,
+  s.order_id AS order_id,
+  s.storefront AS storefront,
+  s.created_at AS created_at,
+  s.changed_at AS changed_at,
+  s.status AS status,
+  s.units_open AS units_open,
+  s.open_since AS open_since,
+  s.complete AS complete,
+  s.payout_waits AS payout_waits,
+  s.fulfillment_type AS fulfillment_type,
+  s.is_marketplace_deemed_supplier AS is_marketplace_deemed_supplier,
+  s.notes AS notes,
+  s.observed_at AS observed_at,
+  s.content_sha256 AS content_sha256,
+  tupleElement(element, 'order_unit_id') AS order_unit_id,
+  tupleElement(element, 'status') AS unit_status,
+  tupleElement(element, 'status_raw') AS unit_status_raw,
+  tupleElement(element, 'ean') AS unit_ean,
+  tupleElement(element, 'offer_id') AS unit_offer_id,
+  tupleElement(element, 'condition') AS unit_condition,
+  tupleElement(element, 'price') AS unit_price,
+  tupleElement(element, 'revenue_gross') AS unit_revenue_gross,
+  tupleElement(element, 'revenue_net') AS unit_revenue_net,
+  tupleElement(element, 'shipping_rate') AS unit_shipping_rate,
+  tupleElement(element, 'vat') AS unit_vat,
+  tupleElement(element, 'currency') AS unit_currency,
+  tupleElement(element, 'handling_due_at') AS unit_handling_due_at,
+  tupleElement(element, 'deliver_by_min') AS unit_deliver_by_min,
+  tupleElement(element, 'deliver_by_max') AS unit_deliver_by_max,
+  tupleElement(element, 'cancel_reason') AS unit_cancel_reason,
+  tupleElement(element, 'delivery_time_min_days') AS unit_delivery_time_min_days,
+  tupleElement(element, 'delivery_time_max_days') AS unit_delivery_time_max_days,
+  tupleElement(element, 'discounts') AS unit_discounts,
+  tupleElement(element, 'eco_fee') AS unit_eco_fee,
+  tupleElement(element, 'packaging_fee') AS unit_packaging_fee,
+  tupleElement(element, 'is_marketplace_deemed_supplier') AS unit_is_marketplace_deemed_supplier,
+  tupleElement(element, 'created_at') AS unit_created_at,
+  tupleElement(element, 'changed_at') AS unit_changed_at,
+  tupleElement(element, 'sent_at') AS unit_sent_at
+FROM order_changes AS s ARRAY JOIN s.units AS element;
 
 CREATE OR REPLACE VIEW return_units AS
 SELECT
@@ -1483,7 +1600,8 @@ SELECT
   tupleElement(element, 'packaging_fee') AS unit_packaging_fee,
   tupleElement(element, 'is_marketplace_deemed_supplier') AS unit_is_marketplace_deemed_supplier,
   tupleElement(element, 'created_at') AS unit_created_at,
-  tupleElement(element, 'changed_at') AS unit_changed_at
+  tupleElement(element, 'changed_at') AS unit_changed_at,
+  tupleElement(element, 'sent_at') AS unit_sent_at
 FROM sales_orders AS s ARRAY JOIN s.units AS element;
 
 -- The event that counts in the end, of each event and field that a newer event replaced: the last of its chain, which

@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS raw_marketplace_calls (
   kafka_offset BIGINT,
   kafka_timestamp TIMESTAMP,
   kafka_key VARCHAR,
-  value STRUCT(call_id VARCHAR, account VARCHAR, storefront VARCHAR, kind VARCHAR, method VARCHAR, path VARCHAR, attempt INTEGER, sent_at TIMESTAMP, answered_at TIMESTAMP, duration_us BIGINT, http_status INTEGER, outcome VARCHAR, problem_type VARCHAR, transport_error VARCHAR, tokens_left INTEGER, request_sha256 VARCHAR, response_sha256 VARCHAR, items STRUCT(unit_id BIGINT, event_ids VARCHAR[], event_count INTEGER, status_code INTEGER, code VARCHAR)[], event_ids VARCHAR[], event_count INTEGER, listed INTEGER, request_body VARCHAR, response_body VARCHAR, instance_id VARCHAR)
+  value STRUCT(call_id VARCHAR, account VARCHAR, storefront VARCHAR, kind VARCHAR, method VARCHAR, path VARCHAR, attempt INTEGER, sent_at TIMESTAMP, answered_at TIMESTAMP, duration_us BIGINT, http_status INTEGER, outcome VARCHAR, problem_type VARCHAR, transport_error VARCHAR, tokens_left INTEGER, request_sha256 VARCHAR, response_sha256 VARCHAR, items STRUCT(unit_id BIGINT, event_ids VARCHAR[], event_count INTEGER, status_code INTEGER, code VARCHAR)[], event_ids VARCHAR[], event_count INTEGER, listed INTEGER, request_body VARCHAR, response_body VARCHAR, instance_id VARCHAR, waited_us BIGINT, limit_per_second DECIMAL(18, 4), request_bytes INTEGER, response_bytes INTEGER)
 );
 
 CREATE TABLE IF NOT EXISTS raw_offer_state (
@@ -70,7 +70,7 @@ CREATE TABLE IF NOT EXISTS raw_shipment_results (
   kafka_offset BIGINT,
   kafka_timestamp TIMESTAMP,
   kafka_key VARCHAR,
-  value STRUCT(result_id VARCHAR, event_id VARCHAR, status VARCHAR, code VARCHAR, message VARCHAR, advice VARCHAR, account VARCHAR, storefront VARCHAR, order_id VARCHAR, order_unit_id BIGINT, carrier_requested VARCHAR, carrier_code VARCHAR, tracking_numbers VARCHAR[], units_open BIGINT[], call_ids VARCHAR[], attempts INTEGER, marketplace STRUCT(http_status INTEGER, type VARCHAR, message VARCHAR, errors STRUCT(field VARCHAR, message VARCHAR)[]), input_topic VARCHAR, input_partition INTEGER, input_offset BIGINT, occurred_at TIMESTAMP, received_at TIMESTAMP, decided_at TIMESTAMP)
+  value STRUCT(result_id VARCHAR, event_id VARCHAR, status VARCHAR, code VARCHAR, message VARCHAR, advice VARCHAR, account VARCHAR, storefront VARCHAR, order_id VARCHAR, order_unit_id BIGINT, carrier_requested VARCHAR, carrier_code VARCHAR, tracking_numbers VARCHAR[], units_open BIGINT[], call_ids VARCHAR[], attempts INTEGER, marketplace STRUCT(http_status INTEGER, type VARCHAR, message VARCHAR, errors STRUCT(field VARCHAR, message VARCHAR)[]), input_topic VARCHAR, input_partition INTEGER, input_offset BIGINT, occurred_at TIMESTAMP, received_at TIMESTAMP, decided_at TIMESTAMP, answered_at TIMESTAMP)
 );
 
 CREATE TABLE IF NOT EXISTS raw_orders (
@@ -79,7 +79,16 @@ CREATE TABLE IF NOT EXISTS raw_orders (
   kafka_offset BIGINT,
   kafka_timestamp TIMESTAMP,
   kafka_key VARCHAR,
-  value STRUCT(account VARCHAR, order_id VARCHAR, storefront VARCHAR, created_at TIMESTAMP, changed_at TIMESTAMP, status VARCHAR, units STRUCT(order_unit_id BIGINT, status VARCHAR, status_raw VARCHAR, ean VARCHAR, offer_id VARCHAR, condition VARCHAR, price DECIMAL(18, 4), revenue_gross DECIMAL(18, 4), revenue_net DECIMAL(18, 4), shipping_rate DECIMAL(18, 4), vat DECIMAL(18, 4), currency VARCHAR, handling_due_at TIMESTAMP, deliver_by_min TIMESTAMP, deliver_by_max TIMESTAMP, cancel_reason VARCHAR, delivery_time_min_days INTEGER, delivery_time_max_days INTEGER, discounts STRUCT(usage_type VARCHAR, amount DECIMAL(18, 4))[], eco_fee DECIMAL(18, 4), packaging_fee DECIMAL(18, 4), is_marketplace_deemed_supplier BOOLEAN, created_at TIMESTAMP, changed_at TIMESTAMP)[], units_open BIGINT[], open_since TIMESTAMP, complete BOOLEAN, payout_waits BOOLEAN, fulfillment_type VARCHAR, is_marketplace_deemed_supplier BOOLEAN, notes VARCHAR[], observed_at TIMESTAMP, content_sha256 VARCHAR)
+  value STRUCT(account VARCHAR, order_id VARCHAR, storefront VARCHAR, created_at TIMESTAMP, changed_at TIMESTAMP, status VARCHAR, units STRUCT(order_unit_id BIGINT, status VARCHAR, status_raw VARCHAR, ean VARCHAR, offer_id VARCHAR, condition VARCHAR, price DECIMAL(18, 4), revenue_gross DECIMAL(18, 4), revenue_net DECIMAL(18, 4), shipping_rate DECIMAL(18, 4), vat DECIMAL(18, 4), currency VARCHAR, handling_due_at TIMESTAMP, deliver_by_min TIMESTAMP, deliver_by_max TIMESTAMP, cancel_reason VARCHAR, delivery_time_min_days INTEGER, delivery_time_max_days INTEGER, discounts STRUCT(usage_type VARCHAR, amount DECIMAL(18, 4))[], eco_fee DECIMAL(18, 4), packaging_fee DECIMAL(18, 4), is_marketplace_deemed_supplier BOOLEAN, created_at TIMESTAMP, changed_at TIMESTAMP, sent_at TIMESTAMP)[], units_open BIGINT[], open_since TIMESTAMP, complete BOOLEAN, payout_waits BOOLEAN, fulfillment_type VARCHAR, is_marketplace_deemed_supplier BOOLEAN, notes VARCHAR[], observed_at TIMESTAMP, content_sha256 VARCHAR)
+);
+
+CREATE TABLE IF NOT EXISTS raw_order_changes (
+  kafka_topic VARCHAR,
+  kafka_partition INTEGER,
+  kafka_offset BIGINT,
+  kafka_timestamp TIMESTAMP,
+  kafka_key VARCHAR,
+  value STRUCT(account VARCHAR, order_id VARCHAR, storefront VARCHAR, created_at TIMESTAMP, changed_at TIMESTAMP, status VARCHAR, units STRUCT(order_unit_id BIGINT, status VARCHAR, status_raw VARCHAR, ean VARCHAR, offer_id VARCHAR, condition VARCHAR, price DECIMAL(18, 4), revenue_gross DECIMAL(18, 4), revenue_net DECIMAL(18, 4), shipping_rate DECIMAL(18, 4), vat DECIMAL(18, 4), currency VARCHAR, handling_due_at TIMESTAMP, deliver_by_min TIMESTAMP, deliver_by_max TIMESTAMP, cancel_reason VARCHAR, delivery_time_min_days INTEGER, delivery_time_max_days INTEGER, discounts STRUCT(usage_type VARCHAR, amount DECIMAL(18, 4))[], eco_fee DECIMAL(18, 4), packaging_fee DECIMAL(18, 4), is_marketplace_deemed_supplier BOOLEAN, created_at TIMESTAMP, changed_at TIMESTAMP, sent_at TIMESTAMP)[], units_open BIGINT[], open_since TIMESTAMP, complete BOOLEAN, payout_waits BOOLEAN, fulfillment_type VARCHAR, is_marketplace_deemed_supplier BOOLEAN, notes VARCHAR[], observed_at TIMESTAMP, content_sha256 VARCHAR)
 );
 
 CREATE TABLE IF NOT EXISTS raw_returns (
@@ -97,7 +106,7 @@ CREATE TABLE IF NOT EXISTS raw_sales_orders (
   kafka_offset BIGINT,
   kafka_timestamp TIMESTAMP,
   kafka_key VARCHAR,
-  value STRUCT(command_id VARCHAR, account VARCHAR, order_id VARCHAR, storefront VARCHAR, customer_number VARCHAR, created_at TIMESTAMP, requested_at TIMESTAMP, units STRUCT(order_unit_id BIGINT, status VARCHAR, status_raw VARCHAR, ean VARCHAR, offer_id VARCHAR, condition VARCHAR, price DECIMAL(18, 4), revenue_gross DECIMAL(18, 4), revenue_net DECIMAL(18, 4), shipping_rate DECIMAL(18, 4), vat DECIMAL(18, 4), currency VARCHAR, handling_due_at TIMESTAMP, deliver_by_min TIMESTAMP, deliver_by_max TIMESTAMP, cancel_reason VARCHAR, delivery_time_min_days INTEGER, delivery_time_max_days INTEGER, discounts STRUCT(usage_type VARCHAR, amount DECIMAL(18, 4))[], eco_fee DECIMAL(18, 4), packaging_fee DECIMAL(18, 4), is_marketplace_deemed_supplier BOOLEAN, created_at TIMESTAMP, changed_at TIMESTAMP)[])
+  value STRUCT(command_id VARCHAR, account VARCHAR, order_id VARCHAR, storefront VARCHAR, customer_number VARCHAR, created_at TIMESTAMP, requested_at TIMESTAMP, units STRUCT(order_unit_id BIGINT, status VARCHAR, status_raw VARCHAR, ean VARCHAR, offer_id VARCHAR, condition VARCHAR, price DECIMAL(18, 4), revenue_gross DECIMAL(18, 4), revenue_net DECIMAL(18, 4), shipping_rate DECIMAL(18, 4), vat DECIMAL(18, 4), currency VARCHAR, handling_due_at TIMESTAMP, deliver_by_min TIMESTAMP, deliver_by_max TIMESTAMP, cancel_reason VARCHAR, delivery_time_min_days INTEGER, delivery_time_max_days INTEGER, discounts STRUCT(usage_type VARCHAR, amount DECIMAL(18, 4))[], eco_fee DECIMAL(18, 4), packaging_fee DECIMAL(18, 4), is_marketplace_deemed_supplier BOOLEAN, created_at TIMESTAMP, changed_at TIMESTAMP, sent_at TIMESTAMP)[])
 );
 
 CREATE TABLE IF NOT EXISTS raw_units (
@@ -264,7 +273,11 @@ SELECT
   r.value.listed AS listed,
   r.value.request_body AS request_body,
   r.value.response_body AS response_body,
-  r.value.instance_id AS instance_id
+  r.value.instance_id AS instance_id,
+  r.value.waited_us AS waited_us,
+  r.value.limit_per_second AS limit_per_second,
+  r.value.request_bytes AS request_bytes,
+  r.value.response_bytes AS response_bytes
 FROM raw_marketplace_calls AS r
 WHERE r.value IS NOT NULL
 QUALIFY ROW_NUMBER() OVER (PARTITION BY call_id ORDER BY kafka_offset DESC) = 1;
@@ -367,7 +380,8 @@ SELECT
   r.value.input_offset AS input_offset,
   r.value.occurred_at AS occurred_at,
   r.value.received_at AS received_at,
-  r.value.decided_at AS decided_at
+  r.value.decided_at AS decided_at,
+  r.value.answered_at AS answered_at
 FROM raw_shipment_results AS r
 WHERE r.value IS NOT NULL;
 
@@ -397,6 +411,32 @@ SELECT
 FROM raw_orders AS r
 QUALIFY ROW_NUMBER() OVER (PARTITION BY kafka_key ORDER BY kafka_offset DESC) = 1
   AND r.value IS NOT NULL;
+
+CREATE OR REPLACE VIEW order_changes AS
+SELECT
+  r.kafka_topic AS kafka_topic,
+  r.kafka_partition AS kafka_partition,
+  r.kafka_offset AS kafka_offset,
+  r.kafka_timestamp AS kafka_timestamp,
+  r.kafka_key AS kafka_key,
+  r.value.account AS account,
+  r.value.order_id AS order_id,
+  r.value.storefront AS storefront,
+  r.value.created_at AS created_at,
+  r.value.changed_at AS changed_at,
+  r.value.status AS status,
+  r.value.units AS units,
+  r.value.units_open AS units_open,
+  r.value.open_since AS open_since,
+  r.value.complete AS complete,
+  r.value.payout_waits AS payout_waits,
+  r.value.fulfillment_type AS fulfillment_type,
+  r.value.is_marketplace_deemed_supplier AS is_marketplace_deemed_supplier,
+  r.value.notes AS notes,
+  r.value.observed_at AS observed_at,
+  r.value.content_sha256 AS content_sha256
+FROM raw_order_changes AS r
+WHERE r.value IS NOT NULL;
 
 CREATE OR REPLACE VIEW returns AS
 SELECT
@@ -828,6 +868,10 @@ SELECT
   s.request_body AS request_body,
   s.response_body AS response_body,
   s.instance_id AS instance_id,
+  s.waited_us AS waited_us,
+  s.limit_per_second AS limit_per_second,
+  s.request_bytes AS request_bytes,
+  s.response_bytes AS response_bytes,
   u.element.unit_id AS item_unit_id,
   u.element.event_ids AS item_event_ids,
   u.element.event_count AS item_event_count,
@@ -1098,6 +1142,7 @@ SELECT
   s.occurred_at AS occurred_at,
   s.received_at AS received_at,
   s.decided_at AS decided_at,
+  s.answered_at AS answered_at,
   u.element.field AS error_field,
   u.element.message AS error_message
 FROM shipment_results AS s, UNNEST(s.marketplace_errors) AS u(element);
@@ -1147,7 +1192,8 @@ SELECT
   u.element.packaging_fee AS unit_packaging_fee,
   u.element.is_marketplace_deemed_supplier AS unit_is_marketplace_deemed_supplier,
   u.element.created_at AS unit_created_at,
-  u.element.changed_at AS unit_changed_at
+  u.element.changed_at AS unit_changed_at,
+  u.element.sent_at AS unit_sent_at
 FROM orders AS s, UNNEST(s.units) AS u(element);
 
 CREATE OR REPLACE VIEW order_unit_discounts AS
@@ -1195,9 +1241,59 @@ SELECT
   s.unit_is_marketplace_deemed_supplier AS unit_is_marketplace_deemed_supplier,
   s.unit_created_at AS unit_created_at,
   s.unit_changed_at AS unit_changed_at,
+  s.unit_sent_at AS unit_sent_at,
   u.element.usage_type AS discount_usage_type,
   u.element.amount AS discount_amount
 FROM order_units AS s, UNNEST(s.unit_discounts) AS u(element);
+
+CREATE OR REPLACE VIEW order_change_units AS
+SELECT
+  s.kafka_topic AS kafka_topic,
+  s.kafka_partition AS kafka_partition,
+  s.kafka_offset AS kafka_offset,
+  s.kafka_timestamp AS kafka_timestamp,
+  s.kafka_key AS kafka_key,
+  s.account AS account,
+  s.order_id AS order_id,
+  s.storefront AS storefront,
+  s.created_at AS created_at,
+  s.changed_at AS changed_at,
+  s.status AS status,
+  s.units_open AS units_open,
+  s.open_since AS open_since,
+  s.complete AS complete,
+  s.payout_waits AS payout_waits,
+  s.fulfillment_type AS fulfillment_type,
+  s.is_marketplace_deemed_supplier AS is_marketplace_deemed_supplier,
+  s.notes AS notes,
+  s.observed_at AS observed_at,
+  s.content_sha256 AS content_sha256,
+  u.element.order_unit_id AS order_unit_id,
+  u.element.status AS unit_status,
+  u.element.status_raw AS unit_status_raw,
+  u.element.ean AS unit_ean,
+  u.element.offer_id AS unit_offer_id,
+  u.element.condition AS unit_condition,
+  u.element.price AS unit_price,
+  u.element.revenue_gross AS unit_revenue_gross,
+  u.element.revenue_net AS unit_revenue_net,
+  u.element.shipping_rate AS unit_shipping_rate,
+  u.element.vat AS unit_vat,
+  u.element.currency AS unit_currency,
+  u.element.handling_due_at AS unit_handling_due_at,
+  u.element.deliver_by_min AS unit_deliver_by_min,
+  u.element.deliver_by_max AS unit_deliver_by_max,
+  u.element.cancel_reason AS unit_cancel_reason,
+  u.element.delivery_time_min_days AS unit_delivery_time_min_days,
+  u.element.delivery_time_max_days AS unit_delivery_time_max_days,
+  u.element.discounts AS unit_discounts,
+  u.element.eco_fee AS unit_eco_fee,
+  u.element.packaging_fee AS unit_packaging_fee,
+  u.element.is_marketplace_deemed_supplier AS unit_is_marketplace_deemed_supplier,
+  u.element.created_at AS unit_created_at,
+  u.element.changed_at AS unit_changed_at,
+  u.element.sent_at AS unit_sent_at
+FROM order_changes AS s, UNNEST(s.units) AS u(element);
 
 CREATE OR REPLACE VIEW return_units AS
 SELECT
@@ -1261,7 +1357,8 @@ SELECT
   u.element.packaging_fee AS unit_packaging_fee,
   u.element.is_marketplace_deemed_supplier AS unit_is_marketplace_deemed_supplier,
   u.element.created_at AS unit_created_at,
-  u.element.changed_at AS unit_changed_at
+  u.element.changed_at AS unit_changed_at,
+  u.element.sent_at AS unit_sent_at
 FROM sales_orders AS s, UNNEST(s.units) AS u(element);
 
 -- The event that counts in the end, of each event and field that a newer event replaced: the last of its chain, which

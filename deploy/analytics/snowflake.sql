@@ -19,6 +19,8 @@ CREATE TABLE IF NOT EXISTS raw_shipment_results (RECORD_METADATA VARIANT, RECORD
 
 CREATE TABLE IF NOT EXISTS raw_orders (RECORD_METADATA VARIANT, RECORD_CONTENT VARIANT);
 
+CREATE TABLE IF NOT EXISTS raw_order_changes (RECORD_METADATA VARIANT, RECORD_CONTENT VARIANT);
+
 CREATE TABLE IF NOT EXISTS raw_returns (RECORD_METADATA VARIANT, RECORD_CONTENT VARIANT);
 
 CREATE TABLE IF NOT EXISTS raw_sales_orders (RECORD_METADATA VARIANT, RECORD_CONTENT VARIANT);
@@ -166,7 +168,11 @@ SELECT
   r.RECORD_CONTENT:"listed"::NUMBER(10, 0) AS listed,
   r.RECORD_CONTENT:"request_body"::VARCHAR AS request_body,
   r.RECORD_CONTENT:"response_body"::VARCHAR AS response_body,
-  r.RECORD_CONTENT:"instance_id"::VARCHAR AS instance_id
+  r.RECORD_CONTENT:"instance_id"::VARCHAR AS instance_id,
+  r.RECORD_CONTENT:"waited_us"::NUMBER(19, 0) AS waited_us,
+  r.RECORD_CONTENT:"limit_per_second"::NUMBER(18, 4) AS limit_per_second,
+  r.RECORD_CONTENT:"request_bytes"::NUMBER(10, 0) AS request_bytes,
+  r.RECORD_CONTENT:"response_bytes"::NUMBER(10, 0) AS response_bytes
 FROM raw_marketplace_calls AS r
 WHERE r.RECORD_CONTENT:call_id IS NOT NULL
 QUALIFY ROW_NUMBER() OVER (PARTITION BY call_id ORDER BY kafka_offset DESC) = 1;
@@ -269,7 +275,8 @@ SELECT
   r.RECORD_CONTENT:"input_offset"::NUMBER(19, 0) AS input_offset,
   TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"occurred_at"::NUMBER(19, 0), 6) AS occurred_at,
   TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"received_at"::NUMBER(19, 0), 6) AS received_at,
-  TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"decided_at"::NUMBER(19, 0), 6) AS decided_at
+  TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"decided_at"::NUMBER(19, 0), 6) AS decided_at,
+  TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"answered_at"::NUMBER(19, 0), 6) AS answered_at
 FROM raw_shipment_results AS r
 WHERE r.RECORD_CONTENT:result_id IS NOT NULL;
 
@@ -299,6 +306,32 @@ SELECT
 FROM raw_orders AS r
 QUALIFY ROW_NUMBER() OVER (PARTITION BY kafka_key ORDER BY kafka_offset DESC) = 1
   AND r.RECORD_CONTENT:account IS NOT NULL;
+
+CREATE OR REPLACE VIEW order_changes AS
+SELECT
+  r.RECORD_METADATA:topic::VARCHAR AS kafka_topic,
+  r.RECORD_METADATA:partition::NUMBER(10, 0) AS kafka_partition,
+  r.RECORD_METADATA:offset::NUMBER(19, 0) AS kafka_offset,
+  TO_TIMESTAMP_NTZ(r.RECORD_METADATA:CreateTime::NUMBER(19, 0), 3) AS kafka_timestamp,
+  r.RECORD_METADATA:key::VARCHAR AS kafka_key,
+  r.RECORD_CONTENT:"account"::VARCHAR AS account,
+  r.RECORD_CONTENT:"order_id"::VARCHAR AS order_id,
+  r.RECORD_CONTENT:"storefront"::VARCHAR AS storefront,
+  TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"created_at"::NUMBER(19, 0), 6) AS created_at,
+  TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"changed_at"::NUMBER(19, 0), 6) AS changed_at,
+  r.RECORD_CONTENT:"status"::VARCHAR AS status,
+  r.RECORD_CONTENT:"units"::ARRAY AS units,
+  r.RECORD_CONTENT:"units_open"::ARRAY AS units_open,
+  TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"open_since"::NUMBER(19, 0), 6) AS open_since,
+  r.RECORD_CONTENT:"complete"::BOOLEAN AS complete,
+  r.RECORD_CONTENT:"payout_waits"::BOOLEAN AS payout_waits,
+  r.RECORD_CONTENT:"fulfillment_type"::VARCHAR AS fulfillment_type,
+  r.RECORD_CONTENT:"is_marketplace_deemed_supplier"::BOOLEAN AS is_marketplace_deemed_supplier,
+  r.RECORD_CONTENT:"notes"::ARRAY AS notes,
+  TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"observed_at"::NUMBER(19, 0), 6) AS observed_at,
+  r.RECORD_CONTENT:"content_sha256"::VARCHAR AS content_sha256
+FROM raw_order_changes AS r
+WHERE r.RECORD_CONTENT:account IS NOT NULL;
 
 CREATE OR REPLACE VIEW returns AS
 SELECT
@@ -730,6 +763,10 @@ SELECT
   s.request_body AS request_body,
   s.response_body AS response_body,
   s.instance_id AS instance_id,
+  s.waited_us AS waited_us,
+  s.limit_per_second AS limit_per_second,
+  s.request_bytes AS request_bytes,
+  s.response_bytes AS response_bytes,
   u.VALUE:"unit_id"::NUMBER(19, 0) AS item_unit_id,
   u.VALUE:"event_ids"::ARRAY AS item_event_ids,
   u.VALUE:"event_count"::NUMBER(10, 0) AS item_event_count,
@@ -1000,6 +1037,7 @@ SELECT
   s.occurred_at AS occurred_at,
   s.received_at AS received_at,
   s.decided_at AS decided_at,
+  s.answered_at AS answered_at,
   u.VALUE:"field"::VARCHAR AS error_field,
   u.VALUE:"message"::VARCHAR AS error_message
 FROM shipment_results AS s, LATERAL FLATTEN(INPUT => s.marketplace_errors) AS u;
@@ -1049,7 +1087,8 @@ SELECT
   u.VALUE:"packaging_fee"::NUMBER(18, 4) AS unit_packaging_fee,
   u.VALUE:"is_marketplace_deemed_supplier"::BOOLEAN AS unit_is_marketplace_deemed_supplier,
   TO_TIMESTAMP_NTZ(u.VALUE:"created_at"::NUMBER(19, 0), 6) AS unit_created_at,
-  TO_TIMESTAMP_NTZ(u.VALUE:"changed_at"::NUMBER(19, 0), 6) AS unit_changed_at
+  TO_TIMESTAMP_NTZ(u.VALUE:"changed_at"::NUMBER(19, 0), 6) AS unit_changed_at,
+  TO_TIMESTAMP_NTZ(u.VALUE:"sent_at"::NUMBER(19, 0), 6) AS unit_sent_at
 FROM orders AS s, LATERAL FLATTEN(INPUT => s.units) AS u;
 
 CREATE OR REPLACE VIEW order_unit_discounts AS
@@ -1097,9 +1136,59 @@ SELECT
   s.unit_is_marketplace_deemed_supplier AS unit_is_marketplace_deemed_supplier,
   s.unit_created_at AS unit_created_at,
   s.unit_changed_at AS unit_changed_at,
+  s.unit_sent_at AS unit_sent_at,
   u.VALUE:"usage_type"::VARCHAR AS discount_usage_type,
   u.VALUE:"amount"::NUMBER(18, 4) AS discount_amount
 FROM order_units AS s, LATERAL FLATTEN(INPUT => s.unit_discounts) AS u;
+
+CREATE OR REPLACE VIEW order_change_units AS
+SELECT
+  s.kafka_topic AS kafka_topic,
+  s.kafka_partition AS kafka_partition,
+  s.kafka_offset AS kafka_offset,
+  s.kafka_timestamp AS kafka_timestamp,
+  s.kafka_key AS kafka_key,
+  s.account AS account,
+  s.order_id AS order_id,
+  s.storefront AS storefront,
+  s.created_at AS created_at,
+  s.changed_at AS changed_at,
+  s.status AS status,
+  s.units_open AS units_open,
+  s.open_since AS open_since,
+  s.complete AS complete,
+  s.payout_waits AS payout_waits,
+  s.fulfillment_type AS fulfillment_type,
+  s.is_marketplace_deemed_supplier AS is_marketplace_deemed_supplier,
+  s.notes AS notes,
+  s.observed_at AS observed_at,
+  s.content_sha256 AS content_sha256,
+  u.VALUE:"order_unit_id"::NUMBER(19, 0) AS order_unit_id,
+  u.VALUE:"status"::VARCHAR AS unit_status,
+  u.VALUE:"status_raw"::VARCHAR AS unit_status_raw,
+  u.VALUE:"ean"::VARCHAR AS unit_ean,
+  u.VALUE:"offer_id"::VARCHAR AS unit_offer_id,
+  u.VALUE:"condition"::VARCHAR AS unit_condition,
+  u.VALUE:"price"::NUMBER(18, 4) AS unit_price,
+  u.VALUE:"revenue_gross"::NUMBER(18, 4) AS unit_revenue_gross,
+  u.VALUE:"revenue_net"::NUMBER(18, 4) AS unit_revenue_net,
+  u.VALUE:"shipping_rate"::NUMBER(18, 4) AS unit_shipping_rate,
+  u.VALUE:"vat"::NUMBER(18, 4) AS unit_vat,
+  u.VALUE:"currency"::VARCHAR AS unit_currency,
+  TO_TIMESTAMP_NTZ(u.VALUE:"handling_due_at"::NUMBER(19, 0), 6) AS unit_handling_due_at,
+  TO_TIMESTAMP_NTZ(u.VALUE:"deliver_by_min"::NUMBER(19, 0), 6) AS unit_deliver_by_min,
+  TO_TIMESTAMP_NTZ(u.VALUE:"deliver_by_max"::NUMBER(19, 0), 6) AS unit_deliver_by_max,
+  u.VALUE:"cancel_reason"::VARCHAR AS unit_cancel_reason,
+  u.VALUE:"delivery_time_min_days"::NUMBER(10, 0) AS unit_delivery_time_min_days,
+  u.VALUE:"delivery_time_max_days"::NUMBER(10, 0) AS unit_delivery_time_max_days,
+  u.VALUE:"discounts"::ARRAY AS unit_discounts,
+  u.VALUE:"eco_fee"::NUMBER(18, 4) AS unit_eco_fee,
+  u.VALUE:"packaging_fee"::NUMBER(18, 4) AS unit_packaging_fee,
+  u.VALUE:"is_marketplace_deemed_supplier"::BOOLEAN AS unit_is_marketplace_deemed_supplier,
+  TO_TIMESTAMP_NTZ(u.VALUE:"created_at"::NUMBER(19, 0), 6) AS unit_created_at,
+  TO_TIMESTAMP_NTZ(u.VALUE:"changed_at"::NUMBER(19, 0), 6) AS unit_changed_at,
+  TO_TIMESTAMP_NTZ(u.VALUE:"sent_at"::NUMBER(19, 0), 6) AS unit_sent_at
+FROM order_changes AS s, LATERAL FLATTEN(INPUT => s.units) AS u;
 
 CREATE OR REPLACE VIEW return_units AS
 SELECT
@@ -1163,7 +1252,8 @@ SELECT
   u.VALUE:"packaging_fee"::NUMBER(18, 4) AS unit_packaging_fee,
   u.VALUE:"is_marketplace_deemed_supplier"::BOOLEAN AS unit_is_marketplace_deemed_supplier,
   TO_TIMESTAMP_NTZ(u.VALUE:"created_at"::NUMBER(19, 0), 6) AS unit_created_at,
-  TO_TIMESTAMP_NTZ(u.VALUE:"changed_at"::NUMBER(19, 0), 6) AS unit_changed_at
+  TO_TIMESTAMP_NTZ(u.VALUE:"changed_at"::NUMBER(19, 0), 6) AS unit_changed_at,
+  TO_TIMESTAMP_NTZ(u.VALUE:"sent_at"::NUMBER(19, 0), 6) AS unit_sent_at
 FROM sales_orders AS s, LATERAL FLATTEN(INPUT => s.units) AS u;
 
 -- The event that counts in the end, of each event and field that a newer event replaced: the last of its chain, which

@@ -71,6 +71,7 @@ RECORDS = (
 IDS = SchemaIds(values={name: number for number, name in enumerate(RECORDS, start=1)})
 BY_TOPIC = {
     TOPICS.orders: "order_observed",
+    TOPICS.order_changes: "order_observed",
     TOPICS.order_contacts: "order_contact",
     TOPICS.returns: "return_observed",
     TOPICS.sales_orders: "sales_order_requested",

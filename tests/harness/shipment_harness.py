@@ -66,7 +66,7 @@ STATUS = {
     "cancelled": UnitStatus.CANCELLED,
 }
 REFUSED = Refused(code="MARKETPLACE_REFUSED", http_status=400, type="/problems/bad-request", message="No.")
-_results = Decoder(schemas.load("shipment_result", 1), REGISTRY.get)
+_results = Decoder(schemas.load("shipment_result", schemas.newest("shipment_result")), REGISTRY.get)
 
 
 def policy(**changes: Any) -> ShipmentPolicy:

@@ -1,6 +1,7 @@
--- Handling time promised against kept, by storefront and carrier: when a parcel left (occurred_at of the shipment), and
--- when it was due. hours_early is negative for late ones. open: not sent yet; overdue: of these, due before $now,
--- the time (UTC) of the question. unknown: sent, but confirmed by somebody else, so when it left is not known.
+-- Handling time promised against kept, by storefront and carrier: when a parcel left (occurred_at of the shipment; of a
+-- unit that somebody else confirmed, when the history of orders shows that it was sent), and when it was due.
+-- hours_early is negative for late ones. open: not sent yet; overdue: of these, due before $now, the time (UTC) of the
+-- question. unknown: sent, but no poll has seen when.
 SELECT
   storefront,
   carrier,
@@ -15,7 +16,7 @@ FROM (
   SELECT
     u.storefront, u.unit_handling_due_at AS due_at, s.carrier_code AS carrier,
     list_contains(u.units_open, u.order_unit_id) AS is_open,
-    (epoch_us(u.unit_handling_due_at) - epoch_us(s.occurred_at)) / 3.6e9 AS hours_early
+    (epoch_us(u.unit_handling_due_at) - epoch_us(COALESCE(s.occurred_at, c.sent_at))) / 3.6e9 AS hours_early
   FROM order_units AS u
   LEFT JOIN (
     SELECT order_id, order_unit_id, carrier_code, MIN(occurred_at) AS occurred_at
@@ -23,6 +24,12 @@ FROM (
     WHERE status IN ('CONFIRMED', 'CONFIRMED_TRACKING_UNVERIFIED')
     GROUP BY order_id, order_unit_id, carrier_code
   ) AS s ON s.order_id = u.order_id AND s.order_unit_id = u.order_unit_id
+  LEFT JOIN (
+    SELECT order_unit_id, MIN(unit_sent_at) AS sent_at
+    FROM order_change_units
+    WHERE unit_sent_at IS NOT NULL
+    GROUP BY order_unit_id
+  ) AS c ON c.order_unit_id = u.order_unit_id
   WHERE u.unit_handling_due_at IS NOT NULL AND u.unit_status <> 'CANCELLED'
 ) AS promised
 GROUP BY storefront, carrier

@@ -1,5 +1,6 @@
 -- From the order to the parcel, by carrier, in hours: to when it left (occurred_at of the shipment), and from there to
--- the marketplace's confirmation. Units that were confirmed by others have no carrier here and are left out.
+-- the marketplace's confirmation. Units that were confirmed by others have no carrier: they left when the history of
+-- orders (order_changes) shows that they were sent.
 SELECT
   carrier,
   COUNT(*) AS order_units,
@@ -15,6 +16,15 @@ FROM (
   FROM shipment_outcomes AS s
   JOIN order_units AS u ON u.order_id = s.order_id AND u.order_unit_id = s.order_unit_id
   WHERE s.status IN ('CONFIRMED', 'CONFIRMED_TRACKING_UNVERIFIED')
+  UNION ALL
+  SELECT NULL, (epoch_us(MIN(c.unit_sent_at)) - epoch_us(MIN(c.unit_created_at))) / 3.6e9, NULL
+  FROM order_change_units AS c
+  WHERE c.unit_sent_at IS NOT NULL
+    AND NOT EXISTS (
+      SELECT 1 FROM shipment_outcomes AS s
+      WHERE s.order_unit_id = c.order_unit_id AND s.status IN ('CONFIRMED', 'CONFIRMED_TRACKING_UNVERIFIED')
+    )
+  GROUP BY c.order_unit_id
 ) AS shipped
 GROUP BY carrier
 ORDER BY order_units DESC, carrier;

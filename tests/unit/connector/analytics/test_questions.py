@@ -102,6 +102,23 @@ def test_latency(loaded: duckdb.DuckDBPyConnection, recorded: Recording) -> None
             assert row[name] == pytest.approx(interpolated(seconds, share))
 
 
+def test_a_wait_for_the_turn_and_the_limit_are_shown(empty: duckdb.DuckDBPyConnection) -> None:
+    add(empty, "offer_results", [result(1, "APPLIED", [of_price("APPLIED", "5")], minute=1, sent=sent(2, "c-1"))])
+    add(
+        empty,
+        "marketplace_calls",
+        [
+            {"call_id": "c-1", "account": "main", "sent_at": T, "waited_us": 2_500_000, "limit_per_second": Decimal(5)},
+            {"call_id": "c-2", "account": "main", "sent_at": T, "waited_us": 500_000, "limit_per_second": Decimal(2)},
+        ],
+    )
+
+    (latency,), (rate,) = ask(empty, "latency"), ask(empty, "rate")
+
+    assert (latency["waited_p50"], latency["waited_p95"]) == (2.5, 2.5)
+    assert (rate["limit_per_second"], rate["lowest_limit"], rate["waited_worst"]) == (5, 2, 2.5)
+
+
 def test_match_rate(loaded: duckdb.DuckDBPyConnection, recorded: Recording) -> None:
     brands = {
         (record["partition"], record["offset"]): value["attributes"].get("brand")
@@ -715,3 +732,22 @@ def test_a_promise_is_kept_early_late_or_still_open(empty: duckdb.DuckDBPyConnec
     assert (sent_ones["carrier"], sent_ones["in_time"], sent_ones["late"]) == ("DHL", 1, 1)
     assert (sent_ones["hours_early_worst"], sent_ones["hours_early_p50"]) == (-6, 8.5)
     assert (others["open"], others["overdue"], others["unknown"]) == (2, 1, 1)
+
+
+def test_a_unit_that_others_confirmed_left_when_the_history_of_orders_shows_it(empty: duckdb.DuckDBPyConnection) -> None:
+    def order(minute: int, status: str, sent_at: datetime | None) -> Row:
+        unit = {
+            "order_unit_id": 7, "status": status, "created_at": T, "changed_at": T + timedelta(minutes=minute),
+            "sent_at": sent_at, "handling_due_at": T + timedelta(hours=3),
+        }  # fmt: skip
+        return {"order_id": "A", "storefront": "de", "units": [unit], "units_open": []}
+
+    sent_at = T + timedelta(hours=2)
+    history = [order(0, "NEED_TO_BE_SENT", None), order(120, "SENT", sent_at), order(900, "RECEIVED", None)]
+    add(empty, "order_changes", history)
+    add(empty, "orders", history[-1:])
+
+    (ship,), (kept,) = ask(empty, "order_to_ship"), ask(empty, "handling_time", now=utc(T + timedelta(days=9)))
+
+    assert (ship["carrier"], ship["order_units"], ship["to_ship_p50"], ship["to_confirm_p50"]) == (None, 1, 2, None)
+    assert (kept["in_time"], kept["unknown"], kept["hours_early_p50"]) == (1, 0, 1)

@@ -401,12 +401,15 @@ def test_an_output_conforms_to_its_schema(name: str, event: Any, schema_id: int)
     assert found == plain(event)
 
 
+DURATIONS = frozenset({"duration_us", "waited_us"})
+
+
 def plain(value: Any) -> Any:
     """Returns a dataclass as the record that its schema describes."""
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     if hasattr(value, "__dataclass_fields__"):
-        moments = {name for name in value.__dataclass_fields__ if name.endswith("_us") and name != "duration_us"}
+        moments = {name for name in value.__dataclass_fields__ if name.endswith("_us") and name not in DURATIONS}
         return {
             (name.removesuffix("_us") if name in moments else name): plain(getattr(value, name))
             for name in value.__dataclass_fields__

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -754,6 +755,23 @@ def test_each_attempt_has_a_row(edge: Edge) -> None:
     assert row.answered_at_us is not None
     assert 0 <= row.duration_us < 5_000_000
     assert (row.request_body, row.response_body) == (None, None)
+    assert row.request_bytes == len(edge.server.received[0].body)
+    assert row.response_bytes is not None
+    assert row.response_bytes > 0
+    assert (row.waited_us, row.limit_per_second) == (None, None)
+
+
+def test_a_row_says_how_long_the_oldest_item_waited_and_which_limit_was_in_force(edge: Edge) -> None:
+    edge.answers(accepting)
+    asked = call(update(4101, stock=1), update(4102, stock=2))
+    first, second = asked.items
+    waiting = replace(first, since_us=1_000_000), replace(second, since_us=2_000_000)
+
+    edge.adapter.call(replace(asked, items=waiting, limit_per_s=3.33333))
+
+    (row,) = edge.rows
+    assert row.waited_us == row.sent_at_us - 1_000_000
+    assert row.limit_per_second == Decimal("3.3333")
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_every_output_but_a_dead_letter_is_a_cloud_event_about_its_key() -> None
     harness.tell("M1", ListedRows(rows=(row_of(unit()),)))
     harness.reply(Settled(answer=found(unit(), contact=None)), "main/M1")
 
-    assert [output.topic for output in harness.outputs] == [TOPICS.orders, TOPICS.sales_orders]
+    assert [output.topic for output in harness.outputs] == [TOPICS.orders, TOPICS.order_changes, TOPICS.sales_orders]
     for output in harness.outputs:
         headers = dict(output.headers)
         assert headers["ce_subject"] == output.key == b"M1"

@@ -384,7 +384,8 @@ def test_contacts_are_not_written_by_default() -> None:
 
     harness.reply(Settled(answer=found(unit(), contact=CONTACT)), LANE)
 
-    assert [output.topic for output in harness.outputs] == [TOPICS.orders]
+    assert [output.topic for output in harness.outputs] == [TOPICS.orders, TOPICS.order_changes]
+    assert [replace(output, topic="") for output in harness.outputs[1:]] == [replace(harness.outputs[0], topic="")]
     assert b"anary" not in b"".join([*(o.value or b"" for o in harness.outputs), harness.stored[LANE].value or b""])
 
 

@@ -105,6 +105,13 @@ def test_an_incomplete_order_names_what_is_missing_and_since_when() -> None:
     assert order.changed_at_us == START_US + 5
 
 
+@pytest.mark.parametrize(("status", "sent_us"), [("sent", START_US + 7), ("received", None), ("open", None)])
+def test_a_unit_was_sent_when_it_changed_to_that_status(status: str, sent_us: int | None) -> None:
+    (only,) = fact(unit(status=status, changed_us=START_US + 7)).units
+
+    assert only.sent_at_us == sent_us
+
+
 def test_a_complete_order_misses_nothing() -> None:
     order = fact(unit(1, status="sent"), unit(2, status="cancelled"))
 

@@ -192,6 +192,7 @@ UNDONE = st.builds(
             parcels_refused=st.lists(TEXTS, max_size=2).map(tuple),
             call_ids=st.lists(TEXTS, max_size=2).map(tuple),
             attempts=st.integers(0, 9),
+            answered_at_us=st.none() | MOMENTS,
         ),
         max_size=2,
     ).map(tuple),

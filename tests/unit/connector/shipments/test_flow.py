@@ -69,6 +69,7 @@ def test_a_result_has_all_fields_of_its_unit() -> None:
         "occurred_at": START_US,
         "received_at": START_US,
         "decided_at": 0,
+        "answered_at": harness.now_us,
     }
     headers = dict(harness.outputs[-1].headers)
     assert headers["ce_type"] == b"kaufland.connector.ShipmentResult.v1"

@@ -21,6 +21,7 @@ def test_parcels_of_the_first_carrier_go_with_the_send_and_the_others_follow() -
     assert harness.said == [(1, "CONFIRMED", None)]
     assert (harness.last["carrier_requested"], harness.last["carrier_code"]) == ("DHL, GLS, dhl", "DHL, GLS")
     assert (harness.last["call_ids"], harness.last["attempts"]) == (["c3", "c4"], 2)
+    assert harness.last["answered_at"] == harness.now_us
 
 
 def test_a_later_parcel_of_a_unit_that_we_sent_is_added() -> None:
