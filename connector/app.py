@@ -25,7 +25,7 @@ from connector.console.projected import open_console_projection
 from connector.console.vitals import Beat, CoordinatorTimeouts, ProcessVitals, StartVitals
 from connector.contracts.call_log_row import MarketplaceCalled
 from connector.contracts.codec import SchemaIds, writer_of
-from connector.contracts.headers import Stamp
+from connector.contracts.headers import Stamp, dataschemas
 from connector.contracts.registry_subjects import look_up, prefetch
 from connector.contracts.topics import INPUTS, Feature
 from connector.controls.in_force import Controls
@@ -129,7 +129,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
     configured, clock = plan.settings, SystemClock()
     backbone = _query_backbone(plan, startup, opened)
     wait_for_instance_id(configured, startup)
-    stamp = _stamp(plan)
+    stamp = _stamp(plan, backbone.ids)
     adapter = marketplace(configured, _call_log(plan, backbone.ids, stamp))
     opened.callback(adapter.close)
     _log_bodies(configured, adapter)
@@ -195,12 +195,13 @@ def _query_backbone(plan: RunPlan, startup: Startup, opened: ExitStack) -> _Back
     return _Backbone(cluster_id=cluster_id, inputs=inputs, ids=ids, schemas=cache)
 
 
-def _stamp(plan: RunPlan) -> Stamp:
+def _stamp(plan: RunPlan, ids: SchemaIds) -> Stamp:
     kafka = plan.settings.kafka
     return Stamp(
         source=f"/kaufland-stream-connector/{kafka.group}",
         instance_id=kafka.instance_id,
         config_digest=digest(plan.loaded.settings),
+        dataschemas=dataschemas(plan.settings.registry.url, ids.values),
     )
 
 

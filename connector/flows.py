@@ -248,7 +248,7 @@ def _shipments(around: FlowDependencies, released: ReleasedOrders | None) -> Shi
 
 
 def _orders(around: FlowDependencies, released: ReleasedOrders | None) -> OrderFlow:
-    policy = convert.order_policy(around.settings)
+    policy, routing = convert.order_policy(around.settings), around.routing
     return OrderFlow(
         policy=policy if Feature.ORDERS in around.topics.features else replace(policy, accounts=frozenset()),
         currencies={currency.code: currency for currency in around.reference.storefronts.values()},
@@ -261,6 +261,7 @@ def _orders(around: FlowDependencies, released: ReleasedOrders | None) -> OrderF
             policy=convert.sweep_policy(around.settings),
             storefronts=around.reference.storefronts,
             normal_form=normal_form,
+            target_ids={(one.account, one.storefront): one.id for one in routing.targets.values()},
         ),
         units=_unit_rows(around),
     )

@@ -17,6 +17,7 @@ HEADERS: Final[Mapping[str, str]] = {
     "ce_type": "Type of the record.",
     "ce_time": "Time of the record, RFC 3339, UTC.",
     "ce_subject": "The record's key.",
+    "ce_dataschema": "Where the registry has the schema of the value.",
     "content-type": CONTENT_TYPE.decode(),
     "instance_id": "The process that decided; results only.",
     "config_digest": "Digest of the settings that it decided with; results only.",

@@ -1,12 +1,14 @@
 """The headers of outputs: CloudEvents 1.0 (binary mode of its Kafka binding) and the input's trace context. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit, urlunsplit
 
 from connector.contracts.call_log_row import MarketplaceCalled
 from streams.flow import Headers
 
-CONTENT_TYPE = b"application/vnd.confluent.avro"
+CONTENT_TYPE = b"application/avro"  # as the Kafka binding of CloudEvents names a value in Avro
 TYPE_PREFIX = "kaufland.connector."
 _EPOCH = datetime(1970, 1, 1)
 
@@ -29,6 +31,7 @@ class Stamp:
     source: str  # a URI reference of the connector, such as /kaufland-connector/<group>
     instance_id: str
     config_digest: str  # of the effective settings
+    dataschemas: Mapping[str, bytes] = field(default_factory=dict)  # class of an event -> URI of its schema
 
     def of(self, event: type, *, id_: str, time_us: int, subject: str, trace: Trace = NO_TRACE) -> Headers:
         """Returns the headers of an event; ``id_``, ``time_us`` and ``subject`` are ce_id, ce_time and ce_subject."""
@@ -53,6 +56,7 @@ class Stamp:
         )
 
     def _headers(self, event: type, id_: str, time_us: int, subject: str) -> Headers:
+        dataschema = self.dataschemas.get(event.__name__)
         return (
             ("ce_specversion", b"1.0"),
             ("ce_id", id_.encode()),
@@ -61,7 +65,21 @@ class Stamp:
             ("ce_time", _rfc3339(time_us)),
             ("ce_subject", subject.encode()),
             ("content-type", CONTENT_TYPE),
+            *((("ce_dataschema", dataschema),) if dataschema is not None else ()),
         )
+
+
+def dataschemas(registry_url: str, ids: Mapping[str, int]) -> dict[str, bytes]:
+    """Returns the URI of each record's schema in the registry, by the name of its class.
+
+    ``ids``: the registry's ids, by record, such as ``offer_result``. User and password of the address are left out.
+    """
+    parts = urlsplit(registry_url)
+    base = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+    return {
+        "".join(word.capitalize() for word in record.split("_")): f"{base}/schemas/ids/{number}".encode()
+        for record, number in ids.items()
+    }
 
 
 def _trace(trace: Trace) -> Headers:

@@ -179,6 +179,7 @@ class _UnitComparison:
             action=DriftAction.REPAIRED if is_repaired else DriftAction.REPORTED,
             result_id=str(uuid5(_REPAIRS, drift_id)) if is_repaired else None,
             detected_at_us=self._now_us,
+            target_id=self._target.id,
         )
 
     # ---- repair -----------------------------------------------------------------------------------------------------

@@ -282,6 +282,7 @@ class OfferNotFound:
     last_seen_at_us: int
     times_seen: int
     next_check_at_us: int | None = None
+    unit_id: int | None = None  # as the event names it
 
     @property
     def key(self) -> str:
@@ -553,3 +554,4 @@ class OfferDrifted:
     action: DriftAction
     result_id: str | None = None  # of the repair
     detected_at_us: int
+    target_id: str | None = None

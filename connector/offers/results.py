@@ -349,6 +349,7 @@ def _row(
         last_seen_at_us=entry.received_at_us,
         times_seen=entry.times_seen,
         next_check_at_us=miss.next_check_at_us,
+        unit_id=entry.unit_id,
     )
 
 

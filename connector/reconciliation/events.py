@@ -37,6 +37,7 @@ class UnitObserved:
     requested_at_us: int  # when the call that showed it was sent
     observed_at_us: int
     sweep_at_us: int  # when the sweep began
+    target_id: str | None = None  # None: no target means the place
 
 
 class SweepPhase(StrEnum):

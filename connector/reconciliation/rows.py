@@ -30,6 +30,7 @@ def rows_of_unit(
     normal_form: NormalForm,
     storefronts: Mapping[str, Currency],
     ordered: Ordered = NONE_KNOWN,
+    target_id: str | None = None,
 ) -> tuple[UnitObserved, ...]:
     """Returns a record for each EAN of a unit; none if the marketplace shows no EAN.
 
@@ -61,6 +62,7 @@ def rows_of_unit(
             requested_at_us=times.requested_us,
             observed_at_us=times.observed_us,
             sweep_at_us=times.sweep_us,
+            target_id=target_id,
         )
         for ean in eans
     )

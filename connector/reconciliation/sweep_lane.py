@@ -36,13 +36,17 @@ _AGAIN_CAP_S = 900.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepTerms:
-    """What every turn of a sweep depends on, besides the lane and the time. ``storefronts``: their currencies."""
+    """What every turn of a sweep depends on, besides the lane and the time.
+
+    ``storefronts``: their currencies; ``target_ids``: the target of each account and storefront that has one.
+    """
 
     policy: SweepPolicy = NO_SWEEPS
     storefronts: Mapping[str, Currency] = field(default_factory=dict)
     normal_form: NormalForm = str
     sales: RecentSales = field(default_factory=RecentSales)
     seen: SeenUnits = field(default_factory=SeenUnits)
+    target_ids: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +178,7 @@ class SweepDraft:
                 normal_form=terms.normal_form,
                 storefronts=terms.storefronts,
                 ordered=terms.sales.of(account, unit.offer_id, self._now_us),
+                target_id=terms.target_ids.get((account, unit.storefront)),
             )
             for unit in page.units
         ]

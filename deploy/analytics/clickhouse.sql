@@ -87,7 +87,8 @@ CREATE TABLE IF NOT EXISTS raw_offers_not_found (
   first_seen_at Nullable(DateTime64(6, 'UTC')),
   last_seen_at Nullable(DateTime64(6, 'UTC')),
   times_seen Nullable(Int64),
-  next_check_at Nullable(DateTime64(6, 'UTC'))
+  next_check_at Nullable(DateTime64(6, 'UTC')),
+  unit_id Nullable(Int64)
 ) ENGINE = ReplacingMergeTree ORDER BY (kafka_topic, kafka_partition, kafka_offset);
 
 CREATE TABLE IF NOT EXISTS raw_marketplace_calls (
@@ -336,7 +337,8 @@ CREATE TABLE IF NOT EXISTS raw_units (
   orders_known_from Nullable(DateTime64(6, 'UTC')),
   requested_at Nullable(DateTime64(6, 'UTC')),
   observed_at Nullable(DateTime64(6, 'UTC')),
-  sweep_at Nullable(DateTime64(6, 'UTC'))
+  sweep_at Nullable(DateTime64(6, 'UTC')),
+  target_id Nullable(String)
 ) ENGINE = ReplacingMergeTree ORDER BY (kafka_topic, kafka_partition, kafka_offset);
 
 CREATE TABLE IF NOT EXISTS raw_drift (
@@ -367,7 +369,8 @@ CREATE TABLE IF NOT EXISTS raw_drift (
   cause Nullable(String),
   action Nullable(String),
   result_id Nullable(String),
-  detected_at Nullable(DateTime64(6, 'UTC'))
+  detected_at Nullable(DateTime64(6, 'UTC')),
+  target_id Nullable(String)
 ) ENGINE = ReplacingMergeTree ORDER BY (kafka_topic, kafka_partition, kafka_offset);
 
 CREATE TABLE IF NOT EXISTS raw_dead_letters (
@@ -481,7 +484,8 @@ SELECT
   r.first_seen_at AS first_seen_at,
   r.last_seen_at AS last_seen_at,
   r.times_seen AS times_seen,
-  r.next_check_at AS next_check_at
+  r.next_check_at AS next_check_at,
+  r.unit_id AS unit_id
 FROM raw_offers_not_found AS r
 QUALIFY ROW_NUMBER() OVER (PARTITION BY kafka_key ORDER BY kafka_offset DESC) = 1
   AND NOT r.is_tombstone;
@@ -750,7 +754,8 @@ SELECT
   r.orders_known_from AS orders_known_from,
   r.requested_at AS requested_at,
   r.observed_at AS observed_at,
-  r.sweep_at AS sweep_at
+  r.sweep_at AS sweep_at,
+  r.target_id AS target_id
 FROM raw_units AS r
 QUALIFY ROW_NUMBER() OVER (PARTITION BY kafka_key ORDER BY kafka_offset DESC) = 1
   AND NOT r.is_tombstone;
@@ -783,7 +788,8 @@ SELECT
   r.cause AS cause,
   r.action AS action,
   r.result_id AS result_id,
-  r.detected_at AS detected_at
+  r.detected_at AS detected_at,
+  r.target_id AS target_id
 FROM raw_drift AS r
 WHERE NOT r.is_tombstone
 QUALIFY ROW_NUMBER() OVER (PARTITION BY drift_id ORDER BY kafka_offset DESC) = 1;
@@ -1044,6 +1050,7 @@ SELECT
   s.last_seen_at AS last_seen_at,
   s.times_seen AS times_seen,
   s.next_check_at AS next_check_at,
+  s.unit_id AS unit_id,
   tupleElement(element, 'unit_id') AS candidate_unit_id,
   tupleElement(element, 'storefront') AS candidate_storefront,
   tupleElement(element, 'condition') AS candidate_condition,
@@ -1074,6 +1081,7 @@ SELECT
   s.last_seen_at AS last_seen_at,
   s.times_seen AS times_seen,
   s.next_check_at AS next_check_at,
+  s.unit_id AS unit_id,
   tupleElement(element, 'field') AS pending_field,
   tupleElement(element, 'value') AS pending_value,
   tupleElement(element, 'currency') AS pending_currency,

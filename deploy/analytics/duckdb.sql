@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS raw_offers_not_found (
   kafka_offset BIGINT,
   kafka_timestamp TIMESTAMP,
   kafka_key VARCHAR,
-  value STRUCT(result_id VARCHAR, event_id VARCHAR, code VARCHAR, message VARCHAR, advice VARCHAR, target_id VARCHAR, account VARCHAR, storefront VARCHAR, ean VARCHAR, condition VARCHAR, offer_id VARCHAR, hint VARCHAR, candidates STRUCT(unit_id BIGINT, storefront VARCHAR, condition VARCHAR, offer_id VARCHAR)[], attributes MAP(VARCHAR, VARCHAR), pending STRUCT(field VARCHAR, value DECIMAL(18, 4), currency VARCHAR, event_time TIMESTAMP, event_id VARCHAR)[], first_seen_at TIMESTAMP, last_seen_at TIMESTAMP, times_seen BIGINT, next_check_at TIMESTAMP)
+  value STRUCT(result_id VARCHAR, event_id VARCHAR, code VARCHAR, message VARCHAR, advice VARCHAR, target_id VARCHAR, account VARCHAR, storefront VARCHAR, ean VARCHAR, condition VARCHAR, offer_id VARCHAR, hint VARCHAR, candidates STRUCT(unit_id BIGINT, storefront VARCHAR, condition VARCHAR, offer_id VARCHAR)[], attributes MAP(VARCHAR, VARCHAR), pending STRUCT(field VARCHAR, value DECIMAL(18, 4), currency VARCHAR, event_time TIMESTAMP, event_id VARCHAR)[], first_seen_at TIMESTAMP, last_seen_at TIMESTAMP, times_seen BIGINT, next_check_at TIMESTAMP, unit_id BIGINT)
 );
 
 CREATE TABLE IF NOT EXISTS raw_marketplace_calls (
@@ -115,7 +115,7 @@ CREATE TABLE IF NOT EXISTS raw_units (
   kafka_offset BIGINT,
   kafka_timestamp TIMESTAMP,
   kafka_key VARCHAR,
-  value STRUCT(ean VARCHAR, account VARCHAR, storefront VARCHAR, unit_id BIGINT, condition VARCHAR, offer_id VARCHAR, other_eans VARCHAR[], status VARCHAR, is_live BOOLEAN, fulfilled_by_marketplace BOOLEAN, price DECIMAL(18, 4), currency VARCHAR, stock BIGINT, handling_time_days BIGINT, changed_at TIMESTAMP, ordered_at TIMESTAMP[], orders_read_at TIMESTAMP, orders_known_from TIMESTAMP, requested_at TIMESTAMP, observed_at TIMESTAMP, sweep_at TIMESTAMP)
+  value STRUCT(ean VARCHAR, account VARCHAR, storefront VARCHAR, unit_id BIGINT, condition VARCHAR, offer_id VARCHAR, other_eans VARCHAR[], status VARCHAR, is_live BOOLEAN, fulfilled_by_marketplace BOOLEAN, price DECIMAL(18, 4), currency VARCHAR, stock BIGINT, handling_time_days BIGINT, changed_at TIMESTAMP, ordered_at TIMESTAMP[], orders_read_at TIMESTAMP, orders_known_from TIMESTAMP, requested_at TIMESTAMP, observed_at TIMESTAMP, sweep_at TIMESTAMP, target_id VARCHAR)
 );
 
 CREATE TABLE IF NOT EXISTS raw_drift (
@@ -124,7 +124,7 @@ CREATE TABLE IF NOT EXISTS raw_drift (
   kafka_offset BIGINT,
   kafka_timestamp TIMESTAMP,
   kafka_key VARCHAR,
-  value STRUCT(drift_id VARCHAR, ean VARCHAR, account VARCHAR, storefront VARCHAR, unit_id BIGINT, condition VARCHAR, offer_id VARCHAR, field VARCHAR, currency VARCHAR, accepted_value DECIMAL(18, 4), accepted_event_at TIMESTAMP, accepted_event_id VARCHAR, accepted_at TIMESTAMP, observed_value DECIMAL(18, 4), requested_at TIMESTAMP, observed_at TIMESTAMP, changed_at TIMESTAMP, sweep_at TIMESTAMP, cause VARCHAR, action VARCHAR, result_id VARCHAR, detected_at TIMESTAMP)
+  value STRUCT(drift_id VARCHAR, ean VARCHAR, account VARCHAR, storefront VARCHAR, unit_id BIGINT, condition VARCHAR, offer_id VARCHAR, field VARCHAR, currency VARCHAR, accepted_value DECIMAL(18, 4), accepted_event_at TIMESTAMP, accepted_event_id VARCHAR, accepted_at TIMESTAMP, observed_value DECIMAL(18, 4), requested_at TIMESTAMP, observed_at TIMESTAMP, changed_at TIMESTAMP, sweep_at TIMESTAMP, cause VARCHAR, action VARCHAR, result_id VARCHAR, detected_at TIMESTAMP, target_id VARCHAR)
 );
 
 CREATE TABLE IF NOT EXISTS raw_dead_letters (
@@ -238,7 +238,8 @@ SELECT
   r.value.first_seen_at AS first_seen_at,
   r.value.last_seen_at AS last_seen_at,
   r.value.times_seen AS times_seen,
-  r.value.next_check_at AS next_check_at
+  r.value.next_check_at AS next_check_at,
+  r.value.unit_id AS unit_id
 FROM raw_offers_not_found AS r
 QUALIFY ROW_NUMBER() OVER (PARTITION BY kafka_key ORDER BY kafka_offset DESC) = 1
   AND r.value IS NOT NULL;
@@ -507,7 +508,8 @@ SELECT
   r.value.orders_known_from AS orders_known_from,
   r.value.requested_at AS requested_at,
   r.value.observed_at AS observed_at,
-  r.value.sweep_at AS sweep_at
+  r.value.sweep_at AS sweep_at,
+  r.value.target_id AS target_id
 FROM raw_units AS r
 QUALIFY ROW_NUMBER() OVER (PARTITION BY kafka_key ORDER BY kafka_offset DESC) = 1
   AND r.value IS NOT NULL;
@@ -540,7 +542,8 @@ SELECT
   r.value.cause AS cause,
   r.value.action AS action,
   r.value.result_id AS result_id,
-  r.value.detected_at AS detected_at
+  r.value.detected_at AS detected_at,
+  r.value.target_id AS target_id
 FROM raw_drift AS r
 WHERE r.value IS NOT NULL
 QUALIFY ROW_NUMBER() OVER (PARTITION BY drift_id ORDER BY kafka_offset DESC) = 1;
@@ -801,6 +804,7 @@ SELECT
   s.last_seen_at AS last_seen_at,
   s.times_seen AS times_seen,
   s.next_check_at AS next_check_at,
+  s.unit_id AS unit_id,
   u.element.unit_id AS candidate_unit_id,
   u.element.storefront AS candidate_storefront,
   u.element.condition AS candidate_condition,
@@ -831,6 +835,7 @@ SELECT
   s.last_seen_at AS last_seen_at,
   s.times_seen AS times_seen,
   s.next_check_at AS next_check_at,
+  s.unit_id AS unit_id,
   u.element.field AS pending_field,
   u.element.value AS pending_value,
   u.element.currency AS pending_currency,

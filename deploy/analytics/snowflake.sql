@@ -133,7 +133,8 @@ SELECT
   TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"first_seen_at"::NUMBER(19, 0), 6) AS first_seen_at,
   TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"last_seen_at"::NUMBER(19, 0), 6) AS last_seen_at,
   r.RECORD_CONTENT:"times_seen"::NUMBER(19, 0) AS times_seen,
-  TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"next_check_at"::NUMBER(19, 0), 6) AS next_check_at
+  TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"next_check_at"::NUMBER(19, 0), 6) AS next_check_at,
+  r.RECORD_CONTENT:"unit_id"::NUMBER(19, 0) AS unit_id
 FROM raw_offers_not_found AS r
 QUALIFY ROW_NUMBER() OVER (PARTITION BY kafka_key ORDER BY kafka_offset DESC) = 1
   AND r.RECORD_CONTENT:result_id IS NOT NULL;
@@ -402,7 +403,8 @@ SELECT
   TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"orders_known_from"::NUMBER(19, 0), 6) AS orders_known_from,
   TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"requested_at"::NUMBER(19, 0), 6) AS requested_at,
   TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"observed_at"::NUMBER(19, 0), 6) AS observed_at,
-  TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"sweep_at"::NUMBER(19, 0), 6) AS sweep_at
+  TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"sweep_at"::NUMBER(19, 0), 6) AS sweep_at,
+  r.RECORD_CONTENT:"target_id"::VARCHAR AS target_id
 FROM raw_units AS r
 QUALIFY ROW_NUMBER() OVER (PARTITION BY kafka_key ORDER BY kafka_offset DESC) = 1
   AND r.RECORD_CONTENT:ean IS NOT NULL;
@@ -435,7 +437,8 @@ SELECT
   r.RECORD_CONTENT:"cause"::VARCHAR AS cause,
   r.RECORD_CONTENT:"action"::VARCHAR AS action,
   r.RECORD_CONTENT:"result_id"::VARCHAR AS result_id,
-  TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"detected_at"::NUMBER(19, 0), 6) AS detected_at
+  TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"detected_at"::NUMBER(19, 0), 6) AS detected_at,
+  r.RECORD_CONTENT:"target_id"::VARCHAR AS target_id
 FROM raw_drift AS r
 WHERE r.RECORD_CONTENT:drift_id IS NOT NULL
 QUALIFY ROW_NUMBER() OVER (PARTITION BY drift_id ORDER BY kafka_offset DESC) = 1;
@@ -696,6 +699,7 @@ SELECT
   s.last_seen_at AS last_seen_at,
   s.times_seen AS times_seen,
   s.next_check_at AS next_check_at,
+  s.unit_id AS unit_id,
   u.VALUE:"unit_id"::NUMBER(19, 0) AS candidate_unit_id,
   u.VALUE:"storefront"::VARCHAR AS candidate_storefront,
   u.VALUE:"condition"::VARCHAR AS candidate_condition,
@@ -726,6 +730,7 @@ SELECT
   s.last_seen_at AS last_seen_at,
   s.times_seen AS times_seen,
   s.next_check_at AS next_check_at,
+  s.unit_id AS unit_id,
   u.VALUE:"field"::VARCHAR AS pending_field,
   u.VALUE:"value"::NUMBER(18, 4) AS pending_value,
   u.VALUE:"currency"::VARCHAR AS pending_currency,

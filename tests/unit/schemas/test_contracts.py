@@ -264,3 +264,41 @@ def test_a_field_without_a_default_can_neither_come_nor_go(name: str) -> None:
     assert cannot_read(reader=more, writer=this) == ["/must: is not written, and has no default"]
     assert problems(Level.FULL_TRANSITIVE, more, [this])
     assert problems(Level.FULL_TRANSITIVE, this, [more])
+
+
+# ---- types that several schemas use ---------------------------------------------------------------------------------
+
+
+def test_a_type_that_several_schemas_use_has_one_definition() -> None:
+    """Otherwise code that is generated from all newest versions would have two classes of one name."""
+    forms: dict[str, set[str]] = {}
+    for name in schemas.NAMES:
+        for kind in named_types(schemas.load(name, schemas.newest(name))):
+            forms.setdefault(kind["name"], set()).add(json.dumps(without_docs(kind), sort_keys=True))
+
+    assert {name: len(found) for name, found in forms.items() if len(found) > 1} == {}
+    assert len(forms) > len(schemas.NAMES)
+
+
+def named_types(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yields each record and enum that a schema defines."""
+    match schema:
+        case list():
+            for branch in schema:
+                yield from named_types(branch)
+        case dict():
+            if schema.get("type") in ("record", "enum"):
+                yield schema
+            for part in schema.values():
+                yield from named_types(part)
+
+
+def without_docs(schema: Any) -> Any:
+    """Returns what code is generated from: everything but documentation and the mark of the state's readers."""
+    match schema:
+        case list():
+            return [without_docs(branch) for branch in schema]
+        case dict():
+            return {key: without_docs(part) for key, part in schema.items() if key not in ("doc", "may_be_lost")}
+        case plain:
+            return plain

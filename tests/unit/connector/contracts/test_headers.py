@@ -1,6 +1,8 @@
 """The headers of outputs: CloudEvents attributes, the deciding process, and the trace context."""
 
-from connector.contracts.headers import NO_TRACE, Stamp, Trace
+from dataclasses import replace
+
+from connector.contracts.headers import NO_TRACE, Stamp, Trace, dataschemas
 from connector.offers.events import OfferNotFound, OfferResult
 from connector.shipments.events import ShipmentResult
 from streams.flow import Headers
@@ -27,7 +29,7 @@ def test_a_result_is_a_cloud_event_with_instance_and_configuration() -> None:
         ("ce_type", b"kaufland.connector.OfferResult.v1"),
         ("ce_time", b"2025-11-22T00:27:14.567893Z"),
         ("ce_subject", EAN.encode()),
-        ("content-type", b"application/vnd.confluent.avro"),
+        ("content-type", b"application/avro"),
         ("instance_id", b"i-1"),
         ("config_digest", b"abc"),
         ("traceparent", b"00-ab"),
@@ -52,6 +54,16 @@ def test_every_output_is_a_cloud_event() -> None:
             "content-type",
         ]
         assert "traceparent" not in names
+
+
+def test_an_event_names_where_the_registry_has_its_schema() -> None:
+    known = dataschemas("https://user:secret@registry.example:8443/ccompat/v7/", {"offer_not_found": 17})
+    stamp = replace(STAMP, dataschemas=known)
+
+    headers = dict(stamp.of(OfferNotFound, id_="r/1", time_us=1, subject=EAN))
+
+    assert headers["ce_dataschema"] == b"https://registry.example:8443/ccompat/v7/schemas/ids/17"
+    assert "ce_dataschema" not in dict(stamp.of_called(CALLED))
 
 
 def test_a_call_is_about_its_account() -> None:

@@ -90,6 +90,7 @@ def test_a_price_edited_in_the_portal_is_drift_with_both_values_and_the_event() 
 
     (drift,) = harness.drifts
     assert (drift.field, drift.unit_id, drift.storefront, drift.ean) == ("price", 7, "de", EAN)
+    assert drift.target_id == "shop-de"
     assert (drift.accepted_value, drift.observed_value, drift.currency) == (Decimal("20.00"), Decimal("9.99"), "EUR")
     assert (drift.accepted_event_id, drift.accepted_at_us) == ("e0", accepted_us)
     assert (drift.cause, drift.action, drift.result_id) == (DriftCause.EDITED_OUTSIDE, DriftAction.REPORTED, None)

@@ -200,6 +200,17 @@ def test_not_found_has_the_exact_message() -> None:
     assert [(p.field, p.value) for p in row.pending] == [("stock", Decimal(9))]
 
 
+def test_what_is_not_found_names_the_unit_of_the_event() -> None:
+    shop = OfferHarness(flow_of())
+
+    shop.event(stock=9, unit_id=4711)
+    missed(shop)
+
+    row = shop.not_found[f"shop-de|NEW||{EAN}"]
+    assert row is not None
+    assert row.unit_id == 4711
+
+
 def test_a_miss_may_hint_at_existing_units_without_using_them() -> None:
     shop = OfferHarness(flow_of())
 

@@ -124,7 +124,7 @@ def test_every_output_but_a_dead_letter_is_a_cloud_event_about_its_key() -> None
     for output in harness.outputs:
         headers = dict(output.headers)
         assert headers["ce_subject"] == output.key == b"M1"
-        assert headers["content-type"] == b"application/vnd.confluent.avro"
+        assert headers["content-type"] == b"application/avro"
     assert dict(harness.outputs[0].headers)["ce_type"] == b"kaufland.connector.OrderObserved.v1"
 
 

@@ -80,6 +80,7 @@ def flow_of(
             policy=SweepPolicy(places=frozenset(places), interval_s=interval_s, tells_owners=tells_owners),
             storefronts={"de": Currency(code="EUR", exponent=2, ceiling=100)},
             normal_form=normal_form,
+            target_ids={("main", "de"): "shop-de"},
         ),
         units=UnitRows(IDS, topic=TOPICS.units, partitions=PARTITIONS, stamp=stamp),
     )
@@ -193,6 +194,7 @@ def test_a_row_has_the_values_of_the_unit_in_the_contracts_units() -> None:
             requested_at_us=START_US,
             observed_at_us=START_US + SECOND,
             sweep_at_us=START_US,
+            target_id="shop-de",
         )
     ]
 
