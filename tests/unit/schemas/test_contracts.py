@@ -291,6 +291,8 @@ def named_types(schema: Any) -> Iterator[dict[str, Any]]:
                 yield schema
             for part in schema.values():
                 yield from named_types(part)
+        case _:
+            return
 
 
 def without_docs(schema: Any) -> Any:

@@ -154,7 +154,9 @@ def test_personal_data_is_tagged_and_in_one_topic_only() -> None:
 
 
 def test_the_document_lists_every_header_of_an_output() -> None:
-    stamp = Stamp(source="/shop", instance_id="one", config_digest="0", dataschemas={"OfferResult": b"http://r/schemas/ids/1"})
+    stamp = Stamp(
+        source="/shop", instance_id="one", config_digest="0", dataschemas={"OfferResult": b"http://r/schemas/ids/1"}
+    )
     trace = Trace(traceparent="00", tracestate="a")
 
     headers = stamp.of_decision(OfferResult, result_id="1", decided_at_us=1, subject="2", trace=trace)

@@ -734,7 +734,9 @@ def test_a_promise_is_kept_early_late_or_still_open(empty: duckdb.DuckDBPyConnec
     assert (others["open"], others["overdue"], others["unknown"]) == (2, 1, 1)
 
 
-def test_a_unit_that_others_confirmed_left_when_the_history_of_orders_shows_it(empty: duckdb.DuckDBPyConnection) -> None:
+def test_a_unit_that_others_confirmed_left_when_the_history_of_orders_shows_it(
+    empty: duckdb.DuckDBPyConnection,
+) -> None:
     def order(minute: int, status: str, sent_at: datetime | None) -> Row:
         unit = {
             "order_unit_id": 7, "status": status, "created_at": T, "changed_at": T + timedelta(minutes=minute),

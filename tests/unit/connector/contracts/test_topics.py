@@ -149,6 +149,7 @@ def test_topics_of_a_disabled_feature_are_not_checked() -> None:
         "kaufland.scheduler.v1.dlq",
         "kaufland.scheduler-state.v1",
         "kaufland.orders.v1",
+        "kaufland.order-changes.v1",
     }
     assert "kaufland.order-contacts.v1" in everything - orders
 

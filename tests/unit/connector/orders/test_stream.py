@@ -78,7 +78,7 @@ class PollingGroup:
     def __post_init__(self) -> None:
         self.broker.create_topic(TOPICS.scheduler, 1)
         self.broker.create_topic(TOPICS.scheduler_state, 1)
-        for topic in (TOPICS.orders, TOPICS.scheduler_dlq):
+        for topic in (TOPICS.orders, TOPICS.order_changes, TOPICS.scheduler_dlq):
             self.broker.create_topic(topic, 3)
 
     def start(self, name: str) -> OrderFlow:
