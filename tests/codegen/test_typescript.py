@@ -1,0 +1,35 @@
+"""A generator from npm makes TypeScript of the newest version of each schema, which compiles in strict mode."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import schemas
+
+_PACKAGES: Final = ("avro-typescript@1.1.0", "typescript@5.9.3", "@types/node@24.0.0")
+_SCRIPT: Final = Path(__file__).with_name("to_typescript.cjs")
+
+
+def run(folder: Path, *command: str) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_typescript_of_every_newest_schema_compiles_in_strict_mode(tmp_path: Path) -> None:
+    for folder in ("schemas", "out"):
+        (tmp_path / folder).mkdir()
+    for name in schemas.NAMES:
+        (tmp_path / "schemas" / f"{name}.avsc").write_text(schemas.text(name, schemas.newest(name)), "utf-8")
+    shutil.copy(_SCRIPT, tmp_path)
+    (tmp_path / "package.json").write_text("{}")
+    run(tmp_path, "npm", "install", "--no-audit", "--no-fund", "--silent", "--prefer-offline", *_PACKAGES)
+
+    run(tmp_path, "node", _SCRIPT.name, "schemas", "out")
+
+    written = sorted(str(file) for file in (tmp_path / "out").glob("*.ts"))
+    assert len(written) == len(schemas.NAMES)
+    run(tmp_path, "npx", "tsc", "--noEmit", "--strict", "--types", "node", *written)
