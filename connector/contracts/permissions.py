@@ -75,7 +75,6 @@ GOING_LIVE = ("match-report", "explain")
 """The commands that judge the input before anything is written."""
 HISTORY = ("why", "not-found", "units")
 """The commands that answer from the history of the output topics."""
-CONSOLE = ("run with console.projection",)
 DLQ_READ = ("dlq list", "dlq show")
 DLQ_REDRIVE = ("dlq redrive",)
 CONTROLS_READ = ("hold list",)
@@ -195,12 +194,23 @@ def of_history(topics: Topics, group: str) -> Grant:
     return Grant(commands=HISTORY, permissions=(*(_topic(name, "Read") for name in names), group_read))
 
 
-def of_console(topics: Topics, group: str, *, writes: bool) -> Grant:
-    """Returns what ``run`` needs in addition where the console has a projection. ``writes``: people may hold there."""
+def with_console(run: Grant, topics: Topics, group: str, *, writes: bool) -> Grant:
+    """Returns what ``run`` needs where the console has a projection. ``writes``: people may hold and release there."""
     history = of_history(topics, group).permissions
     orders = (_topic(topics.orders, "Read"),) if Feature.ORDERS in topics.features else ()
     controls = (_topic(topics.controls, "Write"),) if writes else ()
-    return Grant(commands=CONSOLE, permissions=(*orders, *controls, *history))
+    return Grant(commands=run.commands, permissions=tuple(_merged((*run.permissions, *history, *orders, *controls))))
+
+
+def _merged(permissions: Iterable[Permission]) -> Iterator[Permission]:
+    """Yields one permission for each resource, with the operations of all; Read and Write imply Describe."""
+    found: dict[tuple[Resource, str, bool], dict[str, None]] = {}
+    for one in permissions:
+        found.setdefault((one.resource, one.name, one.prefixed), {}).update(dict.fromkeys(one.operations))
+    for (resource, name, prefixed), operations in found.items():
+        implied = {"Describe"} if operations.keys() & {"Read", "Write"} else set[str]()
+        needed = tuple(one for one in operations if one not in implied)
+        yield Permission(resource=resource, name=name, operations=needed, prefixed=prefixed)
 
 
 def of_controls_read(topics: Topics, group: str) -> Grant:

@@ -8,7 +8,6 @@ from connector.contracts.permissions import (
     Identity,
     Principal,
     beginning,
-    of_console,
     of_controls,
     of_controls_read,
     of_create,
@@ -25,6 +24,7 @@ from connector.contracts.permissions import (
     of_resend,
     of_run,
     of_shadow,
+    with_console,
 )
 from connector.contracts.topic_checks import Limits, Needs
 from connector.contracts.topics import Feature
@@ -59,12 +59,11 @@ def grants(configured: Settings, *, dry_run: bool, instances: str | None = None)
         return of_the_trial
     of_orders_topic = (of_orders(live, configured.kafka.group),) if Feature.ORDERS in live.features else ()
     return (
-        of_run(live, _identity(configured, configured, instances)),
+        _of_run(configured, instances),
         of_create(live),
         *of_orders_topic,
         of_going_live(live, configured.kafka.group),
         of_history(live, configured.kafka.group),
-        *_of_console(configured),
         of_controls_read(live, configured.kafka.group),
         of_controls(live, configured.kafka.group),
         of_guard_list(live, configured.kafka.group),
@@ -79,11 +78,12 @@ def grants(configured: Settings, *, dry_run: bool, instances: str | None = None)
     )
 
 
-def _of_console(configured: Settings) -> tuple[Grant, ...]:
-    console = configured.console
+def _of_run(configured: Settings, instances: str | None) -> Grant:
+    live, console = convert.topics(configured), configured.console
+    run = of_run(live, _identity(configured, configured, instances))
     if not console.enabled or console.projection is None:
-        return ()
-    return (of_console(convert.topics(configured), configured.kafka.group, writes=console.write != "off"),)
+        return run
+    return with_console(run, live, configured.kafka.group, writes=console.write != "off")
 
 
 def needs(configured: Settings, *, dry_run: bool = False) -> Needs:

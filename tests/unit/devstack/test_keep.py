@@ -5,17 +5,20 @@ import re
 import signal
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from connector.offers.producer_kit import ProducerKit
 from devstack.backbone import Backbone
-from devstack.clients import Reader, RegistryReader, Writer
+from devstack.clients import Reader, RegistryReader, Row, Writer
 from devstack.embedded_broker import CLIENT_PROPERTIES
 from devstack.processes import ModuleProcess
 from devstack.waiting import until
+from tests.harness.console_pages import ReadPage
 from tests.harness.pages import block
 
 EVENTS = 300
@@ -77,6 +80,26 @@ class KeptRun:
     def row_of(self, event_id: str) -> Mapping[str, Any] | None:
         return next((row for row in self.results.rows() if row["event_id"] == event_id), None)
 
+    def newest(self, topic: str) -> list[Row]:
+        """Returns the newest row of each key of a topic."""
+        with closing(Reader(self.backbone, f"demo.{topic}.v1", self.subjects)) as reader:
+            return list(reader.newest().values())
+
+    def first_page(self) -> str:
+        """Returns the words of the console's first page."""
+        answer = httpx.get(self.named("console"), timeout=60, trust_env=False)
+        assert answer.status_code == 200, answer.text
+        page = ReadPage(answer.text)
+        assert list(page.faults()) == []
+        return page.words
+
+    def counts_add_up(self) -> bool:
+        """Whether the console's figures are those of the topics."""
+        still_open = sum(bool(order["units_open"]) for order in self.newest("orders"))
+        told = (f"{len(self.newest('offers-not-found')):,} not found", f" {still_open} order")
+        words = self.first_page()
+        return all(one in words for one in told) and "Not up to date" not in words
+
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Iterator[KeptRun]:
@@ -92,6 +115,7 @@ def kept(tmp_path: Path) -> Iterator[KeptRun]:
 def test_a_demo_that_is_kept_outlives_its_connector_and_a_replay_and_events_of_others_add_up(kept: KeptRun) -> None:
     applied = next(row for row in kept.results.rows() if row["status"] == "APPLIED" and row["condition"] == "NEW")
 
+    until("the console to count what the topics have", kept.counts_add_up, progress=kept.first_page)
     kept.end_the_connector()
     kept.read_from_the_beginning()
     another = kept.start_another()

@@ -1,9 +1,11 @@
 """Every command that contacts a broker has a printed set of permissions. ``tests/faults`` shows that each suffices."""
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 import typer
 from typer.core import TyperGroup
 
@@ -83,3 +85,23 @@ def test_every_command_has_a_printed_set_of_permissions_or_asks_no_broker() -> N
 
     ways = {way for ways in ON_THE_BROKER.values() for way in ways}
     assert printed_sets(EXAMPLE).keys() == ways
+
+
+def test_a_console_with_a_projection_reads_the_outputs_and_writes_commands_where_people_may(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def operations(topic: str) -> set[str]:
+        (line,) = (one for one in printed_sets(EXAMPLE)["run"] if f"--topic kaufland.{topic}.v1" in one)
+        return {word for before, word in pairwise(line.split()) if before == "--operation"}
+
+    assert operations("offer-results") == {"Write", "DescribeConfigs"}
+    assert operations("controls") == {"Read", "DescribeConfigs"}
+
+    monkeypatch.setenv("CONNECTOR__CONSOLE__PROJECTION", str(tmp_path))
+    for topic in ("offer-results", "marketplace-calls", "offers-not-found", "orders"):
+        assert operations(topic) == {"Read", "Write", "DescribeConfigs"}
+    assert operations("controls") == {"Read", "DescribeConfigs"}
+
+    monkeypatch.setenv("CONNECTOR__CONSOLE__WRITE", "proxy")
+    assert operations("controls") == {"Read", "Write", "DescribeConfigs"}
+    assert printed_sets(EXAMPLE).keys() == {way for ways in ON_THE_BROKER.values() for way in ways}

@@ -23,7 +23,7 @@ from connector.controls.commands import (
     ReplayRange,
     ReplayRequest,
 )
-from connector.offers.events import Candidate, OfferNotFound, Pending
+from connector.offers.events import Candidate, OfferNotFound, Origin, Pending
 from connector.operations.following import ProjectionFollower, turn
 from connector.operations.projected import open_followed
 from connector.orders.events import ObservedUnit, OrderObserved, OrderStatus, OrderUnitStatus
@@ -237,6 +237,24 @@ def test_the_four_numbers_are_links_to_what_they_count(read: Read, topics: Proje
     for address in told:
         rows = [row for row in read(address).all("tr") if row.find("td") is not None]
         assert len(rows) == 1, address
+
+
+def test_what_is_released_sold_elsewhere_or_listed_twice_is_not_counted_again(
+    read: Read, topics: ProjectedTopics
+) -> None:
+    held = result(24, "HELD", field_result("price", "HELD", "15.00"), held_by=HOLD.command_id)
+    released = result(24, "APPLIED", origin=Origin.RELEASE, decided_at_us=held.decided_at_us + MINUTE_US)
+    two_eans = swept(account="demo", storefront="de", other_eans=(OTHER,))
+    topics.put(held, released, two_eans, replace(two_eans, ean=OTHER, other_eans=(EAN,)))
+    topics.put(swept(account="demo", storefront="at", unit_id=9, ean="4002515289709", is_live=False))
+    topics.put(result(25, "APPLIED", ean="4002515289709", target_id="shop-de"))
+
+    words = read("/").words
+
+    for told in ("1 live", "0 accepted, but not on sale", "0 events held"):
+        assert told in words
+    assert f"/offers/{EAN}" not in read("/held").links
+    assert len([one for one in read("/units?state=live").links if one.startswith("/offers/")]) == 1
 
 
 def test_the_first_page_says_what_to_fix_first_and_what_runs(read: Read, topics: ProjectedTopics) -> None:
