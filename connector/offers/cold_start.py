@@ -77,11 +77,15 @@ ReportColdStart: TypeAlias = Callable[[ColdStart], None]
 """Reports a choice, and that a sweep is not used after all."""
 
 
+_NEVER: Final = 2**63
+
+
 @dataclass(slots=True)
 class _Partition:
     """What is known of an open partition."""
 
-    certain_from_us: int | None = None  # what was seen later shows everything that a previous owner wrote; None: always
+    # what was seen later shows everything that a previous owner wrote; None: always. Not known before it opens.
+    certain_from_us: int | None = _NEVER
     restored: int = 0  # lanes that wait for a call and had no turn yet
     unknown: dict[Place, int] = field(default_factory=dict)
     awaited: dict[Place, tuple[int, int, int]] = field(

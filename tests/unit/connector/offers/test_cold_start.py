@@ -281,6 +281,21 @@ def test_a_new_owner_goes_on_with_what_was_kept_and_trusts_its_values_after_a_ha
     assert successor.lane.calls == 0
 
 
+def test_a_new_owner_that_has_not_opened_the_partition_yet_does_not_trust_what_was_kept() -> None:
+    cold = ColdLane()
+    cold.lane.event(price="10.00")
+    cold.begin()
+    cold.show(unit(7, price=1000))
+    successor = ColdLane()
+    successor.cold.assigned(0)
+    successor.lane.lane, successor.lane.now_us = cold.lane.lane, cold.lane.now_us
+    successor.lane.hear(Restored())  # for an event that it has caught up with
+    successor.cold.opened(Opening(partition=0, is_clean=False), successor.lane.now_us)
+    successor.end()
+
+    assert successor.lane.kinds == ["update:de"]
+
+
 def test_the_values_of_a_unit_that_another_ean_may_write_to_are_not_certain_and_it_is_claimed_first() -> None:
     cold = ColdLane()
     cold.lane.event(price="10.00")
