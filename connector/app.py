@@ -411,6 +411,9 @@ def _open_pages(plan: RunPlan, startup: Startup, opened: ExitStack) -> _Pages:
     health = _listening(vitals, plan, port) if settings.health.enabled or plan.member else None
     if health is not None:
         opened.enter_context(health)
+    for name, account in settings.accounts.items():
+        if account.requests_per_day is not None:
+            _log.info("daily budget", account=name, calls=account.requests_per_day, day=account.day_time_zone)
     _log.info("starts", **about, health_port=health.port if health is not None else None, console_port=port)
     return _Pages(health=health, console=console)
 

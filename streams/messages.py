@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from streams.control import ControlRead, RulesChanged
 from streams.flow import Answer, Assignment, Call, Output, Record, Stored
+from streams.quota import SpentCalls
 from streams.side_input import SidePosition
 
 
@@ -21,6 +22,7 @@ class Mark:
     input_topic_id: str = ""  # empty = written by a version that did not record it
     side: Mapping[str, SidePosition] = field(default_factory=dict, hash=False)  # positions of side inputs by name
     side_known: bool = True  # False = the positions are lost, or a version without side inputs wrote the mark
+    spent: Mapping[str, SpentCalls] = field(default_factory=dict, hash=False)  # of quotas, by account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

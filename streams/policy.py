@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from streams.quota import CallQuota
+
 SLEEP_FACTOR = 4
 """Lanes that wait for a call may sleep while more than this times ``Policy.near`` wants of their account wait."""
 
@@ -17,6 +19,7 @@ class Pace:
     floor_per_second: float = 1.0  # halving on 429 never goes below
     reserve: float = 0.02  # part of the ceiling that is reserved for the command line
     groups: Mapping[str, float] = field(default_factory=dict)  # calls per second of a group, within ``per_second``
+    quota: CallQuota | None = None  # calls in a long window, over all processes
 
     def __post_init__(self) -> None:
         if not self.per_second > 0:

@@ -18,6 +18,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from streams.dead_letter import topic_and_code
+from streams.dispatch.quota_meter import QuotaReading
 from streams.engine.snapshot import PartitionSnapshot, Snapshot
 from streams.flow import Answer, Call, Now, Output, Reply, Settled
 from streams.messages import (
@@ -162,6 +163,32 @@ METRICS: Final = (
     _gauge("rate", "calls per s", "Rate that the account's limiter allows now.", "account"),
     _gauge("account_closed", "0 or 1", "1 = paused: Retry-After, 401 or an outage.", "account"),
     _gauge(
+        "quota",
+        "calls",
+        "This process's part of the account's quota for the present window (a day). The sum over the processes is the "
+        "quota, less what is reserved for the command line.",
+        "account",
+    ),
+    _gauge("quota_used", "calls", "Of this part, the calls that are counted in the window.", "account"),
+    _gauge(
+        "quota_used_up_timestamp_seconds",
+        "s since 1970",
+        "When this part is used up at the rate of the last minutes; 0 = not before the window ends.",
+        "account",
+    ),
+    _gauge(
+        "quota_withheld",
+        "wants",
+        "Calls that wait for the quota, lanes asleep counted once; they leave when the next window begins, or before.",
+        "account",
+    ),
+    _gauge(
+        "quota_tiers_waiting",
+        "tiers",
+        "Tiers of wants that must wait for the quota; all of them = it is used up.",
+        "account",
+    ),
+    _gauge(
         "wants",
         "wants",
         "Calls waiting for a token, by priority (label rank): 0 is the most urgent, 16 and above is background work.",
@@ -298,6 +325,21 @@ EVENTS: Final = (
         name="side_record_skipped",
         meaning="A record of a side input cannot be read and is skipped; logged for the 1st, 10th, 100th, ... of them.",
         fields=("name", "topic", "partition", "beside", "offset", "code", "count", "reason"),
+    ),
+    LogEvent(
+        name="quota_low",
+        meaning="Four fifths of this process's part of an account's quota are used; logged once in a window.",
+        fields=("account", "used", "part", "used_up_at"),
+    ),
+    LogEvent(
+        name="quota_scarce",
+        meaning="Little is left of the quota: the named calls wait, at the latest until the window ends.",
+        fields=("account", "used", "part", "waiting", "until"),
+    ),
+    LogEvent(
+        name="quota_renewed",
+        meaning="A new window of a quota has begun; what waited for it goes on.",
+        fields=("account",),
     ),
     LogEvent(name="schema_missing", meaning="A schema look-up failed; it is retried.", fields=("need", "reason")),
 )
@@ -592,6 +634,16 @@ def _show_accounts(gauges: GaugeBoard, snapshot: Snapshot) -> None:
         gauges.show("stream_oldest_undone_age_seconds", account.oldest_age_s, account=name)
         for rank, wants in account.wants_by_rank.items():
             gauges.show("stream_wants", wants, account=name, rank=str(rank))
+        if account.quota is not None:
+            _show_quota(gauges, name, account.quota, account.withheld)
+
+
+def _show_quota(gauges: GaugeBoard, account: str, quota: QuotaReading, withheld: int) -> None:
+    gauges.show("stream_quota", quota.part, account=account)
+    gauges.show("stream_quota_used", quota.used, account=account)
+    gauges.show("stream_quota_used_up_timestamp_seconds", (quota.used_up_at_us or 0) / _US, account=account)
+    gauges.show("stream_quota_withheld", withheld, account=account)
+    gauges.show("stream_quota_tiers_waiting", len(quota.waiting), account=account)
 
 
 def described() -> Iterator[str]:

@@ -12,6 +12,7 @@ from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport
 from connector.reconciliation.sweep_lane import SweepReport
 from streams.clock import uptime_s
+from streams.dispatch.quota_meter import QuotaReading
 from streams.engine.snapshot import PartitionSnapshot, Snapshot
 from streams.engine.stall_detector import HELD_BACK_S
 from streams.membership import Membership
@@ -308,9 +309,26 @@ def warnings(snapshot: Snapshot) -> Iterator[str]:
     for name, account in snapshot.accounts.items():
         if not account.is_open:
             yield f"account {name} is paused: {account.valve}"
+        if account.quota is not None:
+            yield from _of_budget(name, account.quota, account.withheld)
     for partition in snapshot.partitions:
         yield from _held_back(partition)
         yield from _unreadable_beside(partition)
+
+
+def _of_budget(account: str, budget: QuotaReading, withheld: int) -> Iterator[str]:
+    """Reports a daily budget of which little is left, with the forecast and what waits for it."""
+    used = (
+        f"account {account}: {budget.used:,.0f} of {budget.part:,.0f} calls of this process's part of the daily budget"
+    )
+    if budget.waiting:
+        yield (
+            f"{used} are used; waits for the daily budget: {', '.join(budget.waiting)} ({withheld} now), until "
+            f"{budget.renewed_at} at the latest"
+        )
+    elif budget.is_low:
+        forecast = f"used up at {budget.used_up_at}" if budget.used_up_at else f"enough until {budget.renewed_at}"
+        yield f"{used} are used; at the present rate it is {forecast}"
 
 
 def _of_files(problems: Mapping[str, str]) -> Iterator[str]:

@@ -154,11 +154,32 @@ def _switches(settings: Settings) -> Iterator[CheckRow]:
     ]
     yield _switch("shipments", shipping, f"unknown carriers are {unknown}", is_on=settings.shipments.enabled)
     yield _switch("orders", polled, _additional_data(settings), is_on=settings.orders.enabled)
+    yield from _daily_budgets(settings)
     yield from _guard_rails(settings)
     yield from _sweeps(settings)
     if settings.orders.enabled and settings.push.enabled:
         reason = f"enabled: {settings.push.public_url}/<account> must lead to {settings.push.host}:{settings.push.port}"
         yield CheckRow(subject="push", verdict=CheckStatus.GOOD, reason=reason)
+
+
+def _daily_budgets(settings: Settings) -> Iterator[CheckRow]:
+    """Reports the daily budget of each account, with how long it lasts at the account's rate."""
+    off = []
+    for name, account in sorted(settings.accounts.items()):
+        calls = account.requests_per_day
+        if calls is None:
+            off.append(name)
+            continue
+        lasts = written(round(calls / account.requests_per_second))
+        yield CheckRow(
+            subject="daily budget",
+            verdict=CheckStatus.GOOD,
+            reason=f"{name}: {calls:,} calls a day ({account.day_time_zone}), {account.rate.reserve:.0%} of them for "
+            f"the command line; at {account.requests_per_second:g}/s they last {lasts}",
+        )
+    if off:
+        reason = f"off for {', '.join(off)}; requests_per_day of [accounts] limits the calls of a day"
+        yield CheckRow(subject="daily budget", verdict=CheckStatus.GOOD, reason=reason)
 
 
 def _guard_rails(settings: Settings) -> Iterator[CheckRow]:

@@ -8,6 +8,7 @@ from connector.analytics.terms import ContractTerms
 from connector.contracts.topics import ALL_FEATURES, INPUTS, Feature, Topics, named
 from connector.mappings.overrides import Overrides, parse_overrides
 from connector.marketplace.call_kinds import ORDERS, RETURNS, SHIPMENTS, UNITS_READ, UNITS_WRITE
+from connector.marketplace.daily_budget import daily_budget, time_zone
 from connector.marketplace.offers import Field
 from connector.offers.cold_start import ColdStartPolicy
 from connector.offers.event_order import EventOrder
@@ -29,6 +30,7 @@ from connector.routing.table import Routing, Target
 from connector.settings import model
 from connector.shipments.policy import REJECT, ShipmentPolicy
 from streams.policy import Pace, Policy
+from streams.quota import CallQuota
 
 V = TypeVar("V")
 
@@ -76,7 +78,12 @@ def pace(account: model.AccountSettings) -> Pace:
             )
             if per_second is not None
         },
+        quota=None if account.requests_per_day is None else _quota(account.requests_per_day, account.day_time_zone),
     )
+
+
+def _quota(calls: int, zone: str) -> CallQuota:
+    return daily_budget(calls, time_zone(zone))
 
 
 def allow_list(text: str) -> frozenset[str]:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 from pydantic import SecretStr
 
 from connector.mappings.contents import carriers
+from connector.marketplace.daily_budget import time_zone
 from connector.settings import model
 from connector.settings.connection_checks import connection_notes, connection_problems, unreadable
 from connector.settings.convert import allow_list, overrides, policy, routing
@@ -21,6 +22,7 @@ from connector.settings.model import OfferSettings, Settings
 from connector.settings.problems import SettingsProblem, is_secret
 from connector.settings.tables import PartialTable, Tables
 from streams.errors import SettingsError
+from streams.quota import fit_into_a_mark
 
 OURS = frozenset(
     {
@@ -212,6 +214,7 @@ def _across(tree: Mapping[str, Any], tables: Tables, now: datetime, facts: Facts
     yield from _onboarded(tree.get("targets"), tree.get("accounts"))
     yield from _places(tables.targets, facts.storefronts)
     yield from _idle_accounts(tree, tables)
+    yield from _budgets(tables)
     for name, account in tables.accounts.items():
         yield from _account(f"accounts.{name}", account, facts)
     if kafka := tables.section(model.KafkaSettings):
@@ -273,6 +276,14 @@ def _idle_accounts(tree: Mapping[str, Any], tables: Tables) -> Iterator[Settings
         for name in sorted(set(tables.accounts) - used):
             message = "no target uses it; add a [targets.NAME] with this account, or remove it"
             yield SettingsProblem(setting=f"accounts.{name}", message=message)
+
+
+def _budgets(tables: Tables) -> Iterator[SettingsProblem]:
+    """Checks that the calls of every account with a daily budget fit into the metadata of committed positions."""
+    limited = [name for name, account in tables.accounts.items() if account.values.requests_per_day is not None]
+    if not fit_into_a_mark(limited):
+        message = f"{len(limited)} accounts have requests_per_day, too many for one group; run them in several"
+        yield SettingsProblem(setting="accounts", message=message)
 
 
 def _carriers(shipments: PartialTable[model.ShipmentSettings]) -> Iterator[SettingsProblem]:
@@ -374,6 +385,10 @@ def _ceiling(setting: str, account: model.AccountSettings, facts: Facts) -> Iter
     if account.requests_per_second > facts.calls_per_second and not account.simulator:
         message = f"{account.requests_per_second} is above the API's limit; expected at most {facts.calls_per_second}"
         yield SettingsProblem(setting=f"{setting}.requests_per_second", message=message)
+    try:
+        time_zone(account.day_time_zone)
+    except ValueError as error:
+        yield SettingsProblem(setting=f"{setting}.day_time_zone", message=str(error))
 
 
 def _keys(setting: str, account: model.AccountSettings, facts: Facts) -> Iterator[SettingsProblem]:
@@ -532,6 +547,7 @@ def _ignored(settings: Settings, now: datetime) -> Iterator[str]:
         if not target.enabled and {"price_sync", "allow_eans_file"} & target.model_fields_set:
             yield f"targets.{name}: price_sync and allow_eans_file have no effect while enabled = false"
     yield from _ignored_parts(settings)
+    yield from _ignored_days(settings)
     yield from _ignored_stock(settings)
     yield from _ignored_orders(settings)
     if settings.log.bodies_until is not None and settings.log.bodies_until <= now:
@@ -540,6 +556,12 @@ def _ignored(settings: Settings, now: datetime) -> Iterator[str]:
         yield "health.host, health.port: no effect while enabled = false"
     if not settings.console.enabled and settings.console.model_fields_set - {"enabled"}:
         yield "console: its other settings have no effect while enabled = false"
+
+
+def _ignored_days(settings: Settings) -> Iterator[str]:
+    for name, account in settings.accounts.items():
+        if account.requests_per_day is None and "day_time_zone" in account.model_fields_set:
+            yield f"accounts.{name}.day_time_zone: no effect while requests_per_day is not set"
 
 
 def _ignored_stock(settings: Settings) -> Iterator[str]:

@@ -396,6 +396,11 @@ class AccountSettings(SettingsSection):
     requests_per_second: Annotated[float, Field(gt=0)] = 100.0
     """Maximum requests per second of the account over all processes; the API's own limit is 111."""
     rate: RateSettings = RateSettings()
+    requests_per_day: Annotated[int, Field(ge=100)] | None = None
+    """The daily budget: maximum requests per day of the account over all processes, less rate.reserve. As it gets
+    scarce, look-ups wait first, then prices, then stock, stock to zero last. Default: no limit."""
+    day_time_zone: Text = "UTC"
+    """The time zone whose midnight begins the day of requests_per_day, such as Europe/Berlin."""
     buffer_pct: Annotated[int, Field(ge=0, le=100)] = 0
     """Safety stock of the account's targets in per cent: floor(stock * (100 - pct) / 100) is sent."""
     stock_sends_price: Literal["never", "known"] = "never"

@@ -6,10 +6,11 @@ before sending.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import chain, count
 from math import floor, inf
 
 from streams.dispatch.in_flight import CallInFlight, InFlight, SentItem
+from streams.dispatch.quota_meter import QuotaMeter
 from streams.dispatch.rate_limiter import RateLimiter
 from streams.dispatch.wants import AHEAD_S, Ahead, GroupPace, Wants, no_group
 from streams.flow import Answer, Answered, Call, GaveUp, Item, Lost, NotSent, Now, Reply, Retry, Settled
@@ -46,6 +47,11 @@ class Dispatcher:
             for name, pace in paces.items()
             for group, per_second in pace.groups.items()
         }
+        self.quotas = {
+            name: QuotaMeter(pace.quota, 1 - pace.reserve, pace.per_second, policy.lease_s)
+            for name, pace in paces.items()
+            if pace.quota is not None
+        }
         self.in_flight = InFlight()
         self._policy = policy
         self._paces = paces
@@ -73,6 +79,8 @@ class Dispatcher:
         if now.mono_s >= lease_until_s:
             return
         self._wants.advance(now.mono_s)
+        if self.quotas:
+            self._apply_quotas(now)
         for name, limiter in self.limiters.items():
             while not self._full and limiter.ready_at(now.mono_s) <= now.mono_s:
                 self._wake(name, now.mono_s, wake)
@@ -81,6 +89,20 @@ class Dispatcher:
                 if not taken:
                     break
                 yield self._call(name, limiter, taken, now.mono_s, lease_until_s)
+                if self.quotas:
+                    self._count(name, taken[0].want.kind, now)
+
+    def _apply_quotas(self, now: Now) -> None:
+        for name, quota in self.quotas.items():
+            quota.refresh(now)
+            self._wants.limit(name, quota.limit, now.mono_s)
+
+    def _count(self, name: str, kind: str, now: Now) -> None:
+        """Counts a call against the quota of its account, after which further tiers may have to wait."""
+        quota = self.quotas.get(name)
+        if quota is not None:
+            quota.take(kind, now)
+            self._wants.limit(name, quota.limit, now.mono_s)
 
     def announcements(self, now: Now, lease_until_s: float) -> Iterator[PendingWant]:
         """Yields ``once`` wants that are announced or whose announcement is withdrawn; their lanes' records change.
@@ -103,11 +125,17 @@ class Dispatcher:
 
     def _stuck(self, announced: Iterable[PendingWant], limiter: RateLimiter, now_s: float) -> list[PendingWant]:
         """Returns the announced wants that cannot leave: all while closed, those above priority 0 while reserved, and
-        those that a control command halts."""
+        those that a control command halts or that must wait for the quota."""
         if limiter.is_shut(now_s):
             return list(announced)
         reserved = limiter.reserved_until_s > now_s
-        return [each for each in announced if self._wants.is_halted(each.want) or (reserved and each.want.priority > 0)]
+        return [
+            each
+            for each in announced
+            if (reserved and each.want.priority > 0)
+            or self._wants.is_halted(each.want)
+            or (self.quotas and self._wants.is_withheld(each.want))
+        ]
 
     def _announces_at(self, limiter: RateLimiter, now_s: float) -> float:
         """Returns when to announce: shortly before a call may leave, or, with a closed account, when its probe may."""
@@ -187,6 +215,8 @@ class Dispatcher:
             return []
         if len(answer.replies) != len(call.items):
             raise ValueError(f"call {answer.call.id} has {len(call.items)} items, {len(answer.replies)} replies")
+        if self.quotas and answer.sent_s is None and answer.call.account in self.quotas:
+            self.quotas[answer.call.account].not_sent(answer.call.kind)
         limiter = self.limiters[answer.call.account]
         was_open = limiter.is_open(now.mono_s)
         limiter.answered(
@@ -249,19 +279,25 @@ class Dispatcher:
         self._wants.release(sent.keys, now_s)
 
     def changes_of_accounts(self, now_s: float) -> Iterator[Notice]:
-        """Yields a notice for each account that closed or reopened since the last call."""
+        """Yields a notice for each account that closed or reopened since the last call, and those of its quota."""
         for name, limiter in self.limiters.items():
             is_open = limiter.is_open(now_s)
             if is_open != self._reported_open[name]:
                 self._reported_open[name] = is_open
                 event, level = ("account_opened", "info") if is_open else ("account_closed", "warning")
                 yield Notice(event=event, level=level, fields={"account": name, "reason": limiter.state(now_s)})
+        if self.quotas:
+            for name, quota in self.quotas.items():
+                yield from quota.notices(name)
 
-    def next_s(self, now_s: float, lease_until_s: float) -> float:
+    def next_s(self, now: Now, lease_until_s: float) -> float:
         """Returns when something may leave or be announced, as far as is known now; ``inf`` = not known."""
+        now_s = now.mono_s
         if now_s >= lease_until_s or self._full:
             return inf
-        moments = (self._next_s(name, limiter, now_s) for name, limiter in self.limiters.items())
+        moments: Iterator[float] = (self._next_s(name, limiter, now_s) for name, limiter in self.limiters.items())
+        if self.quotas:
+            moments = chain(moments, (quota.next_s(now) for quota in self.quotas.values()))
         return min(min(moments, default=inf), self._wants.next_delay_s())
 
     def _next_s(self, name: str, limiter: RateLimiter, now_s: float) -> float:

@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 from heapq import heapify, heappush
 from math import inf
+from typing import TypeAlias
 
 from streams.flow import Assignment
 from streams.lanes.lane import PendingWant
 from streams.lanes.sleeping_lanes import QueueKey, SleepingLanes, Tally
 from streams.policy import SLEEP_FACTOR, Pace
+
+SleepingKey: TypeAlias = tuple[Assignment, bool, int]
+"""The partition of sleeping lanes, whether their wants are background work, and the tier of these wants."""
 
 
 class Queue:
@@ -54,7 +58,10 @@ class AccountQueues:
         self.queues: dict[tuple[str, bool, bool], Queue] = {}
         self.unannounced: dict[tuple[str, bool, bool], Queue] = {}  # ``once`` wants to be announced
         self.announced: dict[PendingWant, Queue] = {}  # announced and not sent, with the queues they came from
-        self.sleeping: dict[tuple[Assignment, bool], SleepingLanes] = {}  # True: entries for background wants
+        self.withheld: dict[PendingWant, None] = {}  # of awake lanes, by the quota
+        self.quota = pace.quota
+        self.limit = inf  # the highest tier that may leave; without a quota, there is one tier
+        self.sleeping: dict[SleepingKey, SleepingLanes] = {}
         self.tally = Tally()  # of the wants of awake lanes
         self.ready = 0  # wants in queues
         self.ready_background = 0  # of these, background work

@@ -11,6 +11,9 @@ durable. An announcement that is not used is withdrawn, and a want that is to be
 A want that follows from a record of a side input leaves when the turn for that record is durable: a new owner would
 otherwise send an older value over it before it has read that record again.
 
+Where an account has a quota, a want whose tier must wait is *withheld*: its lane may sleep, and it leaves early only in
+a call of its kind that is made anyway and is not full.
+
 A want is queued as ready; whatever blocks it is found when it reaches the top of its queue. It is then parked under
 the key that blocks it, so that no step has to look at all wants.
 """
@@ -21,10 +24,10 @@ from itertools import count
 from math import inf
 
 from streams.control import Halted, nothing_halted
-from streams.dispatch.queues import AccountQueues, Queue
+from streams.dispatch.queues import AccountQueues, Queue, SleepingKey
 from streams.dispatch.retries import Retries
 from streams.flow import BACKGROUND, Assignment, Retry, Waits, Want
-from streams.lanes.lane import Lane, PendingWant, SleepingLane, WantState
+from streams.lanes.lane import NO_TIERS, Lane, PendingWant, SleepingLane, WantState
 from streams.lanes.sleeping_lanes import (
     QueueKey,
     SleepingLanes,
@@ -43,6 +46,9 @@ _ROUNDING = 1e-9
 
 _HALTED = "halted"
 """What wants are parked under that a control command keeps from leaving."""
+
+_WITHHELD = "withheld"
+"""What keeps wants from leaving whose tier must wait for the quota."""
 
 AHEAD_S = 0.5
 """A ``once`` want is announced at most this long before it may leave: about the duration of a checkpoint on a slow
@@ -65,6 +71,9 @@ def no_group(_kind: str) -> str | None:
     return None
 
 
+_PLACED = frozenset({WantState.READY, WantState.DELAYED, WantState.PARKED, WantState.WITHHELD})
+
+
 class Wants:
     """All wants of the process: added by lanes, admitted and barred by partitions, taken by tokens."""
 
@@ -84,6 +93,7 @@ class Wants:
         self._limits: dict[str, Callable[[str], int]] = {}
         self._group_of = group_of
         self._halted: Halted = nothing_halted
+        self._scarce: set[str] = set()  # accounts of which some tiers must wait
 
     # ---- wants of a turn --------------------------------------------------------------------------------------------
 
@@ -171,10 +181,12 @@ class Wants:
 
     def _leave(self, pending: PendingWant) -> None:
         """Removes a want from its place by taking its ticket away; its entries are dead without it."""
-        if pending.state in (WantState.READY, WantState.DELAYED, WantState.PARKED):
+        if pending.state in _PLACED:
             account = self.accounts[pending.want.account]
             account.awake -= 1
-            if pending.state is WantState.READY:
+            if pending.state is WantState.WITHHELD:
+                del account.withheld[pending]
+            elif pending.state is WantState.READY:
                 account.ready -= 1
                 account.ready_background -= pending.want.priority >= BACKGROUND
                 self._queue_of(pending, account).ready -= 1
@@ -184,8 +196,13 @@ class Wants:
 
     def _park(self, pending: PendingWant, why: Hashable) -> None:
         """Moves a want from its queue to those that wait for ``why`` (see ``_blocker``)."""
+        account = self.accounts[pending.want.account]
         self._leave(pending)
-        self.accounts[pending.want.account].awake += 1
+        account.awake += 1
+        if why is _WITHHELD:
+            pending.state = WantState.WITHHELD
+            account.withheld[pending] = None
+            return
         pending.ticket = next(self._tickets)
         pending.state = WantState.PARKED
         self._parked.setdefault(why, []).append((pending.ticket, pending))
@@ -208,13 +225,15 @@ class Wants:
             queue = queues[key] = account.new_queue(want.kind, limit, self._group_of(want.kind), background=key[2])
         return queue
 
-    def _blocker(self, pending: PendingWant) -> Hashable | None:
-        """Returns what keeps a ready want from leaving (partition, halted kind, slot, exclusive key or lane); None =
-        nothing."""
+    def _blocker(self, pending: PendingWant, *, filling: bool = False) -> Hashable | None:
+        """Returns what keeps a ready want from leaving (partition, halted kind, quota, slot, exclusive key or lane);
+        None = nothing. ``filling``: a call is made anyway, which costs the quota nothing more."""
         if pending.at not in self._open:
             return pending.at
         if self.is_halted(pending.want):
             return _HALTED
+        if self._scarce and not filling and self.is_withheld(pending.want):
+            return _WITHHELD
         if pending.slot_key in self._busy:
             return pending.slot_key
         for key in pending.want.exclusive:
@@ -259,13 +278,38 @@ class Wants:
         """Whether a control command keeps the want from leaving."""
         return self._halted(want.account, want.kind)
 
+    def limit(self, name: str, highest: int, now_s: float) -> None:
+        """Sets the highest tier of this account that may leave; wants of the tiers above it wait."""
+        account = self.accounts[name]
+        if account.quota is None or highest == account.limit:
+            return
+        account.limit = highest
+        if highest < account.quota.last:
+            self._scarce.add(name)
+        else:
+            self._scarce.discard(name)
+        for pending in tuple(account.withheld):
+            self._leave(pending)
+            self._enter(pending, now_s)
+
+    def is_withheld(self, want: Want) -> bool:
+        """Whether the quota of its account has no calls left for the want's tier."""
+        account = self.accounts[want.account]
+        return account.quota is not None and account.quota.tier(want) > account.limit
+
+    def withheld(self, name: str) -> int:
+        """Returns how many wants of this account wait for the quota, awake; lanes asleep count as one each."""
+        account = self.accounts[name]
+        asleep = (lanes.tally for key, lanes in account.sleeping.items() if key[2] > account.limit)
+        return len(account.withheld) + sum(sum(tally.by_priority.values()) for tally in asleep)
+
     def forget(self, at: Assignment, lanes: Iterable[Lane]) -> None:
         """Drops all wants of an assignment that has ended. Items in flight keep their slots and keys until they are
         over."""
         self.block(at)
         for account in self.accounts.values():
-            for background in (False, True):
-                account.sleeping.pop((at, background), None)
+            for key in [key for key in account.sleeping if key[0] == at]:
+                del account.sleeping[key]
         for lane in lanes:
             self._parked.pop((at, lane.key), None)
             for pending in lane.pending.values():
@@ -291,6 +335,8 @@ class Wants:
         """Whether each want of the lane is far from leaving: enough others wait before it, or it backs off."""
         for pending in lane.pending.values():
             account = self.accounts[pending.want.account]
+            if pending.state is WantState.WITHHELD and len(account.withheld) > account.near:
+                continue  # enough others stay awake to fill calls that are made anyway
             backing_off = pending.state is WantState.DELAYED and self.retries.of(pending).not_before_s > now_s + 1.0
             background = pending.want.priority >= BACKGROUND
             waiting, enough = account.awake, SLEEP_FACTOR * NEAR_BACKGROUND if background else account.may_sleep_above
@@ -298,18 +344,23 @@ class Wants:
                 waiting = account.ready_background if background else account.ready - account.ready_background
             if waiting <= enough and not backing_off:
                 return False
-            if pending.state is WantState.PARKED and pending.at in self._open:
+            if pending.state in (WantState.PARKED, WantState.WITHHELD) and pending.at in self._open:
                 return False
         return True
 
     def put_to_sleep(self, sleeping: SleepingLane, lane: Lane, now_s: float) -> None:
         """Replaces the wants of a lane by the small entries of a sleeping one."""
         not_before: dict[str, float] = {}
+        tiers: dict[str, int] = {}
         for pending in lane.pending.values():
             name = pending.want.account
             not_before[name] = min(not_before.get(name, inf), self.retries.of(pending).not_before_s)
+            quota = self.accounts[name].quota
+            if quota is not None:
+                tiers[name] = min(tiers.get(name, quota.last), quota.tier(pending.want))
             self._withdraw(pending)
         lane.pending = {}
+        sleeping.tiers = tiers or NO_TIERS
         self._add_sleeping(sleeping, not_before, now_s)
 
     def add_sleeping(self, sleeping: SleepingLane, now_s: float) -> None:
@@ -321,7 +372,8 @@ class Wants:
         if sleeping.ticket != -1:
             for waits in sleeping.waits:
                 if waits.account in self.accounts:
-                    self.accounts[waits.account].sleeping[_sleeping_key(sleeping, waits)].gone(waits)
+                    account = self.accounts[waits.account]
+                    account.sleeping[_sleeping_key(account, sleeping, waits)].gone(waits)
             sleeping.ticket = -1
 
     def _add_sleeping(self, sleeping: SleepingLane, not_before: dict[str, float], now_s: float) -> None:
@@ -333,15 +385,16 @@ class Wants:
             if account is None:
                 continue
             order = queue_key(waits.priority, waits.since_us, self._step_us)
-            lanes_asleep = account.sleeping.setdefault(_sleeping_key(sleeping, waits), SleepingLanes())
+            lanes_asleep = account.sleeping.setdefault(_sleeping_key(account, sleeping, waits), SleepingLanes())
             lanes_asleep.add(sleeping, waits, order, not_before.get(waits.account, -inf), now_s)
 
-    def _sleeping(self, account: AccountQueues) -> Iterator[tuple[bool, SleepingLanes]]:
-        """Yields the entries of the partitions whose gate is open, and whether they are for background wants."""
+    def _sleeping(self, account: AccountQueues, limit: float) -> Iterator[tuple[bool, SleepingLanes]]:
+        """Yields the entries of the partitions whose gate is open, up to this tier, and whether they are for background
+        wants."""
         return (
             (background, lanes_asleep)
-            for (at, background), lanes_asleep in account.sleeping.items()
-            if at in self._open
+            for (at, background, tier), lanes_asleep in account.sleeping.items()
+            if tier <= limit and at in self._open
         )
 
     def _first_asleep(
@@ -349,7 +402,7 @@ class Wants:
     ) -> tuple[QueueKey, int, SleepingLane] | None:
         tops = (
             lanes_asleep.top(now_s)
-            for is_background, lanes_asleep in self._sleeping(account)
+            for is_background, lanes_asleep in self._sleeping(account, account.limit)
             if is_background == background
         )
         return min((top for top in tops if top is not None), default=None)
@@ -373,7 +426,7 @@ class Wants:
         """Returns how many wants wait by priority, asleep or awake, and since when (µs) the oldest one does, background
         work excluded."""
         account = self.accounts[name]
-        return combined([account.tally, *(lanes_asleep.tally for _, lanes_asleep in self._sleeping(account))])
+        return combined([account.tally, *(lanes_asleep.tally for _, lanes_asleep in self._sleeping(account, inf))])
 
     def background(self, name: str) -> int:
         """Returns how many background wants of this account wait, asleep or awake."""
@@ -401,7 +454,7 @@ class Wants:
             return now_s
         queues = (queue for queue in account.queues.values() if self._may_go(queue, urgent=urgent))
         moments = (max(now_s, queue.lingers_until_s(account.linger_s), pace(queue.group)) for queue in queues)
-        later = (lanes_asleep.next_s() for _, lanes_asleep in self._sleeping(account))
+        later = (lanes_asleep.next_s() for _, lanes_asleep in self._sleeping(account, account.limit))
         return min(min(moments, default=inf), min(later, default=inf))
 
     def next_delay_s(self) -> float:
@@ -431,7 +484,22 @@ class Wants:
             pending.state = WantState.IN_FLIGHT
             self._busy.update((pending.slot_key, *pending.want.exclusive))
             taken.append(pending)
+        if self._scarce and queue is not None and len(taken) < queue.limit:
+            self._fill(self.accounts[name], queue, taken)
         return taken
+
+    def _fill(self, account: AccountQueues, queue: Queue, taken: list[PendingWant]) -> None:
+        """Adds withheld wants of the same kind to a call that is made anyway: they cost nothing."""
+        for pending in tuple(account.withheld):
+            if len(taken) >= queue.limit:
+                return
+            if pending.want.once or self._queue_of(pending, account) is not queue:
+                continue
+            if self._blocker(pending, filling=True) is None:
+                self._leave(pending)
+                pending.state = WantState.IN_FLIGHT
+                self._busy.update((pending.slot_key, *pending.want.exclusive))
+                taken.append(pending)
 
     def _next_queue(self, account: AccountQueues, now_s: float, urgent: bool, pace: GroupPace) -> Queue | None:
         """Returns the most urgent queue, or that of the background when a call is due to it by its share."""
@@ -589,9 +657,16 @@ class Wants:
         return True
 
 
-def _sleeping_key(sleeping: SleepingLane, waits: Waits) -> tuple[Assignment, bool]:
-    """Returns which ``AccountQueues.sleeping`` holds the entry: its partition, and whether it is background work."""
-    return sleeping.at, waits.priority >= BACKGROUND
+def _sleeping_key(account: AccountQueues, sleeping: SleepingLane, waits: Waits) -> SleepingKey:
+    """Returns which ``AccountQueues.sleeping`` holds the entry.
+
+    The kinds that a restored lane waits for are not known: it may be woken in vain once.
+    """
+    tier = 0
+    if account.quota is not None:
+        known = sleeping.tiers.get(waits.account)
+        tier = account.quota.tier_at_least(waits.priority) if known is None else known
+    return sleeping.at, waits.priority >= BACKGROUND, tier
 
 
 def _is_same_call(old: Want, new: Want) -> bool:

@@ -17,6 +17,7 @@ from streams.lanes.lane import Lane
 from streams.lanes.lanes import Lanes
 from streams.messages import Mark, OwnedPartition
 from streams.policy import Policy
+from streams.quota import NOTHING_SPENT, SpentCalls
 from streams.side_input import Opening, SideInputs, SidePosition
 
 WOKEN = Woken()
@@ -159,9 +160,11 @@ class AssignedPartition:
                 outputs.append(record)
         return tuple(outputs), tuple([(lane, lane.version) for lane in changed])
 
-    def mark(self, serial: int, held: int) -> Mark:
-        """Returns the mark for a checkpoint (see ``Partition.mark``), with the positions of the side inputs."""
-        return replace(self.partition.mark(serial, held), side=self.side.positions(), side_known=not self.side.are_lost)
+    def mark(self, serial: int, held: int, spent: Mapping[str, SpentCalls] = NOTHING_SPENT) -> Mark:
+        """Returns the mark for a checkpoint (see ``Partition.mark``), with the positions of the side inputs and the
+        calls that are ``spent`` of quotas."""
+        mark = self.partition.mark(serial, held)
+        return replace(mark, side=self.side.positions(), side_known=not self.side.are_lost, spent=spent)
 
     def became_durable(self, mark: Mark, written: CheckpointPart, now_s: float) -> None:
         """Applies a durable checkpoint: its lanes may sleep, and wants that it announced may leave."""

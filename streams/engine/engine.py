@@ -47,6 +47,7 @@ from streams.messages import (
     Written,
 )
 from streams.policy import Pace, Policy, Share
+from streams.quota import NOTHING_SPENT, SpentCalls
 from streams.side_input import SideInputs
 
 RESTORED_PER_STEP: Final = 2_000
@@ -207,6 +208,7 @@ class Engine:
                 return
             self._partitions[at] = self._assigned_partition(at, owned, now)
             self._partitions[at].partition.awaits_control = not self._control_is_read
+            self._count_quotas(at, owned)
             if self._has_rules:
                 self._partitions[at].review.ask_idle()  # what they wait for may be over since no process owned them
             if self._control is not None:
@@ -429,11 +431,19 @@ class Engine:
         """Yields a checkpoint if one is due, of the partitions with changes or urgent marks, or of all."""
         if self._checkpoints.due_at_s(urgent=any(map(self._is_urgent, self._changing()))) <= now.mono_s:
             writing = [assigned for assigned in self._partitions.values() if assigned.partition.writes]
-            everyone = self._checkpoints.all_marks_due(now.mono_s)
+            quotas = self._dispatcher.quotas
+            everyone = bool(quotas) or self._checkpoints.all_marks_due(now.mono_s)
+            for quota in quotas.values():
+                quota.settle()
             within = [assigned for assigned in writing if everyone or assigned.outbox or self._is_urgent(assigned)]
             contents = {assigned.at: assigned.contents(now) for assigned in within}
             serial, held = self._checkpoints.next_serial(), self._dispatcher.in_flight.held
-            marks = {assigned.at: assigned.mark(serial, held(assigned.at)) for assigned in within}
+            marks = {
+                assigned.at: assigned.mark(
+                    serial, held(assigned.at), self._spent(assigned.at) if quotas else NOTHING_SPENT
+                )
+                for assigned in within
+            }
             yield self._checkpoints.start(contents, marks, now.mono_s)
 
     def _is_urgent(self, assigned: AssignedPartition) -> bool:
@@ -469,7 +479,7 @@ class Engine:
         sending = [t for t in self._partitions.values() if t.partition.sends]
         due_us = (t.lanes.next_due_us() for t in sending) if min(self._room()) > 0 else ()
         moments = (
-            self._dispatcher.next_s(now.mono_s, self._checkpoints.lease_until_s),
+            self._dispatcher.next_s(now, self._checkpoints.lease_until_s),
             self._dispatcher.in_flight.next_s(),
             self._checkpoints.due_at_s(urgent=any(map(self._is_urgent, changing))),
             self._schema_fetch.next_s(),
@@ -533,6 +543,24 @@ class Engine:
         whole = sum(share.weight for share in self._shares.values())
         sending = [self._shares[at.topic] for at, assigned in self._partitions.items() if assigned.partition.sends]
         self._dispatcher.share(sum(share.weight / share.partitions for share in sending) / whole, now.mono_s)
+        if self._dispatcher.quotas:
+            those = frozenset(at for at, assigned in self._partitions.items() if assigned.partition.sends)
+            for quota in self._dispatcher.quotas.values():
+                quota.sending(those, frozenset(self._partitions), now)
+
+    def _count_quotas(self, at: Assignment, owned: OwnedPartition) -> None:
+        """Adds the part of every quota that a newly assigned partition brings; it counts when the partition sends."""
+        share = self._shares[at.topic]
+        part = share.weight / share.partitions / sum(each.weight for each in self._shares.values())
+        was_drained = self._partitions[at].partition.is_clean
+        found = owned.mark.spent if owned.mark is not None else NOTHING_SPENT
+        for name, quota in self._dispatcher.quotas.items():
+            quota.assigned(at, part, found.get(name), was_drained=was_drained)
+
+    def _spent(self, at: Assignment) -> Mapping[str, SpentCalls]:
+        """Returns the calls of every quota that are counted against a partition, for its mark."""
+        found = ((name, quota.spent(at)) for name, quota in self._dispatcher.quotas.items())
+        return {name: spent for name, spent in found if spent is not None}
 
     # ---- status -----------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from streams.dispatch.dispatcher import Dispatcher
+from streams.dispatch.quota_meter import QuotaReading
 from streams.dispatch.wants import Wants
 from streams.engine.open_side_input import OpenSideInput
 from streams.engine.partition import Partition
@@ -66,6 +67,8 @@ class AccountSnapshot:
     calls_in_flight: int
     wants_by_rank: Mapping[int, int]  # by priority
     oldest_age_s: float  # of the oldest undone event that waits for a call; 0 = none waits
+    quota: QuotaReading | None = None  # this process's part; None = there is none, or no partition sends
+    withheld: int = 0  # wants that wait for the quota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +146,7 @@ def _side_input(one: OpenSideInput, held_up: tuple[str, float]) -> SideInputSnap
 def account_of(name: str, dispatcher: Dispatcher, wants: Wants, now: Now) -> AccountSnapshot:
     """Returns the status of an account."""
     limiter, (by_priority, oldest_us) = dispatcher.limiters[name], wants.waiting(name)
+    quota = dispatcher.quotas.get(name)
     return AccountSnapshot(
         valve=limiter.state(now.mono_s),
         rate=limiter.rate(now.mono_s),
@@ -150,6 +154,8 @@ def account_of(name: str, dispatcher: Dispatcher, wants: Wants, now: Now) -> Acc
         calls_in_flight=sum(each.call.account == name for each in dispatcher.in_flight),
         wants_by_rank=by_priority,
         oldest_age_s=_age_s(oldest_us, now),
+        quota=quota.reading(now) if quota is not None else None,
+        withheld=wants.withheld(name) if quota is not None else 0,
     )
 
 

@@ -14,13 +14,19 @@ read a mark of this version correctly, check less of it, and write marks without
 offsets gone. The bounds of
 ``streams.side_input`` keep a mark below the broker's limit. Of later versions, further elements of a list are ignored;
 a list that cannot be read is left out, and its side input starts again.
+
+``spent`` has, by account with a quota, the number of the window and the calls counted in it;
+``quota.fit_into_a_mark`` tells whether they all fit. What cannot be read is left out, and its calls are counted from 0
+again.
 """
 
 import json
 from collections.abc import Mapping
+from math import inf
 from typing import Any, Final
 
 from streams.messages import Mark
+from streams.quota import SpentCalls
 from streams.side_input import INPUTS_LIMIT, NAME_LIMIT, SidePosition
 
 LIMIT: Final = 4_095
@@ -55,6 +61,7 @@ def encode(mark: Mark) -> str:
                 if mark.side_known or mark.side
                 else {}
             ),
+            **({"spent": {name: [one.window, one.calls] for name, one in mark.spent.items()}} if mark.spent else {}),
         },
         separators=(",", ":"),
     )
@@ -81,7 +88,26 @@ def decode(position: int, metadata: str | None) -> Mark | None:
         input_topic_id=fields.get("input_topic_id", ""),
         side=_side(fields.get("side")),
         side_known="side" in fields,
+        spent=_spent(fields.get("spent")),
     )
+
+
+def _spent(found: Any) -> Mapping[str, SpentCalls]:
+    """Returns the calls that are counted in quotas, as far as they can be read."""
+    if not isinstance(found, dict):
+        return {}
+    return {
+        name: SpentCalls(window=listed[0], calls=float(listed[1]))
+        for name, listed in found.items()
+        if _is_count(listed)
+    }
+
+
+def _is_count(listed: Any) -> bool:
+    if not isinstance(listed, list) or len(listed) < 2:
+        return False
+    window, calls = listed[:2]
+    return type(window) is int and type(calls) in (int, float) and 0 <= calls < inf
 
 
 def _listed(one: SidePosition) -> list[Any]:

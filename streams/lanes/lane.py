@@ -1,11 +1,14 @@
 """The engine's data for one lane, awake or asleep, and for each of its wants."""
 
+from collections.abc import Mapping
 from enum import Enum, auto
+from types import MappingProxyType
 from typing import Any
 
 from streams.flow import Assignment, Stored, Waits, Want
 
 NONE: frozenset[str] = frozenset()
+NO_TIERS: Mapping[str, int] = MappingProxyType({})
 
 
 class WantState(Enum):
@@ -14,6 +17,7 @@ class WantState(Enum):
     READY = auto()  # in its queue; what still blocks it is found when it reaches the top
     DELAYED = auto()  # backs off until a given time
     PARKED = auto()  # until its partition opens, its slot or exclusive key is free, or its lane is durable
+    WITHHELD = auto()  # until its account's quota has calls left for its tier
     IN_FLIGHT = auto()  # sent, in a call
     UNPLACED = auto()  # new or answered; about to be queued, or replaced by its lane's next turn
     WITHDRAWN = auto()  # no longer wanted
@@ -86,7 +90,7 @@ class Lane:
 class SleepingLane:
     """Kept in addition to the bytes of a sleeping lane that is undone, has wants or has a timer."""
 
-    __slots__ = ("announced", "at", "due_us", "key", "restored", "ticket", "timer", "undone", "waits")
+    __slots__ = ("announced", "at", "due_us", "key", "restored", "ticket", "tiers", "timer", "undone", "waits")
 
     def __init__(
         self,
@@ -108,3 +112,6 @@ class SleepingLane:
         self.restored = restored
         self.timer = -1  # as in ``Lane``
         self.ticket = -1  # of its entries among the sleeping lanes; -1 = it has none
+        self.tiers: Mapping[str, int] = (
+            NO_TIERS  # by account with a quota, the lowest tier of its wants, as far as known
+        )

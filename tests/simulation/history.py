@@ -9,6 +9,7 @@ Invariants are checked while the history runs (``Evidence``) and at the end (``_
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
@@ -26,7 +27,7 @@ from tests.simulation.control import HaltCommands, ModelControl
 from tests.simulation.engines import Build, build_engine
 from tests.simulation.side_topics import ID_PREFIX, WISH_PREFIX, WISHED, SideTopics
 from tests.simulation.simulated_process import STEPS, Breaks, SimulatedEnvironment, SimulatedProcess
-from tests.simulation.world import START_S, SimulatedWorld
+from tests.simulation.world import EPOCH_US, START_S, SimulatedWorld
 
 REST_WITHIN_S = 120.0  # after the last fault
 
@@ -76,6 +77,7 @@ class HistoryPlan:
     side_rows: int = 0  # records in topics that are read beside the input
     side_wishes: bool = False  # each of them asks for a set-point
     transactions: bool = True  # False: records become durable one by one, then the marks
+    steady_clocks: bool = False  # no wall clock is set; a quota counts by the process's own
 
     @staticmethod
     def draw(rng: Random) -> "HistoryPlan":
@@ -619,6 +621,8 @@ class SeededHistory:
         self.world.after(down_s, end)
 
     def _clock(self) -> None:
+        if self.plan.steady_clocks:
+            return
         self.world.count("clock step")
         self._anyone().clock_error_us = self.world.rng.choice([-1, 1]) * 3_600_000_000
 
@@ -714,6 +718,7 @@ class SeededHistory:
             found.extend(checker.executed_once(self.api.rung))
         found.extend(self._ended_by_others())
         found.extend(self._rates())
+        found.extend(self._quota())
         found.extend(self._ends())
 
     def _ended_by_others(self) -> Iterable[Violation]:
@@ -749,6 +754,25 @@ class SeededHistory:
                 left = [sent.sent_s for sent in self.api.sent if sent.call.account == account]
                 limit = per_second + MARGIN * len(self.members)
                 yield from checker.within_limit(account, left, limit, window_s=0.99)
+
+    def _quota(self) -> Iterable[Violation]:
+        """No window has more calls than the quota; a process that crashed may have exceeded its rate by the margin."""
+        quota = self.plan.pace.quota
+        if quota is None:
+            return
+        made = Counter(quota.window_of(self._made_us(sent.call)).number for sent in self.api.sent)
+        crashes = self.world.seen.get("crash", 0) + self.world.seen.get("freeze beyond the session", 0)
+        limit = quota.calls * (1 - self.plan.pace.reserve) + MARGIN * (crashes + self.world.seen.get("cut off", 0))
+        for window, calls in made.items():
+            if calls >= quota.calls * (1 - self.plan.pace.reserve) - 1:
+                self.world.count("quota used up")
+            if calls > limit:
+                yield Violation(invariant="Q", text=f"{calls} calls in window {window}, the quota is {quota.calls}")
+
+    def _made_us(self, call: Call) -> int:
+        """Returns when the engine made a call."""
+        made_s = call.give_up_at_s - self.plan.policy.call_deadline_s
+        return EPOCH_US + round((made_s - START_S) * 1e6)
 
     def _ends(self) -> Iterable[Violation]:
         """Checks that every slot holds the value of its newest event, unless that was refused, failed or dropped."""

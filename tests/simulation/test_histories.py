@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from streams.quota import CallQuota, QuotaWindow
 from tests.simulation.history import HistoryPlan, SeededHistory
 
 BASE = int(os.environ.get("SIM_SEED", "0"))
@@ -226,3 +227,40 @@ def test_a_seed_reproduces_its_history() -> None:
 
     assert first.trace == second.trace
     assert len(first.trace) > 50
+
+
+WINDOW_US = 15_000_000
+
+
+def window_of(wall_us: int) -> QuotaWindow:
+    """Returns the window of fifteen seconds of a moment."""
+    number = wall_us // WINDOW_US
+    return QuotaWindow(number=number, start_us=number * WINDOW_US, end_us=(number + 1) * WINDOW_US)
+
+
+def with_quota(plan: HistoryPlan) -> HistoryPlan:
+    """Little may be sent in each window; chimes, which are sent once, give way before set-points."""
+    quota = CallQuota(
+        calls=16,
+        window_of=window_of,
+        tier_of=lambda want: 2 if want.kind == "chime" else 1,
+        counts=lambda _kind: True,
+        reserves=(0.0, 0.1, 0.3),
+        names=("urgent", "set-points", "chimes"),
+    )
+    pace = replace(plan.pace, per_second=6.0, quota=quota)
+    return replace(
+        plan, pace=pace, members=3, partitions=3, items=1, events=60, lasts_s=7.0, faults=6, steady_clocks=True
+    )
+
+
+def test_no_window_has_more_calls_than_its_quota_and_nothing_is_lost_whatever_happens() -> None:
+    happened: Counter[str] = Counter()
+    for seed in range(BASE, BASE + 60):
+        outcome = SeededHistory(seed, change=with_quota).run()
+        if outcome.violations:
+            pytest.fail(SeededHistory(seed, change=with_quota, trace=True).run().report())
+        happened.update(outcome.seen)
+
+    expected = ("quota used up", "crash", "crash with calls under way", "hand-over", "rebalance", "freeze", "announced")
+    assert [what for what in expected if not happened[what]] == []

@@ -23,6 +23,7 @@ from connector.offers.cold_start import ColdStart, ColdStartState
 from connector.orders.poll_lane import PollReport
 from connector.reconciliation.events import FinishedSweep, RunningSweep, SweepState
 from connector.reconciliation.sweep_lane import SweepReport
+from streams.dispatch.quota_meter import QuotaReading
 from streams.engine.snapshot import AccountSnapshot, PartitionSnapshot, SideInputSnapshot, Snapshot
 from streams.membership import Membership
 
@@ -149,6 +150,58 @@ def test_a_paused_account_is_a_warning_and_no_reason_to_be_unready() -> None:
 
     assert list(reasons(paused)) == []
     assert list(warnings(paused)) == ["account main is paused: closed: 401"]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "used", "used_up_at", "says"),
+    [
+        ((), 79.0, "", ()),
+        (
+            (),
+            81.0,
+            "2026-01-31T18:40:00Z",
+            (
+                "account main: 81 of 100 calls of this process's part of the daily budget are used; at the present "
+                "rate it is used up at 2026-01-31T18:40:00Z",
+            ),
+        ),
+        (
+            (),
+            81.0,
+            "",
+            (
+                "account main: 81 of 100 calls of this process's part of the daily budget are used; at the present "
+                "rate it is enough until 2026-02-01T00:00:00Z",
+            ),
+        ),
+        (
+            ("prices", "look-ups"),
+            95.0,
+            "",
+            (
+                "account main: 95 of 100 calls of this process's part of the daily budget are used; waits for the "
+                "daily budget: prices, look-ups (7 now), until 2026-02-01T00:00:00Z at the latest",
+            ),
+        ),
+    ],
+)
+def test_a_daily_budget_that_gets_scarce_is_a_warning_and_no_reason_to_be_unready(
+    waiting: tuple[str, ...], used: float, used_up_at: str, says: tuple[str, ...]
+) -> None:
+    quota = QuotaReading(
+        part=100.0,
+        used=used,
+        is_low=used >= 80,
+        waiting=waiting,
+        used_up_at_us=None,
+        used_up_at=used_up_at,
+        renewed_at="2026-02-01T00:00:00Z",
+    )
+    found = vitals(replace(WELL, accounts={"main": replace(ACCOUNT, quota=quota, withheld=7)}))
+
+    assert found.readiness().reasons == ()
+    assert found.readiness().warnings == says
+    assert found.status()["engine"]["accounts"]["main"]["quota"]["waiting"] == waiting
 
 
 def test_an_open_transaction_of_a_producer_is_a_warning_and_no_reason_to_be_unready() -> None:

@@ -368,6 +368,22 @@ def test_guard_rails_that_are_on_are_shown_with_their_limits(parts: CheckInputs)
     ]
 
 
+def daily_budgets(parts: CheckInputs, configured: Settings) -> list[tuple[CheckStatus, str]]:
+    rows = check(replace(parts, loaded=replace(parts.loaded, settings=configured)))
+    return [(row.verdict, row.reason) for row in rows if row.subject == "daily budget"]
+
+
+def test_whether_there_is_a_daily_budget_is_shown_with_how_long_it_lasts(parts: CheckInputs) -> None:
+    main = settings().accounts["main"]
+    limited = main.model_copy(update={"requests_per_day": 50_000, "requests_per_second": 10.0})
+    configured = settings().model_copy(update={"accounts": {"main": main, "other": limited}})
+
+    assert daily_budgets(parts, configured) == [
+        (CheckStatus.GOOD, "other: 50,000 calls a day (UTC), 2% of them for the command line; at 10/s they last 5000s"),
+        (CheckStatus.GOOD, "off for main; requests_per_day of [accounts] limits the calls of a day"),
+    ]
+
+
 def test_json_has_every_check_with_its_status_and_whether_all_passed() -> None:
     good = CheckRow(subject="broker", verdict=CheckStatus.GOOD, reason="3 brokers")
     bad = CheckRow(subject="registry", verdict=CheckStatus.BAD, reason="no answer", remedy="start it")

@@ -161,6 +161,11 @@ def test_five_errors_are_five_lines_in_one_message(folder: Path) -> None:
         ),
         (("[targets", "simulator = true\n[targets"), "accounts.main.simulator: requires base_url"),
         (("[targets", "rate = {floor_per_second = 200}\n[targets"), "200.0 is above requests_per_second"),
+        (("[targets", "requests_per_day = 99\n[targets"), "accounts.main.requests_per_day: 99"),
+        (
+            ("[targets", 'day_time_zone = "Mars"\n[targets'),
+            "accounts.main.day_time_zone: 'Mars' is not a time zone that this machine knows",
+        ),
         (("[targets.shop-de]", "[accounts.idle]\n[targets.shop-de]"), "accounts.idle: no target uses it"),
         (("[targets.shop-de]\n", "[targets.b]\naccount='main'\nstorefront='DE'\n[targets.shop-de]\n"), "both mean"),
     ],
@@ -169,6 +174,32 @@ def test_each_problem_names_setting_fault_and_expectation(folder: Path, change: 
     found = problems(folder, MINIMAL.replace(*change))
 
     assert any(line in problem for problem in found), found
+
+
+def test_a_daily_budget_is_off_unless_it_is_set(folder: Path) -> None:
+    text = MINIMAL.replace("[targets", 'requests_per_day = 50_000\nday_time_zone = "Europe/Berlin"\n[targets')
+    quota = pace(read(folder, text).settings.accounts["main"]).quota
+
+    assert quota is not None
+    assert quota.calls == 50_000
+    assert pace(read(folder).settings.accounts["main"]).quota is None
+
+
+def test_a_day_without_a_budget_has_no_effect(folder: Path) -> None:
+    text = MINIMAL.replace("[targets", 'day_time_zone = "UTC"\n[targets')
+
+    assert read(folder, text).ignored == ("accounts.main.day_time_zone: no effect while requests_per_day is not set",)
+
+
+def test_more_budgets_than_the_offsets_have_room_for_are_refused(folder: Path) -> None:
+    accounts = "".join(
+        f"[accounts.seller-{number}]\nrequests_per_day = 1000\n[targets.t-{number}]\naccount = 'seller-{number}'\n"
+        f"storefront = 'de'\n"
+        for number in range(20)
+    )
+    found = problems(folder, MINIMAL + accounts)
+
+    assert any("20 accounts have requests_per_day, too many for one group" in problem for problem in found), found
 
 
 def test_rules_of_stock_are_read_for_each_target_and_attribute(folder: Path) -> None:

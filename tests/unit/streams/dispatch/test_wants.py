@@ -127,7 +127,7 @@ def test_a_lane_that_wakes_and_sleeps_repeatedly_keeps_one_entry() -> None:
         admit(wants, again)
         wants.wake(again)
 
-    assert len(wants.accounts["x"].sleeping[TWO, False]) <= 1.25 * SWEEP_AT_LEAST + 1
+    assert len(wants.accounts["x"].sleeping[TWO, False, 0]) <= 1.25 * SWEEP_AT_LEAST + 1
 
 
 def test_a_sleeping_lane_of_an_unknown_account_waits_for_no_account() -> None:

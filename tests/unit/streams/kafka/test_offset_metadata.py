@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from streams.kafka import offset_metadata
 from streams.messages import Mark
+from streams.quota import MARK_LIMIT, SpentCalls, fit_into_a_mark
 from streams.side_input import INPUTS_LIMIT, NAME_LIMIT, SidePosition
 
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
@@ -21,6 +22,11 @@ some_positions = st.builds(
     topic_id=st.sampled_from(["", "M6zTJm3zQdCSXnXfdXwPDg"]),
     gone=st.integers(0, 2**63 - 1),
 )
+some_spent = st.builds(
+    SpentCalls,
+    window=st.integers(0, 4_000_000),
+    calls=st.integers(0, 10**9).map(lambda thousandths: thousandths / 1_000),
+)
 some_marks = st.builds(
     Mark,
     position=st.integers(0, 2**62),
@@ -30,6 +36,7 @@ some_marks = st.builds(
     state_topic_id=text,
     input_topic_id=text,
     side=st.dictionaries(names, some_positions, max_size=3),
+    spent=st.dictionaries(st.text(max_size=20), some_spent, max_size=3),
 )
 
 
@@ -57,7 +64,7 @@ nested = st.recursive(
 @given(
     st.dictionaries(
         st.sampled_from(
-            ["v", "read_ahead", "drained", "serial", "state_topic_id", "position", "input_topic_id", "side"]
+            ["v", "read_ahead", "drained", "serial", "state_topic_id", "position", "input_topic_id", "side", "spent"]
         ),
         nested,
     )
@@ -110,6 +117,23 @@ def test_a_number_that_is_a_boolean_is_no_mark() -> None:
 
 
 ID = "M6zTJm3zQdCSXnXfdXwPDg"
+MANY_ACCOUNTS = [f"account-{number}" for number in range(10, 21)]
+
+
+def test_these_accounts_are_as_many_as_may_have_a_quota() -> None:
+    assert fit_into_a_mark(MANY_ACCOUNTS)
+    assert not fit_into_a_mark([*MANY_ACCOUNTS, "account-99"])
+    assert MARK_LIMIT == 600
+
+
+@pytest.mark.parametrize(
+    "spent", [None, [], {"a": None}, {"a": [1]}, {"a": [True, 2]}, {"a": [1, -1]}, {"a": [1, "2"]}, {"a": [1.5, 2]}]
+)
+def test_calls_of_a_quota_that_cannot_be_read_are_left_out(spent: object) -> None:
+    mark = Mark(position=0, read_ahead=1, drained=False, serial=1, state_topic_id="")
+    said = json.loads(offset_metadata.encode(mark))
+
+    assert offset_metadata.decode(0, json.dumps(said | {"spent": spent})) == mark
 
 
 @given(
@@ -131,6 +155,7 @@ def test_the_positions_of_as_many_side_inputs_as_a_partition_may_have_fit(side: 
         state_topic_id=ID,
         input_topic_id=ID,
         side=longest,
+        spent=dict.fromkeys(MANY_ACCOUNTS, SpentCalls(window=4_000_000, calls=9_999_999.999)),
     )
 
     assert offset_metadata.decode(mark.position, offset_metadata.encode(mark)) == mark
