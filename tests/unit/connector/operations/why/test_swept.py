@@ -106,3 +106,23 @@ def test_a_replay_that_still_reads_is_named(state_of: ReplayState, is_said: bool
     [replay] = found.replays
     assert (replay.command, replay.result_ids, replay.progress) == (command, (again.result_id,), (other,))
     assert ("connector replay status replay-1" in advice(found)) is is_said
+
+
+# ---- an event of which a part did not succeed -----------------------------------------------------------------------
+
+
+def test_an_event_of_which_a_field_was_replaced_has_not_failed() -> None:
+    fields = (field_result("price", "SUPERSEDED", "18"), field_result("stock", "APPLIED", "5", sent="5"))
+
+    found = known(price="17.99", basis=Basis.ACCEPTED, results=(APPLIED, result(23, "PARTIAL", *fields)))
+
+    assert advice(found) == NOTHING
+
+
+def test_an_event_of_which_a_field_was_rejected_has() -> None:
+    fields = (field_result("price", "REJECTED", "0"), field_result("stock", "APPLIED", "5", sent="5"))
+    refused = result(23, "PARTIAL", *fields, code="PRICE_NOT_POSITIVE")
+
+    found = known(price="17.99", basis=Basis.ACCEPTED, results=(APPLIED, refused))
+
+    assert advice(found) == "The newest event ended as PARTIAL; docs/codes.md explains PRICE_NOT_POSITIVE"
