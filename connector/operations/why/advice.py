@@ -87,7 +87,7 @@ def _waits(found: OfferTimeline) -> Iterator[str]:
     for waiting in found.waiting:
         yield (
             f"{_named(waiting)} waits for a call. If it has waited for minutes: connector check, and /status of the "
-            "processes"
+            "processes, which says what waits for the daily budget (quota, waiting)"
         )
 
 
