@@ -113,9 +113,9 @@ def control_table(configured: Settings) -> CompactedTable:
     return CompactedTable(connection(configured), topic, reader=configured.kafka.group)
 
 
-def produce(configured: Settings, topic: str, key: bytes, value: bytes | None, *, partition: int = 0) -> None:
-    """Produces one record and waits for its acknowledgement. Raises SinkFailed, NotPermitted."""
-    produce_record(connection(configured), topic, key, value, partition=partition)
+def produce(configured: Settings, topic: str, key: bytes, value: bytes | None, *, partition: int = 0) -> int:
+    """Produces one record, waits for its acknowledgement, returns its offset. Raises SinkFailed, NotPermitted."""
+    return produce_record(connection(configured), topic, key, value, partition=partition)
 
 
 def log_reader(configured: Settings) -> LogReader:

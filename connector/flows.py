@@ -1,6 +1,6 @@
 """Builds the flows of the enabled features, each with its topics and its share of every account's rate. Pure."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from connector.offers.swept_units import UNITS, SweptUnits
 from connector.orders.codec import OrderCodecs
 from connector.orders.commands import read_command
 from connector.orders.flow import OrderFlow
+from connector.orders.policy import Scheduled
 from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport, PushWatch
 from connector.reconciliation.codec import UnitRows, unit_reader
@@ -144,18 +145,18 @@ def inputs(topics: Topics) -> dict[str, str]:
 
 
 def input_readers(
-    topics: Topics, ids: SchemaIds, lookup: Lookup, polled: Collection[str]
+    topics: Topics, ids: SchemaIds, lookup: Lookup, scheduled: Scheduled
 ) -> dict[str, Callable[[Record], Any]]:
     """Returns, by input topic, the function that makes an event, a ``BadRecord`` or a ``NotYet`` of a record.
 
-    It judges as the flow does. ``polled``: the accounts whose orders are polled.
+    It judges as the flow does.
     """
     readers: dict[str, Callable[[Record], Any]] = {topics.offer_changes: OfferCodecs(ids, lookup).decode_changed}
     if Feature.SHIPMENTS in topics.features:
         readers[topics.shipments] = ShipmentCodecs(ids, lookup).decode_dispatched
     if Feature.SCHEDULER in topics.features:
         codecs = OrderCodecs(ids, lookup)
-        readers[topics.scheduler] = lambda record: read_command(record, codecs, polled)
+        readers[topics.scheduler] = lambda record: read_command(record, codecs, scheduled)
     return readers
 
 

@@ -127,6 +127,7 @@ ONLY = {
         "connector.operations.dlq",
         "connector.operations.controls.topic",
         "connector.operations.projected",
+        "connector.operations.reconcile.sweep_tail",
         "connector.operations.resend.result_tail",
         "connector.operations.topic_contents",
         "connector.projection.database",

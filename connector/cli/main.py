@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, LazyCommand]] = {
     "why": LazyCommand("connector.cli.why", "why"),
     "not-found": LazyCommand("connector.cli.not_found", "not_found"),
     "units": LazyCommand("connector.cli.units", "units"),
+    "reconcile": LazyCommand("connector.cli.reconcile", "reconcile_cli"),
     "pause": LazyCommand("connector.cli.controls", "pause"),
     "resume": LazyCommand("connector.cli.controls", "resume"),
     "resend": LazyCommand("connector.cli.resend", "resend_values"),

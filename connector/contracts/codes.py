@@ -123,6 +123,7 @@ class Code(StrEnum):
     RETURN_UNREADABLE = "RETURN_UNREADABLE"
     # commands of the scheduler topic
     ACCOUNT_NOT_POLLED = "ACCOUNT_NOT_POLLED"
+    UNITS_NOT_SWEPT = "UNITS_NOT_SWEPT"
     COMMAND_UNKNOWN = "COMMAND_UNKNOWN"
     # dead letters: records that cannot be read
     KEY_MISSING = "KEY_MISSING"
@@ -593,9 +594,13 @@ TABLE: Mapping[Code, CodeText] = {
         sentence="The orders of account {account} are not polled; polled accounts: {known}",
         advice="Correct the record's key, or enable orders for the account.",
     ),
+    Code.UNITS_NOT_SWEPT: CodeText(
+        sentence="The units of account {account} on storefront {storefront} are not swept; swept: {known}",
+        advice="Correct account and storefront of the command, or enable [reconcile] and a target there.",
+    ),
     Code.COMMAND_UNKNOWN: CodeText(
         sentence="This version does not know the command",
-        advice="Request polls with the connector's own command line, in the version that runs.",
+        advice="Request polls and sweeps with the connector's own command line, in the version that runs.",
     ),
     Code.KEY_MISSING: CodeText(
         sentence="The record has no key",

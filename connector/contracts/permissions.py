@@ -75,6 +75,8 @@ GOING_LIVE = ("match-report", "explain")
 """The commands that judge the input before anything is written."""
 HISTORY = ("why", "not-found", "units")
 """The commands that answer from the history of the output topics."""
+RECONCILE_NOW = ("reconcile now",)
+RECONCILE_STATUS = ("reconcile status",)
 DLQ_READ = ("dlq list", "dlq show")
 DLQ_REDRIVE = ("dlq redrive",)
 CONTROLS_READ = ("hold list",)
@@ -211,6 +213,22 @@ def _merged(permissions: Iterable[Permission]) -> Iterator[Permission]:
         implied = {"Describe"} if operations.keys() & {"Read", "Write"} else set[str]()
         needed = tuple(one for one in operations if one not in implied)
         yield Permission(resource=resource, name=name, operations=needed, prefixed=prefixed)
+
+
+def of_reconcile_now(topics: Topics, group: str) -> Grant:
+    """Returns what asking for sweeps needs, and waiting for them."""
+    write = _topic(topics.scheduler, "Write")
+    return Grant(commands=RECONCILE_NOW, permissions=(write, *_of_sweeps(topics, group)))
+
+
+def of_reconcile_status(topics: Topics, group: str) -> Grant:
+    """Returns what watching the sweeps needs: it writes nothing."""
+    return Grant(commands=RECONCILE_STATUS, permissions=tuple(_of_sweeps(topics, group)))
+
+
+def _of_sweeps(topics: Topics, group: str) -> Iterator[Permission]:
+    yield from (_topic(name, "Read") for name in (topics.scheduler_state, topics.drift))
+    yield Permission(resource=Resource.GROUP, name=group, operations=("Describe",))
 
 
 def of_controls_read(topics: Topics, group: str) -> Grant:

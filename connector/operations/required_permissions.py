@@ -18,6 +18,8 @@ from connector.contracts.permissions import (
     of_guard_list,
     of_history,
     of_orders,
+    of_reconcile_now,
+    of_reconcile_status,
     of_replay_plan,
     of_replay_run,
     of_replay_status,
@@ -58,12 +60,15 @@ def grants(configured: Settings, *, dry_run: bool, instances: str | None = None)
     if dry_run:
         return of_the_trial
     of_orders_topic = (of_orders(live, configured.kafka.group),) if Feature.ORDERS in live.features else ()
+    group = configured.kafka.group
+    of_sweeps = (of_reconcile_now(live, group), of_reconcile_status(live, group))
     return (
         _of_run(configured, instances),
         of_create(live),
         *of_orders_topic,
         of_going_live(live, configured.kafka.group),
         of_history(live, configured.kafka.group),
+        *(of_sweeps if Feature.RECONCILE in live.features else ()),
         of_controls_read(live, configured.kafka.group),
         of_controls(live, configured.kafka.group),
         of_guard_list(live, configured.kafka.group),

@@ -11,7 +11,10 @@ from connector.contracts.registry_subjects import look_up, prefetch
 from connector.contracts.topics import Feature, Topics
 from connector.offers.codec import PARTS_OF_RESULTS, OfferCodecs
 from connector.offers.events import (
+    DriftAction,
+    DriftCause,
     OfferChanged,
+    OfferDrifted,
     OfferResult,
     OfferState,
     OfferWithdrawn,
@@ -19,6 +22,9 @@ from connector.offers.events import (
 from connector.operations.forget import StateRecord
 from connector.operations.orders import OrderRecord
 from connector.operations.progress import counted
+from connector.operations.reconcile.sweeps import Place, StoredSweep
+from connector.orders.codec import OrderCodecs
+from connector.orders.lane_keys import parse_key
 from connector.reconciliation.events import UnitObserved
 from connector.replays.codec import ReplayProgressCodec
 from connector.replays.progress import ReplayProgress
@@ -147,6 +153,50 @@ def observed_units(configured: Settings, topic: str) -> Iterator[UnitObserved]:
         for found in read_records(connection(configured), topic, reader=configured.kafka.group):
             if found.value is not None:
                 yield _decoded(reader.decode, cache, topic, found)
+
+
+def stored_sweeps(configured: Settings) -> dict[Place, StoredSweep]:
+    """Returns the state of each sweep, by account and storefront.
+
+    Raises Stopped if one cannot be read, as ``read_records``, and RegistryDown or SchemaUnknown.
+    """
+    topics, found = convert.topics(configured), dict[Place, StoredSweep]()
+    with registry(configured) as client:
+        cache = SchemaCache(client)
+        prefetch(client, topics, cache.add)
+        codecs = OrderCodecs(look_up(client, topics, avro_keys=convert.avro_keys(configured)), cache.get)
+    records = read_key_values(connection(configured), topics.scheduler_state, reader=configured.kafka.group)
+    for key, value in counted(records, "states read"):
+        if value is not None and (one := stored_sweep(codecs, key, value)) is not None:
+            found[one[0]] = one[1]
+    return found
+
+
+def stored_sweep(codecs: OrderCodecs, key: bytes, value: bytes) -> tuple[Place, StoredSweep] | None:
+    """Returns the state of a sweep and its place; None for a state of something else. Raises Stopped."""
+    lane = parse_key(key.decode(errors="surrogateescape"))
+    if lane.storefront is None:
+        return None
+    state = codecs.decode_state(value)
+    if isinstance(state, BadRecord | NotYet):
+        raise Stopped(f"the state of the sweep {key.decode(errors='replace')} cannot be read: {state.text}")
+    if state.sweep is None:
+        return None
+    return (lane.account, lane.storefront), StoredSweep(state=state.sweep, stored_us=state.updated_at_us)
+
+
+def drifted(configured: Settings, from_us: int) -> Iterator[OfferDrifted]:
+    """Yields the drift that was written since ``from_us``, perhaps after earlier drift. Raises as ``offer_results``."""
+    topics = convert.topics(configured)
+    # the embedded broker has neither ids of topics nor a search by time
+    part = TopicRange(from_us=from_us) if configured.kafka.topic_ids else WHOLE_TOPIC
+    with registry(configured) as client:
+        cache = SchemaCache(client)
+        ids = look_up(client, topics, avro_keys=convert.avro_keys(configured))
+        reader = reader_of(OfferDrifted, ids.value(OfferDrifted), (DriftCause, DriftAction), cache.get)
+        records = read_records(connection(configured), topics.drift, reader=configured.kafka.group, part=part)
+        for found in counted(records, "records of drift read"):
+            yield _decoded(reader.decode, cache, topics.drift, found)
 
 
 def passed(configured: Settings, part: TopicRange) -> dict[int, tuple[int, int]]:

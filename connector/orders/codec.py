@@ -56,7 +56,7 @@ class OrderCodecs:
         self.sales_order_key: Final = _key_if_on(SalesOrderRequested, ids)
         self.command_key: Final = key_writer(ids.key(SchedulerCommand))
         self._key: Final = KeyReader(lookup, avro=ids.keys is not None, expected="the account")
-        self._commands: Final = Decoder(schemas.load("scheduler_command", 1), lookup)
+        self._commands: Final = Decoder(schemas.load("scheduler_command", schemas.newest("scheduler_command")), lookup)
         self._states: Final = reader_of(SchedulerState, ids.value(SchedulerState), _PARTS_OF_STATES, lookup)
 
     def decode_command(self, record: Record) -> SchedulerCommand | BadRecord | NotYet:
@@ -106,6 +106,7 @@ def _command(value: Mapping[str, Any], key: str, record: Record) -> SchedulerCom
     return SchedulerCommand(
         command=command,
         changed_from_us=value["changed_from"],
+        storefront=value["storefront"],
         asked_by=value["asked_by"],
         asked_at_us=value["asked_at"],
         key=key,

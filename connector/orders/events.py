@@ -49,17 +49,20 @@ class Command(StrEnum):
 
     UNKNOWN = "UNKNOWN"
     POLL_NOW = "POLL_NOW"
+    SWEEP_NOW = "SWEEP_NOW"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerCommand:
-    """A command to the poller of an account, which is the record's key.
+    """A command to poll or sweep an account, which is the record's key.
 
-    ``changed_from_us``: read again what has changed since then; None: since the cursor.
+    ``changed_from_us``: of a poll, to read again what has changed since then; None: since the cursor. ``storefront``:
+    of a sweep.
     """
 
     command: Command
     changed_from_us: int | None = None
+    storefront: str | None = None
     asked_by: str = ""  # such as cli, push
     asked_at_us: int
 

@@ -26,6 +26,7 @@ from connector.orders.codec import OrderCodecs
 from connector.orders.commands import read_command
 from connector.orders.dead_letters import Quarantined, headers
 from connector.orders.events import (
+    Command,
     OrderContact,
     OrderLaneState,
     OrderObserved,
@@ -34,17 +35,18 @@ from connector.orders.events import (
     ReturnLaneState,
     ReturnObserved,
     SalesOrderRequested,
+    SchedulerCommand,
     SchedulerState,
 )
 from connector.orders.lane_keys import parse_key, sweep_key
 from connector.orders.lane_step import LaneOutput, LaneStep
 from connector.orders.ledger import OrderLane
-from connector.orders.policy import OrderPolicy, OrderTerms
+from connector.orders.policy import OrderPolicy, OrderTerms, Scheduled
 from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport, PushWatch
 from connector.reconciliation import sweep_lane
 from connector.reconciliation.codec import UnitRows
-from connector.reconciliation.events import SweepMark, UnitObserved
+from connector.reconciliation.events import SweepAsked, SweepMark, UnitObserved
 from connector.reconciliation.sweep_lane import SweepReport, SweepTerms
 from streams.flow import (
     Answered,
@@ -98,6 +100,7 @@ class OrderFlow:
         self._released = released
         self._push = push
         self._sweep_terms = sweeps if sweeps is not None else SweepTerms()
+        self._scheduled = Scheduled(accounts=policy.accounts, places=self._sweep_terms.policy.places)
         self._units = units
         self._sweeps: Mapping[str, SweepReport] = MappingProxyType({})
         self._polls: Mapping[str, PollReport] = MappingProxyType({})
@@ -147,9 +150,15 @@ class OrderFlow:
         return self._sweeps
 
     def read(self, record: Record, now: Now) -> Arrived | BadRecord | NotYet:  # noqa: ARG002
-        """Decodes a command; returns BadRecord for an account that is not polled."""
-        command = read_command(record, self._codecs, self._terms.policy.accounts)
-        return command if isinstance(command, BadRecord | NotYet) else Arrived(lane=command.key, event=command)
+        """Decodes a command for the lane of an account or a sweep; BadRecord if that is not polled or swept."""
+        command = read_command(record, self._codecs, self._scheduled)
+        match command:
+            case BadRecord() | NotYet():
+                return command
+            case SchedulerCommand(command=Command.SWEEP_NOW, storefront=str() as storefront):
+                return Arrived(lane=sweep_key(command.key, storefront), event=SweepAsked(offset=command.offset))
+            case _:
+                return Arrived(lane=command.key, event=command)
 
     def glance(self, key: str, stored: bytes) -> BadRecord | NotYet | None:
         """Returns why a stored lane cannot be loaded, or cannot be loaded yet; None if it can be tried."""

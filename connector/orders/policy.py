@@ -1,6 +1,6 @@
 """The settings of the order flow; invalid values raise ValueError when the policy is built. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from connector.contracts.microseconds import us
@@ -61,6 +61,14 @@ class OrderPolicy:
         outages.
         """
         return max(_DAY_S, 4 * max(self.interval_s, *self.intervals_s.values(), 0.0), 2 * self.overlap_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduled:
+    """What commands may ask for: the accounts that are polled, and the accounts and storefronts that are swept."""
+
+    accounts: Collection[str]
+    places: Collection[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

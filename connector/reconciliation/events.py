@@ -74,6 +74,8 @@ class RunningSweep:
     units: int = 0  # seen so far
     skipped: int = 0  # of these, not written: unreadable, or without EAN
     again_at_us: int | None = None  # when to read the next page; None: now
+    total: int | None = None  # units in the lists that it has come to, as the marketplace counts them
+    command_offset: int = -1  # last_offset when it began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,7 @@ class FinishedSweep:
     pages: int
     units: int
     skipped: int
+    command_offset: int = -1  # last_offset when it began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,3 +102,11 @@ class SweepState:
     failed_at_us: int | None = None
     failures: int = 0  # pages that have failed in a row
     problem: str | None = None
+    last_offset: int = -1  # of the last command that was applied
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepAsked:
+    """A command to sweep now. ``offset``: of its record."""
+
+    offset: int

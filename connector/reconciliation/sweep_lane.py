@@ -15,6 +15,7 @@ from connector.marketplace.offers import Currency, Gone, Refused, UnitPage
 from connector.reconciliation.events import (
     FinishedSweep,
     RunningSweep,
+    SweepAsked,
     SweepMark,
     SweepPhase,
     SweepState,
@@ -26,7 +27,7 @@ from connector.reconciliation.rows import NormalForm, PageTimes, rows_of_unit
 from connector.reconciliation.seen_units import SeenUnits
 from connector.reconciliation.wants import unit_page, unit_page_body
 from streams.dispatch.backoff import spread
-from streams.flow import Answered, Cause, GaveUp, Lost, Settled, Want
+from streams.flow import Answered, Arrived, Cause, GaveUp, Lost, Settled, Want
 from streams.frozen import replace
 
 _AGAIN_S = 30.0
@@ -74,8 +75,13 @@ def turn(
 ) -> SweepStep:
     """Applies the cause to the lane, and begins a sweep if one is due. ``before``: None for a lane never stored."""
     draft = SweepDraft(account, before or SweepState(storefront=storefront), terms, now_us)
-    if isinstance(cause, Answered):
-        draft.apply_answer(cause)
+    match cause:
+        case Answered():
+            draft.apply_answer(cause)
+        case Arrived(event=SweepAsked(offset=offset)):
+            draft.apply_command(offset)
+        case _:
+            pass
     draft.begin()
     return draft.step()
 
@@ -101,8 +107,20 @@ class SweepDraft:
             self._state = replace(state, due_at_us=due_at_us)
             return
         wait_us = us(interval_s * (0.9 + 0.2 * spread(self._account, state.storefront, state.sweeps)))
-        running = RunningSweep(sweep_at_us=now_us)
+        running = RunningSweep(sweep_at_us=now_us, command_offset=state.last_offset)
         self._state = replace(state, running=running, sweeps=state.sweeps + 1, due_at_us=now_us + wait_us)
+
+    def apply_command(self, offset: int) -> None:
+        """Makes a sweep due now; ignores a command that was applied before.
+
+        A sweep that is under way began before the command and may have read past what it is about, so another one
+        follows at once. Where a page of it has failed, that page is read again now.
+        """
+        state = self._state
+        if offset <= state.last_offset:
+            return
+        running = None if state.running is None else replace(state.running, again_at_us=None)
+        self._state = replace(state, running=running, last_offset=offset, due_at_us=self._now_us)
 
     def apply_answer(self, answered: Answered) -> None:
         """Applies a page; ignores one that the sweep does not wait for. Raises TypeError for another call's answer."""
@@ -130,8 +148,10 @@ class SweepDraft:
         written = self._write(running, page, answered)
         if self._terms.policy.tells_owners:
             self._tell(running, page, written, answered)
+        of_lists_before = running.units - running.offset
         running = replace(
             running,
+            total=running.total if page.total is None else of_lists_before + page.total,
             offset=running.offset + PAGE,
             pages=running.pages + 1,
             units=running.units + page.rows,
@@ -220,4 +240,5 @@ def _finished(running: RunningSweep, now_us: int) -> FinishedSweep:
         pages=running.pages,
         units=running.units,
         skipped=running.skipped,
+        command_offset=running.command_offset,
     )

@@ -24,7 +24,7 @@ from connector.offers.policy import (
     WindowLimit,
 )
 from connector.offers.rails import PriceLimits, PriceRails, Rail
-from connector.orders.policy import OrderPolicy
+from connector.orders.policy import OrderPolicy, Scheduled
 from connector.reconciliation.policy import NO_SWEEPS, SweepPolicy
 from connector.routing.table import Routing, Target
 from connector.settings import model
@@ -320,6 +320,14 @@ def cold_start_policy(settings: model.Settings) -> ColdStartPolicy:
         rows_per_s=policy(settings.processing).side_per_second,
         longest_wait_s=reconcile.cold_start_wait,
         settle_s=reconcile.settle,
+    )
+
+
+def scheduled(settings: model.Settings) -> Scheduled:
+    """Returns what commands of the scheduler topic may ask for."""
+    return Scheduled(
+        accounts=order_policy(settings).accounts if settings.orders.enabled else frozenset(),
+        places=sweep_policy(settings).places,
     )
 
 

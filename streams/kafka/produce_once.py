@@ -25,9 +25,9 @@ def produce_record(
     *,
     partition: int = 0,
     timeout_s: float = 10.0,
-) -> None:
-    """Produces one record; ``value`` None is a tombstone. See ``produce_records``."""
-    produce_records(connection, topic, [(key, value)], partition=partition, timeout_s=timeout_s)
+) -> int:
+    """Produces one record and returns its offset; ``value`` None is a tombstone. See ``produce_records``."""
+    return produce_records(connection, topic, [(key, value)], partition=partition, timeout_s=timeout_s)
 
 
 def produce_records(
@@ -38,17 +38,18 @@ def produce_records(
     partition: int,
     timeout_s: float,
     **ours: Any,
-) -> None:
+) -> int:
     """Produces records in order and waits for all acknowledgements, with a producer of its own.
 
-    ``rows``: keys and values; ``ours``: further producer properties, as for ``KafkaConnection.producer``. Raises like
-    ``RecordWriter.write``.
+    ``rows``: keys and values; ``ours``: further producer properties, as for ``KafkaConnection.producer``. Returns the
+    offset of the last one. Raises like ``RecordWriter.write``.
     """
     with RecordWriter(connection, **ours) as writer:
         writer.write(
             (NewRecord(topic=topic, partition=partition, key=key, value=value) for key, value in rows),
             timeout_s=timeout_s,
         )
+        return writer.last_offset
 
 
 class RecordWriter:
@@ -58,6 +59,7 @@ class RecordWriter:
         """``ours``: further producer properties, as for ``KafkaConnection.producer``."""
         self._refused: list[tuple[str, KafkaError]] = []  # a fatal error first: the reports after it only say "purged"
         self._topic = ""
+        self.last_offset = -1  # of the record that was acknowledged last
         self._errors = ClientErrors(connection.bootstrap_servers)
         configuration = connection.producer(acks="all", enable_idempotence=True, **ours)
         self._producer = Producer({**self._errors.quiet_config, **configuration, "error_cb": self._on_error})
@@ -115,9 +117,11 @@ class RecordWriter:
         if error.fatal():
             self._refused.append((self._topic, error))
 
-    def _on_delivery(self, topic: str, error: KafkaError | None, message: Message) -> None:  # noqa: ARG002 - the client's signature
+    def _on_delivery(self, topic: str, error: KafkaError | None, message: Message) -> None:
         if error is not None:
             self._refused.append((topic, error))
+        else:
+            self.last_offset = message.offset() or 0
 
     def _raise_refused(self) -> None:
         denied = (not_permitted(error, RequiredAccess("Write", TOPIC, topic)) for topic, error in self._refused)

@@ -446,6 +446,26 @@ def test_planning_running_and_watching_replays_need_only_the_printed_permissions
             assert (code, f"denies this principal {WORDS[binding.operation]}" in said) == (1, True), said
 
 
+@pytest.mark.kafka
+def test_asking_for_sweeps_and_watching_them_need_only_the_printed_permissions(
+    deployment: WatchedDeployment, secured: SecuredBroker
+) -> None:
+    runner = Door(secured, deployment, "runner-2")
+    runner.allow("run")
+    process = deployment.connector("runner-2", **runner.kafka)
+    for command, arguments in {"reconcile now": ("--wait",), "reconcile status": ()}.items():
+        person = Door(secured, deployment, command.replace(" ", "-"))
+        allowed = person.allow(command)
+        asking = (*command.split(), *arguments, "--config", str(person.config))
+        for _ in range(2):
+            good(*asking)
+        for binding in allowed:
+            with without(secured, binding):
+                code, said = told(*asking)
+            assert (code, f"denies this principal {WORDS[binding.operation]}" in said) == (1, True), said
+    assert process.stop() == 0, process.text()
+
+
 def put_dead_letter(deployment: WatchedDeployment) -> str:
     """Writes a dead letter as the super user, and returns its place as ``dlq list`` prints it."""
     source = deployment.topic("offer-changes")

@@ -1,5 +1,6 @@
 """Reconciliation: units that are edited at the marketplace are reported or repaired; nothing else is called drift."""
 
+import json
 from collections import Counter
 from decimal import Decimal
 from typing import Any
@@ -72,6 +73,36 @@ def test_a_price_and_a_stock_that_are_edited_in_the_portal_are_reported_or_repai
     there = deployment.marketplace.units()
     assert (there[priced]["listing_price"], there[stocked]["amount"]) == (1_234, 77)
     assert len(deployment.rows("drift")) == 2
+    assert [connector.stop() for connector in connectors] == [0, 0]
+
+
+def test_a_sweep_that_is_asked_for_finds_an_edit_long_before_the_next_one_is_due(deploy: Deploy) -> None:
+    deployment = deploy(
+        catalogue=f"{PLAIN}\nlinked = 0.0",
+        reconcile={"interval": "12h", "settle": "0s", "price": "repair"},
+        processing=SHORT,
+        partitions=4,
+    )
+    connectors = [deployment.connector(name) for name in ("one", "two")]
+    place, config = deployment.places()[0][0], ("--config", str(deployment.config("cli")))
+    storefront = place.target_id.rpartition("-")[2]
+    produced = deployment.produce([change(place, next(wall_us()), price=(Decimal("12.34"), place.currency))])
+    deployment.wait_for_results(produced)
+    deployment.command("reconcile", "now", "--wait", *config)
+    assert deployment.rows("drift") == []
+
+    deployment.marketplace.edit(place.unit_id, listing_price=4_321)
+    said = deployment.command("reconcile", "now", "--storefront", storefront, "--wait", "--json", *config)
+    deployment.wait_for("the repair", lambda: deployment.marketplace.units()[place.unit_id]["listing_price"] == 1_234)
+
+    (swept,) = json.loads(said)["sweeps"]
+    assert (swept["phase"], swept["storefront"]) == ("WAITING", storefront)
+    (drifted,) = deployment.rows("drift")
+    found = json.loads(deployment.command("reconcile", "status", "--json", *config))["sweeps"]
+    (last,) = [one["last_complete"] for one in found if one["storefront"] == storefront]
+    assert last["drift"] == [{"cause": drifted["cause"], "done": "REPAIRED", "values": 1}]
+    there = [unit for unit in deployment.marketplace.units().values() if unit["storefront"].lower() == storefront]
+    assert last["units"] == len(there)
     assert [connector.stop() for connector in connectors] == [0, 0]
 
 

@@ -18,6 +18,9 @@ PAGE_LIMIT = 100
 """The highest number of rows on one page of the lists of units, order units and returns."""
 
 
+_MOST_ROWS = 2**31
+
+
 class Pagination(ApiResponseModel):
     """``Pagination``: the place of a page in its list."""
 
@@ -60,11 +63,12 @@ def is_last_page(answer: Any, offset: int) -> bool | None:
 
 
 def total_of(answer: Any) -> int | None:
-    """Returns how many rows the whole list has; None if the answer does not say."""
+    """Returns how many rows the whole list has; None if the answer does not say, or says nonsense."""
     try:
-        return Pagination.model_validate(answer["pagination"]).total
+        total = Pagination.model_validate(answer["pagination"]).total
     except (ValidationError, KeyError, TypeError):
         return None
+    return total if total < _MOST_ROWS else None
 
 
 def rows_of(

@@ -111,7 +111,7 @@ def letter_reader(configured: Settings) -> Iterator[LetterReader]:
         cache, readers, unavailable = SchemaCache(client), dict[str, Callable[[Record], Any]](), ""
         try:
             ids = look_up(client, topics, avro_keys=convert.avro_keys(configured))
-            readers = flows.input_readers(topics, ids, cache.get, convert.order_policy(configured).accounts)
+            readers = flows.input_readers(topics, ids, cache.get, convert.scheduled(configured))
         except (RegistryDown, RegistryDenied, SchemaUnknown) as error:
             unavailable = str(error)
         yield LetterReader(cache, readers, unavailable)

@@ -101,7 +101,7 @@ def _look_up(configured: Settings, options: ExplainOptions, turned: LaneInMemory
     while wanted := [call for call in _wanted(turned) if call not in made]:
         calls = command_calls.queue(configured, rates, prefix=f"{configured.kafka.instance_id}-explain-{len(made)}")
         with CallProgress(len(wanted)) as progress:
-            for outcome in command_calls.make(calls, wanted, adapter, progress.show):
+            for outcome in command_calls.make(calls, wanted, adapter, progress.answered):
                 turned.answer(outcome.answered(), SystemClock().now())
         made.update(wanted)
 

@@ -61,7 +61,7 @@ def judge(configured: Settings, options: MatchOptions, say: Say) -> MatchPlan:
             say(line)
         calls = command_calls.queue(configured, rates, prefix=f"{configured.kafka.instance_id}-match-report")
         with CallProgress(len(wanted)) as progress:
-            for outcome in command_calls.make(calls, wanted, adapter, progress.show):
+            for outcome in command_calls.make(calls, wanted, adapter, progress.answered):
                 plan.answered(outcome)
         return plan
     finally:

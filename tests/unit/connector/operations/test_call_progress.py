@@ -21,7 +21,7 @@ def test_what_takes_less_than_a_second_shows_nothing(is_terminal: bool) -> None:
     out = FakeStream(is_terminal=is_terminal)
 
     with CallProgress(3, stream=out, clock=lambda: 0.0) as progress:
-        progress.show(1)
+        progress.answered(1)
 
     assert out.getvalue() == ""
 
@@ -30,7 +30,7 @@ def shown(moments: list[float], *, is_terminal: bool, waits_for: str = "") -> st
     out, now = FakeStream(is_terminal=is_terminal), iter([0.0, *moments])
     with CallProgress(2_000, stream=out, clock=lambda: next(now)) as progress:
         for number, _ in enumerate(moments):
-            progress.show(number * 1_000, waits_for)
+            progress.answered(number * 1_000, waits_for)
     return out.getvalue()
 
 

@@ -1,5 +1,6 @@
 """What the order flow reads, stores and writes."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,11 @@ from connector.orders.codec import OrderCodecs
 from connector.orders.events import Command, OrderContact, SchedulerCommand, SchedulerState
 from connector.orders.lane_keys import LaneKey, order_key, parse_key, return_key
 from connector.orders.lane_step import ListedRows
-from streams.avro.codec import frame
+from connector.orders.policy import OrderPolicy
+from connector.reconciliation.events import SweepAsked
+from connector.reconciliation.policy import SweepPolicy
+from connector.reconciliation.sweep_lane import SweepTerms
+from streams.avro.codec import Decoder, frame
 from streams.flow import Arrived, Assignment, BadRecord, NotYet, Now, Record, Settled
 from tests.harness.order_harness import (
     IDS,
@@ -52,9 +57,17 @@ def test_a_command_is_read_as_it_was_written() -> None:
     assert read == Arrived(lane="main", event=ASKED)
 
 
+SWEPT = SweepTerms(policy=SweepPolicy(places=frozenset({("main", "de")})))
+
+
+def sweep_of(storefront: str) -> SchedulerCommand:
+    return replace(ASKED, command=Command.SWEEP_NOW, changed_from_us=None, storefront=storefront)
+
+
 def with_command(symbol: str) -> bytes:
-    value = {"command": symbol, "changed_from": None, "asked_by": "", "asked_at": START_US}
-    return frame(IDS.values["scheduler_command"]) + library_bytes(schemas.load("scheduler_command", 1), value)
+    value = {"command": symbol, "changed_from": None, "storefront": None, "asked_by": "", "asked_at": START_US}
+    newest = schemas.load("scheduler_command", schemas.newest("scheduler_command"))
+    return frame(IDS.values["scheduler_command"]) + library_bytes(newest, value)
 
 
 @pytest.mark.parametrize(
@@ -67,13 +80,33 @@ def with_command(symbol: str) -> bytes:
         (b"other", codecs().encode_command(ASKED), "ACCOUNT_NOT_POLLED"),
         (b"main/M1", codecs().encode_command(ASKED), "ACCOUNT_NOT_POLLED"),
         (b"main", with_command("UNKNOWN"), "COMMAND_UNKNOWN"),
+        (b"main", with_command("SWEEP_NOW"), "UNITS_NOT_SWEPT"),
+        (b"main", codecs().encode_command(sweep_of("at")), "UNITS_NOT_SWEPT"),
+        (b"other", codecs().encode_command(sweep_of("de")), "UNITS_NOT_SWEPT"),
     ],
 )
 def test_a_record_that_is_no_command_becomes_a_dead_letter(key: bytes | None, value: bytes | None, code: str) -> None:
-    bad = flow_of().read(record(key, value), NOW)
+    bad = flow_of(sweeps=SWEPT).read(record(key, value), NOW)
 
     assert isinstance(bad, BadRecord)
     assert bad.code == code
+
+
+def test_a_command_to_sweep_is_for_the_lane_of_its_storefront_and_needs_no_polled_account() -> None:
+    flow = flow_of(OrderPolicy(accounts=frozenset()), sweeps=SWEPT)
+
+    read = flow.read(record(b"main", codecs().encode_command(sweep_of("de"))), NOW)
+
+    assert read == Arrived(lane="main/units/de", event=SweepAsked(offset=17))
+
+
+def test_a_version_that_knows_polls_alone_makes_a_dead_letter_of_a_command_to_sweep() -> None:
+    older = Decoder(schemas.load("scheduler_command", 1), TEXTS.get)
+
+    read = older.decode(codecs().encode_command(sweep_of("de")))
+
+    assert isinstance(read, dict)
+    assert read["command"] == "UNKNOWN"
 
 
 def test_a_command_of_a_schema_that_is_not_here_waits_for_it() -> None:

@@ -1,7 +1,7 @@
 """The lane of a sweep, driven by the order flow: pages, cursor, hand-over, failures, and the rows that it writes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,12 +19,13 @@ from connector.orders.codec import OrderCodecs
 from connector.orders.flow import OrderFlow
 from connector.orders.policy import OrderPolicy
 from connector.reconciliation.codec import UnitRows, unit_reader
-from connector.reconciliation.events import SweepState, UnitObserved
+from connector.reconciliation.events import SweepAsked, SweepState, UnitObserved
 from connector.reconciliation.policy import SweepPolicy, calls_for
 from connector.reconciliation.sweep_lane import SweepTerms
 from streams.flow import (
     BACKGROUND,
     Answered,
+    Arrived,
     Assignment,
     Cause,
     GaveUp,
@@ -117,7 +118,9 @@ class SweepHarness:
         body: ReadUnitPage = self.wants[0].body
         everything = self.by_marketplace if body.by_marketplace else self.listed
         shown = everything[body.offset : body.offset + 100]
-        return UnitPage(units=tuple(shown), rows=len(shown), is_last=body.offset + 100 >= len(everything))
+        return UnitPage(
+            units=tuple(shown), rows=len(shown), is_last=body.offset + 100 >= len(everything), total=len(everything)
+        )
 
     def answer(self) -> None:
         self.calls += 1
@@ -271,6 +274,121 @@ def test_a_new_owner_continues_with_the_next_page() -> None:
     assert sorted({row.unit_id for row in harness.rows}) == list(range(1, 251))
     assert len(harness.rows) == 250
     assert not harness.stored.undone
+
+
+# ---- at once --------------------------------------------------------------------------------------------------------
+
+
+def ask(harness: SweepHarness, offset: int) -> None:
+    harness.hear(Arrived(lane=KEY, event=SweepAsked(offset=offset)))
+
+
+def test_a_command_begins_a_sweep_at_once_and_the_sweep_names_it() -> None:
+    harness = SweepHarness(listed=[unit(1)])
+    harness.sweep()
+    harness.now_us += 60 * SECOND
+
+    ask(harness, 5)
+    assert harness.state.running is not None
+    assert harness.state.running.sweep_at_us == harness.now_us
+    while harness.wants:
+        harness.answer()
+
+    finished = harness.state.finished
+    assert finished is not None
+    assert (finished.command_offset, harness.state.last_offset, harness.state.sweeps) == (5, 5, 2)
+
+
+def test_a_command_that_is_read_again_begins_no_other_sweep() -> None:
+    harness = SweepHarness(listed=[unit(1)])
+    ask(harness, 5)
+    while harness.wants:
+        harness.answer()
+
+    ask(harness, 5)
+
+    assert harness.wants == ()
+    assert harness.state.sweeps == 1
+
+
+def test_a_sweep_under_way_is_followed_by_one_that_began_after_the_command() -> None:
+    harness = SweepHarness(listed=[unit(n) for n in range(1, 151)])
+    harness.hear(Woken())
+    harness.answer()
+    began_us, asked_us = harness.state.running.sweep_at_us if harness.state.running else 0, harness.now_us
+
+    ask(harness, 5)
+    assert harness.wants[0].body == ReadUnitPage(storefront="de", offset=100), "the sweep under way goes on"
+    while harness.state.finished is None:
+        harness.answer()
+
+    assert (harness.state.finished.sweep_at_us, harness.state.finished.command_offset) == (began_us, -1)
+    assert harness.state.running is not None
+    assert (harness.state.running.sweep_at_us > asked_us, harness.state.running.command_offset) == (True, 5)
+
+
+def test_a_command_has_a_failed_page_read_again_at_once() -> None:
+    harness = SweepHarness(listed=[unit(1)])
+    harness.hear(Woken())
+    harness.reply(GaveUp(reason="503 eight times"))
+    assert harness.wants == ()
+
+    ask(harness, 5)
+
+    assert len(harness.wants) == 1
+
+
+@given(st.lists(st.sampled_from(["ask", "again", "answer", "fail", "wait", "owner"]), max_size=30))
+@settings(max_examples=examples(100))
+def test_every_command_is_followed_by_a_whole_sweep_that_began_after_it(steps: list[str]) -> None:
+    harness = SweepHarness(listed=[unit(n) for n in range(1, 121)])
+    asked_us = dict[int, int]()
+    harness.hear(Woken())
+    for step in steps:
+        if step == "ask":
+            asked_us[len(asked_us)] = harness.now_us
+            ask(harness, len(asked_us) - 1)
+        elif step == "again" and asked_us:
+            ask(harness, len(asked_us) - 1)
+        elif step == "answer" and harness.wants:
+            harness.answer()
+        elif step == "fail" and harness.wants:
+            harness.reply(GaveUp(reason="503 eight times"))
+        elif step == "wait" and not harness.wants:
+            harness.now_us = max(harness.now_us, harness.wake_at_us or 0)
+            harness.hear(Woken())
+        elif step == "owner":
+            harness.flow = flow_of()
+            harness.hear(Restored())
+    last = len(asked_us) - 1
+    while harness.state.finished is None or harness.state.finished.command_offset < last:
+        harness.sweep()
+
+    assert harness.state.finished.sweep_at_us >= max(asked_us.values(), default=0)
+
+
+def test_a_sweep_knows_how_many_units_there_are_as_far_as_the_marketplace_says() -> None:
+    harness = SweepHarness(
+        listed=[unit(n) for n in range(1, 151)],
+        by_marketplace=[unit(n, fulfilled_by_marketplace=True) for n in range(900, 1103)],
+    )
+    harness.hear(Woken())
+    totals = []
+    while harness.wants:
+        harness.answer()
+        totals.append(None if harness.state.running is None else harness.state.running.total)
+
+    assert totals == [150, 150, 353, 353, None]
+
+
+def test_a_list_without_a_count_has_no_total() -> None:
+    harness = SweepHarness(listed=[unit(n) for n in range(1, 151)])
+    harness.hear(Woken())
+
+    harness.reply(Settled(answer=replace(harness.page(), total=None)))
+
+    assert harness.state.running is not None
+    assert harness.state.running.total is None
 
 
 def test_the_next_sweep_begins_an_interval_after_the_last_one_began() -> None:
