@@ -226,7 +226,7 @@ def test_what_is_not_swept_is_refused_with_what_is(sweeps: Sweeps) -> None:
 # ---- at once --------------------------------------------------------------------------------------------------------
 
 
-class Owner(Thread):
+class SchedulerOwner(Thread):
     """The owner of the scheduler: runs the order flow for the commands that come, and answers its calls."""
 
     def __init__(self, sweeps: Sweeps) -> None:
@@ -280,8 +280,8 @@ class Owner(Thread):
 
 
 @pytest.fixture
-def owner(sweeps: Sweeps) -> Iterator[Owner]:
-    owner = Owner(sweeps)
+def owner(sweeps: Sweeps) -> Iterator[SchedulerOwner]:
+    owner = SchedulerOwner(sweeps)
     owner.start()
     assert owner.follows.wait(60)
     yield owner
@@ -289,7 +289,7 @@ def owner(sweeps: Sweeps) -> Iterator[Owner]:
     owner.join(60)
 
 
-def test_a_sweep_that_is_asked_for_is_waited_for_and_shown(sweeps: Sweeps, owner: Owner) -> None:
+def test_a_sweep_that_is_asked_for_is_waited_for_and_shown(sweeps: Sweeps, owner: SchedulerOwner) -> None:
     found = sweeps.json("reconcile", "now", "--wait")
 
     assert [(one["account"], one["storefront"], one["offset"]) for one in found["asked"]] == [
@@ -303,7 +303,7 @@ def test_a_sweep_that_is_asked_for_is_waited_for_and_shown(sweeps: Sweeps, owner
     }
 
 
-def test_only_the_named_storefront_is_swept(sweeps: Sweeps, owner: Owner) -> None:
+def test_only_the_named_storefront_is_swept(sweeps: Sweeps, owner: SchedulerOwner) -> None:
     said = sweeps.said("reconcile", "now", "--storefront", "de", "--account", "demo", "--wait")
 
     assert set(owner.lanes) == {"demo/units/de"}

@@ -34,13 +34,13 @@ class Scripted:
         return self.now_s
 
 
-class Terminal(StringIO):
+class WatchedTerminal(StringIO):
     def isatty(self) -> bool:
         return True
 
 
 def waited(sweeps: Scripted, asked: dict[Place, int]) -> str:
-    out = Terminal()
+    out = WatchedTerminal()
     with ProgressLine(stream=out, clock=sweeps.clock) as line:
         wait(asked, sweeps, line, sweeps.clock)
     return out.getvalue()
