@@ -23,6 +23,7 @@ from simulator.offers.rules import (
     change_of,
     list_query,
     new_unit,
+    product_query,
     status_ids,
     unit_query,
 )
@@ -233,14 +234,10 @@ class SellerApi:
                 return _constant({"message": PING_MESSAGE})
             case Endpoint.STOREFRONTS:
                 return _constant(sorted(seller.storefronts))
-            case Endpoint.LIST:
-                return self._list(seller, request)
-            case Endpoint.BULK:
-                return self._bulk(seller, request)
-            case Endpoint.STATUS:
-                return self._status(seller, request)
-            case Endpoint.CREATE:
-                return self._create(seller, request)
+            case Endpoint.LIST | Endpoint.BULK | Endpoint.STATUS | Endpoint.CREATE:
+                return self._units(kind, seller, request)
+            case Endpoint.PRODUCT:
+                return self._product(key, seller, request)
             case Endpoint.UNIT | Endpoint.PATCH | Endpoint.DELETE:
                 return self._one_unit(kind, int(key), seller, request)
             case (
@@ -256,11 +253,29 @@ class SellerApi:
             case _:
                 return self._orders.understand(kind, key, seller.name, seller.storefronts, request)
 
+    def _units(self, kind: Endpoint, seller: Seller, request: HttpRequest) -> Task | ProblemDetails:
+        """Parses a request about several units, or about one that is created."""
+        match kind:
+            case Endpoint.LIST:
+                return self._list(seller, request)
+            case Endpoint.BULK:
+                return self._bulk(seller, request)
+            case Endpoint.STATUS:
+                return self._status(seller, request)
+            case _:
+                return self._create(seller, request)
+
     def _list(self, seller: Seller, request: HttpRequest) -> Task | ProblemDetails:
         query = list_query(request.query, seller.storefronts)
         if isinstance(query, ProblemDetails):
             return query
         return Task(act=lambda context: self.market.page(seller.name, query, context.now))
+
+    def _product(self, ean: str, seller: Seller, request: HttpRequest) -> Task | ProblemDetails:
+        query = product_query(ean, request.query, seller.storefronts)
+        if isinstance(query, ProblemDetails):
+            return query
+        return Task(act=lambda _: self.market.product(query))
 
     def _one_unit(self, kind: Endpoint, unit_id: int, seller: Seller, request: HttpRequest) -> Task | ProblemDetails:
         query = unit_query(request.query, seller.storefronts, reads=kind is Endpoint.UNIT)

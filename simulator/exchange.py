@@ -21,6 +21,7 @@ class Endpoint(StrEnum):
     STATUS = "status"  # POST /units/status
     CREATE = "create"  # POST /units
     DELETE = "delete"  # DELETE /units/{id_unit}
+    PRODUCT = "product"  # GET /products/ean/{ean}
     CARRIERS = "carriers"  # GET /carriers
     ORDER_UNITS = "order_units"  # GET /order-units
     ORDER_UNIT = "order_unit"  # GET /order-units/{id_order_unit}

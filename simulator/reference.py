@@ -149,6 +149,7 @@ EVENT_NAMES: Final = (
 )
 
 UNIT_EMBEDDABLES: Final = ("eco_participation", "battery_participation", "")
+PRODUCT_EMBEDDABLES: Final = ("category", "category_basic", "units")
 LIST_EMBEDDABLES: Final = ("products", *UNIT_EMBEDDABLES)
 
 

@@ -39,10 +39,13 @@ _BY_ID: Final[Mapping[tuple[str, str], Endpoint]] = {
 }
 _BY_TEXT: Final[Mapping[tuple[str, str], Endpoint]] = {("GET", "/orders/{}"): Endpoint.ORDER}
 
+_PRODUCT: Final = "/products/ean/"
+
 GROUPS: Final[Mapping[str, frozenset[Endpoint]]] = MappingProxyType(
     {
         "units_read": frozenset({Endpoint.LIST, Endpoint.UNIT, Endpoint.STATUS}),
         "units_write": frozenset({Endpoint.PATCH, Endpoint.BULK, Endpoint.CREATE, Endpoint.DELETE}),
+        "products": frozenset({Endpoint.PRODUCT}),
         "orders": frozenset({Endpoint.ORDERS, Endpoint.ORDER, Endpoint.ORDER_UNITS, Endpoint.ORDER_UNIT}),
         "shipments": frozenset({Endpoint.SEND, Endpoint.SHIPMENT, Endpoint.CARRIERS}),
         "returns": frozenset({Endpoint.RETURNS, Endpoint.RETURN, Endpoint.RETURN_UNITS, Endpoint.RETURN_UNIT}),
@@ -57,6 +60,8 @@ def route(method: str, path: str) -> tuple[Endpoint, str]:
     inner = inner_path(path)
     if kind := _FIXED.get((method, inner)):
         return kind, ""
+    if method == "GET" and (ean := inner.removeprefix(_PRODUCT)) != inner and ean and "/" not in ean:
+        return Endpoint.PRODUCT, ean
     _, _, rest = inner.partition("/")
     head, _, tail = rest.partition("/")
     key, _, act = tail.partition("/")

@@ -34,6 +34,8 @@ class CallPreparation:
                 return self._offers.look_up
             case CallKind.UNIT_PAGE:
                 return self._offers.unit_page
+            case CallKind.PRODUCT:
+                return self._offers.product
             case CallKind.UPDATE:
                 return self._offers.update
             case (

@@ -8,7 +8,7 @@ from connector.kaufland.call_options import CallOptions
 from connector.kaufland.http.exchange import ApiRequest, ApiResponse, Unsendable
 from connector.kaufland.verdict.judge import JudgeSuccess, Question, Verdict, answered
 from connector.marketplace.call_kinds import CallKind
-from connector.marketplace.offers import Refused, UnitPage, Update
+from connector.marketplace.offers import ProductFound, Refused, UnitPage, Update
 from connector.marketplace.orders import OrderAnswer, UnreadableRow
 from streams.flow import Call, Item, Reply, Settled
 
@@ -40,7 +40,7 @@ PrepareCall: TypeAlias = Callable[[Call, CallOptions], PreparedCall | tuple[Repl
 """Prepares a call; returns the replies instead if nothing may be sent. Raises ValueError for a bug on our side."""
 
 RequestAndJudge: TypeAlias = tuple[ApiRequest, JudgeSuccess]
-ReadBody: TypeAlias = Callable[[bytes | None], OrderAnswer | UnitPage | UnreadableRow | None]
+ReadBody: TypeAlias = Callable[[bytes | None], OrderAnswer | UnitPage | ProductFound | UnreadableRow | None]
 
 
 def prepare_item(

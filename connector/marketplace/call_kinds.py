@@ -15,6 +15,7 @@ class CallKind(StrEnum):
     LOOK_UP = "lookup"
     UPDATE = "update"
     UNIT_PAGE = "unit-page"
+    PRODUCT = "product"
     SEND = "send"
     PARCEL = "parcel"
     ORDER_UNIT = "order-unit"
@@ -90,6 +91,7 @@ _PERSONAL = frozenset(
 
 UNITS_READ = "units_read"
 UNITS_WRITE = "units_write"
+PRODUCTS = "products"
 ORDERS = "orders"
 SHIPMENTS = "shipments"
 RETURNS = "returns"
@@ -98,6 +100,7 @@ GROUPS: Mapping[str, str] = MappingProxyType(
     {
         CallKind.LOOK_UP: UNITS_READ,
         CallKind.UNIT_PAGE: UNITS_READ,
+        CallKind.PRODUCT: PRODUCTS,
         CallKind.UPDATE: UNITS_WRITE,
         CallKind.SEND: SHIPMENTS,
         CallKind.PARCEL: SHIPMENTS,

@@ -98,7 +98,15 @@ class ReadUnitPage:
     by_marketplace: bool = False
 
 
-Body: TypeAlias = LookUp | Update | ReadUnitPage
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadProduct:
+    """Asks whether the marketplace's catalogue has a product with this EAN on a storefront, whoever sells it."""
+
+    storefront: str
+    ean: str
+
+
+Body: TypeAlias = LookUp | Update | ReadUnitPage | ReadProduct
 
 
 # ---- answers of settled replies -------------------------------------------------------------------------------------
@@ -159,7 +167,16 @@ class UnitPage:
     total: int | None = None  # units of the whole list; None: the marketplace does not say
 
 
-MarketplaceAnswer: TypeAlias = Found | Accepted | UnitPage | Refused | Gone
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductFound:
+    """Answer to ReadProduct: the catalogue has it. Without one, the answer is Gone."""
+
+    product_id: int
+    title: str | None = None
+    is_valid: bool | None = None  # whether its data are complete; None: the marketplace does not say
+
+
+MarketplaceAnswer: TypeAlias = Found | Accepted | UnitPage | ProductFound | Refused | Gone
 
 
 # ---- reference data -------------------------------------------------------------------------------------------------

@@ -39,6 +39,21 @@ def rates(configured: Settings, asked: float | None, members: int | None) -> dic
     return {name: _rate(name, convert.pace(account), asked, members) for name, account in configured.accounts.items()}
 
 
+def reserved(configured: Settings, accounts: Iterable[str], group: str) -> dict[str, CommandRate]:
+    """Returns the part of each account's rate that no process uses: what is reserved for the command line.
+
+    ``group``: the group of endpoints, which may have a limit of its own. Raises Stopped if nothing is reserved.
+    """
+    found = {}
+    for name in accounts:
+        pace = convert.pace(configured.accounts[name])
+        per_second = min(pace.per_second * pace.reserve, pace.groups.get(group, inf))
+        if not per_second:
+            raise Stopped(f"nothing of account {name}'s rate is reserved for the command line. Remedy: rate.reserve")
+        found[name] = CommandRate(per_second=per_second, reason="reserved for the command line")
+    return found
+
+
 def members(configured: Settings) -> int | None:
     """Returns the number of running processes of the group; None if the broker does not tell.
 

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from connector.analytics.terms import ContractTerms
 from connector.contracts.topics import ALL_FEATURES, INPUTS, Feature, Topics, named
 from connector.mappings.overrides import Overrides, parse_overrides
-from connector.marketplace.call_kinds import ORDERS, RETURNS, SHIPMENTS, UNITS_READ, UNITS_WRITE
+from connector.marketplace.call_kinds import ORDERS, PRODUCTS, RETURNS, SHIPMENTS, UNITS_READ, UNITS_WRITE
 from connector.marketplace.daily_budget import daily_budget, time_zone
 from connector.marketplace.offers import Field
 from connector.offers.cold_start import ColdStartPolicy
@@ -72,6 +72,7 @@ def pace(account: model.AccountSettings) -> Pace:
             for group, per_second in (
                 (UNITS_READ, account.rate.groups.units_read),
                 (UNITS_WRITE, account.rate.groups.units_write),
+                (PRODUCTS, account.rate.groups.products),
                 (ORDERS, account.rate.groups.orders),
                 (SHIPMENTS, account.rate.groups.shipments),
                 (RETURNS, account.rate.groups.returns),

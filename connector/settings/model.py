@@ -357,6 +357,8 @@ class RateGroupSettings(SettingsSection):
     """Maximum look-ups per second. Default: the account's limit."""
     units_write: Annotated[float, Field(gt=0)] | None = None
     """Maximum updates per second. Default: the account's limit."""
+    products: Annotated[float, Field(gt=0)] | None = None
+    """Maximum look-ups in the catalogue per second, by the command line. Default: the account's limit."""
     orders: Annotated[float, Field(gt=0)] | None = None
     """Maximum reads of orders and order units per second. Default: the account's limit."""
     shipments: Annotated[float, Field(gt=0)] | None = None

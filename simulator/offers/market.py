@@ -12,12 +12,13 @@ import orjson
 from simulator.call_context import CallContext, UnitFaults
 from simulator.exchange import HttpResponse, Moment
 from simulator.journal import RawWrite, WriteCause
-from simulator.offers.catalogue import Catalogue, SimulatedUnit, iso
+from simulator.offers.catalogue import Catalogue, SimulatedUnit, iso, product_body
 from simulator.offers.rules import (
     BulkItem,
     Change,
     ListQuery,
     NewUnit,
+    ProductQuery,
     Strictness,
     UnitQuery,
     change_problem,
@@ -60,6 +61,16 @@ class Market:
         """``GET /units/{id_unit}``."""
         unit = self.catalogue.own_unit(seller, query.storefront, unit_id)
         return not_found("Unit").answer() if unit is None else _one(unit, query)
+
+    def product(self, query: ProductQuery) -> HttpResponse:
+        """``GET /products/ean/{ean}``: a product of the catalogue, whoever has units of it.
+
+        The catalogue is the same on every storefront. The response to an unknown EAN has a message alone.
+        """
+        product = self.catalogue.product(query.ean)
+        if product is None:
+            return HttpResponse(status=404, body=orjson.dumps({"message": "Product not found"}))
+        return HttpResponse(status=200, body=orjson.dumps({"data": product_body(product, query.storefront)}))
 
     def live_statuses(self, seller: str, storefront: str, unit_ids: list[int]) -> HttpResponse:
         """``POST /units/status``: whether units are on sale, and if not, why."""

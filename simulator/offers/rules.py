@@ -33,6 +33,7 @@ from simulator.reference import (
     MAX_NOTE_CHARACTERS,
     MAX_PAGE,
     MAX_STATUS_UNITS,
+    PRODUCT_EMBEDDABLES,
     UNIT_EMBEDDABLES,
     WRITEABLE_STATUSES,
     WRITEABLE_VAT_INDICATORS,
@@ -72,6 +73,14 @@ class UnitQuery:
 
     storefront: str
     embedded: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductQuery:
+    """The query of ``GET /products/ean/{ean}``."""
+
+    storefront: str
+    ean: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +192,16 @@ def unit_query(text: str, storefronts: frozenset[str], *, reads: bool) -> UnitQu
     storefront = query.storefront()
     embedded = query.choices("embedded", LIST_EMBEDDABLES if reads else UNIT_EMBEDDABLES) or frozenset()
     return unless_wrong(query, storefronts, UnitQuery(storefront=storefront, embedded=embedded), storefront)
+
+
+def product_query(ean: str, text: str, storefronts: frozenset[str]) -> ProductQuery | ProblemDetails:
+    """Parses path and query of ``GET /products/ean/{ean}``; what is embedded is checked, and left out of the answer."""
+    query = Query(text)
+    storefront = query.storefront()
+    query.choices("embedded", PRODUCT_EMBEDDABLES)
+    if not (ean.isascii() and ean.isdigit() and len(ean) in (13, 14, 15)):
+        query.errors.append(RequestFieldError("ean", "must have 13, 14 or 15 digits"))
+    return unless_wrong(query, storefronts, ProductQuery(storefront=storefront, ean=ean), storefront)
 
 
 def unless_wrong(query: Query, storefronts: frozenset[str], chosen: T, storefront: str | None) -> T | ProblemDetails:

@@ -13,8 +13,19 @@ from connector.kaufland.account import KauflandAccount
 from connector.kaufland.adapter import kaufland
 from connector.kaufland.http.address import address
 from connector.kaufland.http.credentials import Credentials
+from connector.kaufland.offers import answers
 from connector.marketplace.call_kinds import CallKind
-from connector.marketplace.offers import Field, ReadUnitPage, Refused, Unit, UnitPage
+from connector.marketplace.offers import (
+    Field,
+    Gone,
+    ProductFound,
+    ReadProduct,
+    ReadUnitPage,
+    Refused,
+    Unit,
+    UnitPage,
+)
+from simulator.offers.catalogue import Product
 from simulator.scenario import Scenario
 from simulator.simulator import Simulator
 from streams.clock import SystemClock
@@ -39,10 +50,11 @@ class Shelf:
         )
         self.adapter = kaufland([account], clock=SystemClock())
 
-    def reply(self, body: ReadUnitPage) -> Reply:
+    def reply(self, body: ReadUnitPage | ReadProduct) -> Reply:
         by_s = time.monotonic() + 60
         items = (Item(body=body, attempt=1),)
-        call = Call(id="c", account="main", kind=CallKind.UNIT_PAGE, items=items, send_by_s=by_s, give_up_at_s=by_s)
+        kind = CallKind.PRODUCT if isinstance(body, ReadProduct) else CallKind.UNIT_PAGE
+        call = Call(id="c", account="main", kind=kind, items=items, send_by_s=by_s, give_up_at_s=by_s)
         (reply,) = self.adapter.call(call).replies
         return reply
 
@@ -128,3 +140,52 @@ def test_an_unknown_storefront_is_refused_without_a_call(shelf: Shelf) -> None:
     assert isinstance(reply, Settled)
     assert isinstance(reply.answer, Refused)
     assert (reply.answer.code, reply.answer.http_status) == ("STOREFRONT_UNKNOWN", 0)
+
+
+# ---- the catalogue --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_valid", [True, False])
+def test_a_product_of_the_catalogue_is_found_with_whether_its_data_are_complete(shelf: Shelf, is_valid: bool) -> None:
+    product = Product(id=77, eans=("4006381333931",), title="A thing", complete=is_valid)
+    shelf.simulator.catalogue.add_product(product)
+
+    reply = shelf.reply(ReadProduct(storefront="de", ean="4006381333931"))
+
+    assert reply == Settled(answer=ProductFound(product_id=77, title="A thing", is_valid=is_valid))
+
+
+def test_an_ean_that_the_catalogue_lacks_is_gone(shelf: Shelf) -> None:
+    reply = shelf.reply(ReadProduct(storefront="de", ean="4006381333931"))
+
+    assert reply == Settled(answer=Gone(http_status=404, message="Product not found"))
+
+
+@pytest.mark.parametrize(
+    ("storefront", "ean", "code"),
+    [("xx", "4006381333931", "STOREFRONT_UNKNOWN"), ("de", "12345670", "VALUE_OUT_OF_BOUNDS")],
+)
+def test_what_the_catalogue_cannot_be_asked_for_is_refused_without_a_call(
+    shelf: Shelf, storefront: str, ean: str, code: str
+) -> None:
+    reply = shelf.reply(ReadProduct(storefront=storefront, ean=ean))
+
+    assert isinstance(reply, Settled)
+    assert isinstance(reply.answer, Refused)
+    assert (reply.answer.code, reply.answer.http_status) == (code, 0)
+    assert shelf.simulator.journal.calls == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ({"id_product": 7, "title": 3, "is_valid": "yes"}, ProductFound(product_id=7)),
+        ({"id_product": 7, "unlisted": {}}, ProductFound(product_id=7)),
+        ({"title": "no id"}, None),
+        ([], None),
+    ],
+)
+def test_a_product_is_what_its_id_says_even_if_the_rest_is_not_as_documented(
+    body: object, found: ProductFound | None
+) -> None:
+    assert answers.product(orjson.dumps({"data": body})) == found

@@ -679,6 +679,8 @@ def test_every_command_works_twice_through_tls_credentials_and_the_proxy(
         operator.twice("push list")
         operator.twice("push repair")
         operator.twice("orders poll", "--once")
+        operator.twice("reconcile now", "--wait")
+        operator.twice("reconcile status")
         of_people(operator, deployment.sellers[0])
     about_the_past(operator, deployment)  # a running process would end a replay before it can be paused
     with operator.running(deployment, perimeter.push):

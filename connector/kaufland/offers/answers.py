@@ -18,12 +18,13 @@ from connector.kaufland.offers.models import (
     BulkAnswer,
     BulkEntry,
     ListedUnit,
+    OneProduct,
     OneUnit,
     UnitAnswer,
     UnitsPage,
 )
 from connector.kaufland.reference import KauflandReference
-from connector.marketplace.offers import Field, LookUp, ReadUnitPage, Unit, UnitPage
+from connector.marketplace.offers import Field, LookUp, ProductFound, ReadUnitPage, Unit, UnitPage
 from connector.marketplace.orders import UnreadableRow
 
 M = TypeVar("M", bound=BaseModel)
@@ -103,6 +104,15 @@ def unit_page(body: bytes | None, asked: ReadUnitPage, reference: KauflandRefere
     rows, _ = rows_of(ListedUnit, listed, "units", asked.offset, ListedUnit.SIDE)
     units = tuple(_listed_unit(row, asked, reference) for row in rows if _on_storefront(row, asked.storefront))
     return UnitPage(units=units, rows=len(listed), is_last=is_last, total=total_of(answer))
+
+
+def product(body: bytes | None) -> ProductFound | None:
+    """Reads a product of the catalogue; None if the body is none."""
+    found = _read(OneProduct, body, OneProduct.SIDE)
+    if found is None:
+        return None
+    product = found.data
+    return ProductFound(product_id=product.id_product, title=product.title, is_valid=product.is_valid)
 
 
 def _listed_unit(row: ListedUnit, asked: ReadUnitPage, reference: KauflandReference) -> Unit:

@@ -14,15 +14,15 @@ from connector.kaufland.prepared_call import PreparedCall, prepare_item, refused
 from connector.kaufland.reference import KauflandReference, UnknownStorefront
 from connector.kaufland.verdict.judge import Question
 from connector.marketplace.call_kinds import CallKind, storefront_of
-from connector.marketplace.offers import LookUp, ReadUnitPage, Update
+from connector.marketplace.offers import LookUp, ReadProduct, ReadUnitPage, Update
 from streams.flow import Call, Item, Reply
 from streams.ports import Clock
 
-B = TypeVar("B", LookUp, Update, ReadUnitPage)
+B = TypeVar("B", LookUp, Update, ReadUnitPage, ReadProduct)
 
 
 class OfferCalls:
-    """Prepares calls of the kinds ``lookup:<storefront>``, ``update:<storefront>`` and ``unit-page``. Thread-safe."""
+    """Prepares ``lookup:<storefront>``, ``update:<storefront>``, ``unit-page`` and ``product``. Thread-safe."""
 
     def __init__(self, reference: KauflandReference, clock: Clock) -> None:
         self._reference = reference
@@ -93,6 +93,17 @@ class OfferCalls:
         if not isinstance(prepared, PreparedCall):
             return prepared
         return replace(prepared, storefront=storefront, count_listed=answers.listed)
+
+    def product(self, call: Call, options: CallOptions) -> PreparedCall | tuple[Reply, ...]:
+        """Prepares a look-up in the catalogue; returns a refusal if the storefront is unknown or the EAN is none."""
+        (item,) = call.items
+        body = _of(item, ReadProduct, item.body.storefront)
+        try:
+            storefront = self._reference.storefront(body.storefront)
+        except UnknownStorefront as unknown:
+            return (refused_here("STOREFRONT_UNKNOWN", unknown),)
+        prepared = prepare_item(call, options, lambda *_: (requests.product(body), settling(answers.product)))
+        return replace(prepared, storefront=storefront) if isinstance(prepared, PreparedCall) else prepared
 
     def _storefront(self, call: Call) -> str:
         """Returns the storefront of a call. Raises UnknownStorefront."""

@@ -41,6 +41,22 @@ class ProductAnswer(ApiResponseModel):
     eans: list[str] = Field(default_factory=list)
 
 
+class CatalogueProduct(ApiResponseModel):
+    """``ProductWithEmbedded``."""
+
+    id_product: NumericId
+    title: str | None = None
+    is_valid: bool | None = None
+
+
+class OneProduct(ApiResponseModel):
+    """``ApiResponse_ProductWithEmbedded_``."""
+
+    SIDE: ClassVar[frozenset[FieldPath]] = frozenset({("data", "title"), ("data", "is_valid")})
+
+    data: CatalogueProduct
+
+
 class UnitAnswer(ApiResponseModel):
     """``UnitEmbedded`` and ``Unit``."""
 

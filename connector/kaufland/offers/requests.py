@@ -15,7 +15,7 @@ from connector.kaufland.bodies.pagination import PAGE_LIMIT
 from connector.kaufland.bodies.unit_fields import API_FIELDS
 from connector.kaufland.http.exchange import ApiRequest, Unsendable
 from connector.kaufland.offers.models import BY_MARKETPLACE, UnitPatch
-from connector.marketplace.offers import LookUp, ReadUnitPage, Update
+from connector.marketplace.offers import LookUp, ReadProduct, ReadUnitPage, Update
 
 
 def look_up(body: LookUp, *, offset: int = 0, by_marketplace: bool = False) -> ApiRequest:
@@ -33,6 +33,13 @@ def unit_page(body: ReadUnitPage) -> ApiRequest:
     query = {"storefront": body.storefront, "embedded": "products", "limit": PAGE_LIMIT, "offset": body.offset}
     way = {"fulfillment_type": BY_MARKETPLACE} if body.by_marketplace else {}
     return ApiRequest(method="GET", target="/units?" + urlencode({**query, **way}))
+
+
+def product(body: ReadProduct) -> ApiRequest:
+    """``GET /products/ean/{ean}``, for EANs of 13 to 15 digits. Raises Unsendable for any other."""
+    if not (body.ean.isascii() and body.ean.isdigit() and 13 <= len(body.ean) <= 15):
+        raise Unsendable(f"the catalogue is asked for EANs of 13 to 15 digits, got {body.ean!r}")
+    return ApiRequest(method="GET", target=f"/products/ean/{body.ean}?" + urlencode({"storefront": body.storefront}))
 
 
 def any_by_marketplace(storefront: str) -> ApiRequest:

@@ -7,18 +7,22 @@ from typing import Final
 
 from connector.contracts.event_time import moment
 from connector.offers.events import Candidate, OfferNotFound
-from connector.operations.not_found.reasons import REMEDIES, likely_reason
+from connector.operations.not_found.catalogue import NOT_ASKED, CatalogueAnswers
+from connector.operations.not_found.reasons import REMEDIES, reason_with
 from connector.operations.spreadsheet import cell
 from streams.errors import Stopped
 
 _COLUMNS: Final = (
     "ean", "target_id", "account", "storefront", "condition", "offer_id", "code", "reason", "remedy", "first_seen_at",
     "last_seen_at", "events", "next_check_at", "price", "currency", "stock", "handling_time", "other_units", "event_id",
+    "catalogue", "id_product", "catalogue_asked_at",
 )  # fmt: skip
 
 
-def save(path: Path, rows: Iterable[OfferNotFound], attributes: Sequence[str]) -> None:
-    """Writes the rows; ``attributes`` of the events become further columns.
+def save(
+    path: Path, rows: Iterable[OfferNotFound], attributes: Sequence[str], catalogue: CatalogueAnswers = NOT_ASKED
+) -> None:
+    """Writes the rows, with what the catalogue has of each; ``attributes`` of the events become further columns.
 
     Raises Stopped if the file cannot be written.
     """
@@ -26,13 +30,14 @@ def save(path: Path, rows: Iterable[OfferNotFound], attributes: Sequence[str]) -
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow([*_COLUMNS, *map(cell, attributes)])
-            writer.writerows([cell(text) for text in _row(row, attributes)] for row in rows)
+            writer.writerows([cell(text) for text in _row(row, attributes, catalogue)] for row in rows)
     except OSError as error:
         raise Stopped(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def _row(row: OfferNotFound, attributes: Sequence[str]) -> Iterator[str | None]:
-    reason = likely_reason(row)
+def _row(row: OfferNotFound, attributes: Sequence[str], catalogue: CatalogueAnswers) -> Iterator[str | None]:
+    found = catalogue.of(row)
+    reason = reason_with(row, catalogue)
     waiting = {one.field: one for one in row.pending}
     price = waiting.get("price")
     yield from (row.ean, row.target_id, row.account, row.storefront, row.condition, row.offer_id, row.code)
@@ -45,6 +50,9 @@ def _row(row: OfferNotFound, attributes: Sequence[str]) -> Iterator[str | None]:
         yield f"{waiting[field].value.normalize():f}" if field in waiting else None
     yield "; ".join(map(_unit, row.candidates))
     yield row.event_id
+    yield None if found is None else found.entry.value
+    yield None if found is None or found.product_id is None else str(found.product_id)
+    yield None if found is None else moment(found.asked_at_us)
     yield from (row.attributes.get(name) for name in attributes)
 
 

@@ -1,7 +1,7 @@
 """Groups the offers that are not found by what they have in common, the most valuable to mend first. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -11,6 +11,8 @@ from connector.operations.not_found.reasons import LikelyReason, likely_reason
 
 NAMES = frozenset({"target", "account", "storefront", "condition", "code", "prefix", "reason"})
 """What rows can be grouped by, beside the attributes of their events."""
+ReasonOf = Callable[[OfferNotFound], LikelyReason]
+"""Returns the likely reason of a row."""
 NONE = "(none)"
 """Stands for an attribute that the event lacks."""
 
@@ -32,14 +34,14 @@ class NotFoundPattern:
     reasons: Counter[LikelyReason] = field(default_factory=Counter)
     example: str = ""  # an EAN
 
-    def add(self, row: OfferNotFound) -> None:
+    def add(self, row: OfferNotFound, reason: LikelyReason) -> None:
         if not self.offers or row.first_seen_at_us < self.oldest_us:
             self.oldest_us, self.example = row.first_seen_at_us, row.ean
         self.offers += 1
         self.events += row.times_seen
         self.pending += len(row.pending)
         self.pieces += sum((one.value for one in row.pending if one.field == "stock"), Decimal(0))
-        self.reasons[likely_reason(row)] += 1
+        self.reasons[reason] += 1
         self._add_worth(row)
 
     def _add_worth(self, row: OfferNotFound) -> None:
@@ -63,19 +65,20 @@ class NotFoundReport:
     patterns: tuple[NotFoundPattern, ...]
 
 
-def report(rows: Iterable[OfferNotFound], by: Sequence[str]) -> NotFoundReport:
+def report(rows: Iterable[OfferNotFound], by: Sequence[str], reason_of: ReasonOf = likely_reason) -> NotFoundReport:
     """Groups the rows. Order: most offers, then most pieces, most values and most events that wait."""
     total, groups = NotFoundPattern(values=()), dict[tuple[str, ...], NotFoundPattern]()
     for row in rows:
-        values = tuple(value_of(row, name) for name in by)
-        total.add(row)
-        groups.setdefault(values, NotFoundPattern(values=values)).add(row)
+        reason = reason_of(row)
+        values = tuple(value_of(row, name, reason) for name in by)
+        total.add(row, reason)
+        groups.setdefault(values, NotFoundPattern(values=values)).add(row, reason)
     ordered = sorted(groups.values(), key=lambda one: (-one.offers, -one.pieces, -one.pending, -one.events, one.values))
     return NotFoundReport(by=tuple(by), total=total, patterns=tuple(ordered))
 
 
-def value_of(row: OfferNotFound, name: str) -> str:
-    """Returns what a row has under a name of ``--by``: a part of its identity, or an attribute of its event."""
+def value_of(row: OfferNotFound, name: str, reason: LikelyReason) -> str:
+    """Returns what a row has under a name of ``--by``: a part of its identity, its reason, or an attribute."""
     match name:
         case "target":
             return row.target_id
@@ -84,7 +87,7 @@ def value_of(row: OfferNotFound, name: str) -> str:
         case "prefix":
             return row.ean[:PREFIX_DIGITS]
         case "reason":
-            return likely_reason(row).value
+            return reason.value
         case _:
             return row.attributes.get(name, NONE)
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from connector.contracts.codes import Code
 from connector.offers.events import OfferNotFound
+from connector.operations.not_found.catalogue import CatalogueAnswers, CatalogueEntry
 
 
 class LikelyReason(StrEnum):
@@ -16,6 +17,9 @@ class LikelyReason(StrEnum):
     OTHER_OFFER_ID = "OTHER_OFFER_ID"
     OTHER_CONDITION = "OTHER_CONDITION"
     OTHER_STOREFRONT = "OTHER_STOREFRONT"
+    NOT_IN_CATALOGUE = "NOT_IN_CATALOGUE"
+    PRODUCT_INCOMPLETE = "PRODUCT_INCOMPLETE"
+    IN_CATALOGUE = "IN_CATALOGUE"
     NOT_IN_ACCOUNT = "NOT_IN_ACCOUNT"
     OTHER = "OTHER"
 
@@ -26,6 +30,9 @@ TEXTS: Final[Mapping[LikelyReason, str]] = {
     LikelyReason.OTHER_OFFER_ID: "the unit has another offer id",
     LikelyReason.OTHER_CONDITION: "exists in another condition",
     LikelyReason.OTHER_STOREFRONT: "exists on other storefronts only",
+    LikelyReason.NOT_IN_CATALOGUE: "the catalogue lacks this EAN",
+    LikelyReason.PRODUCT_INCOMPLETE: "in the catalogue, with incomplete data; no unit",
+    LikelyReason.IN_CATALOGUE: "in the catalogue; no unit of this EAN",
     LikelyReason.NOT_IN_ACCOUNT: "no unit of this EAN",
     LikelyReason.OTHER: "see the advice of its code",
 }
@@ -36,14 +43,20 @@ REMEDIES: Final[Mapping[LikelyReason, str]] = {
     LikelyReason.OTHER_OFFER_ID: "correct offer_id in the events, or leave it out",
     LikelyReason.OTHER_CONDITION: "correct the condition in the events, or create the offer in this condition",
     LikelyReason.OTHER_STOREFRONT: "create the offer on this storefront, or correct the target in the events",
+    LikelyReason.NOT_IN_CATALOGUE: "correct the EAN in the events, or send the product's data to the marketplace first",
+    LikelyReason.PRODUCT_INCOMPLETE: "complete the product's data at the marketplace: no offer of it goes live before",
+    LikelyReason.IN_CATALOGUE: "create the offer in the account, or correct the target in the events",
     LikelyReason.NOT_IN_ACCOUNT: "create the offer, or correct the EAN or the target in the events",
     LikelyReason.OTHER: "connector why EAN",
 }
 """What to do about each reason."""
 
 
-def likely_reason(row: OfferNotFound) -> LikelyReason:
-    """Returns the reason by the units of the EAN that the look-up has shown; the nearest of them decides."""
+def likely_reason(row: OfferNotFound, catalogue: CatalogueEntry | None = None) -> LikelyReason:
+    """Returns the reason by the units of the EAN that the look-up has shown; the nearest of them decides.
+
+    ``catalogue``: what the catalogue has of the EAN, which decides if there is no unit; None: it was not asked.
+    """
     if row.code == Code.AMBIGUOUS_OFFER:
         return LikelyReason.AMBIGUOUS
     if row.code != Code.OFFER_NOT_FOUND:
@@ -55,4 +68,19 @@ def likely_reason(row: OfferNotFound) -> LikelyReason:
         return LikelyReason.LISTED_SINCE if is_wanted else LikelyReason.OTHER_OFFER_ID
     if here:
         return LikelyReason.OTHER_CONDITION
-    return LikelyReason.OTHER_STOREFRONT if row.candidates else LikelyReason.NOT_IN_ACCOUNT
+    if row.candidates:
+        return LikelyReason.OTHER_STOREFRONT
+    return LikelyReason.NOT_IN_ACCOUNT if catalogue is None else _BY_CATALOGUE[catalogue]
+
+
+def reason_with(row: OfferNotFound, catalogue: CatalogueAnswers) -> LikelyReason:
+    """Returns the reason by the units of the EAN and by what is known of the catalogue."""
+    answer = catalogue.of(row)
+    return likely_reason(row, None if answer is None else answer.entry)
+
+
+_BY_CATALOGUE: Final[Mapping[CatalogueEntry, LikelyReason]] = {
+    CatalogueEntry.ABSENT: LikelyReason.NOT_IN_CATALOGUE,
+    CatalogueEntry.INCOMPLETE: LikelyReason.PRODUCT_INCOMPLETE,
+    CatalogueEntry.LISTED: LikelyReason.IN_CATALOGUE,
+}

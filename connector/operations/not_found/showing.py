@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from connector.contracts.event_time import moment
 from connector.operations.dlq.texts import printable
 from connector.operations.durations import in_words
+from connector.operations.not_found.catalogue import CatalogueAnswers
 from connector.operations.not_found.patterns import NotFoundPattern, NotFoundReport
 from connector.operations.not_found.reasons import REMEDIES, TEXTS, LikelyReason
 
@@ -17,8 +18,17 @@ MOST: Final = 20
 """Patterns in a table."""
 
 
-def show(console: Console, found: NotFoundReport, unreadable: Sequence[str], now_us: int) -> None:
-    """Prints the sums, the patterns that are the most valuable to mend, and what to do about each reason."""
+def show(
+    console: Console,
+    found: NotFoundReport,
+    unreadable: Sequence[str],
+    now_us: int,
+    catalogue: CatalogueAnswers | None = None,
+) -> None:
+    """Prints the sums, the patterns that are the most valuable to mend, and what to do about each reason.
+
+    ``catalogue`` None: it was not asked.
+    """
     for line in _lines(found):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if found.patterns:
@@ -28,13 +38,21 @@ def show(console: Console, found: NotFoundReport, unreadable: Sequence[str], now
     for reason in LikelyReason:
         if found.total.reasons[reason]:
             console.print(f"{TEXTS[reason]}: {REMEDIES[reason]}", markup=False, highlight=False, soft_wrap=True)
+    for line in () if catalogue is None else _catalogue_lines(catalogue):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     for problem in unreadable:
         console.print(f"not readable: {printable(problem)}", markup=False, highlight=False, soft_wrap=True)
 
 
-def document(found: NotFoundReport, unreadable: Sequence[str]) -> dict[str, Any]:
-    """Returns the report as ``--json`` prints it. ``pieces`` are texts, as all values are."""
+def document(
+    found: NotFoundReport, unreadable: Sequence[str], catalogue: CatalogueAnswers | None = None
+) -> dict[str, Any]:
+    """Returns the report as ``--json`` prints it. ``pieces`` are texts, as all values are.
+
+    ``catalogue`` None: it was not asked.
+    """
     return {
+        "catalogue": None if catalogue is None else _catalogue_document(catalogue),
         "offers": found.total.offers,
         "events": found.total.events,
         "values_waiting": found.total.pending,
@@ -61,6 +79,37 @@ def document(found: NotFoundReport, unreadable: Sequence[str]) -> dict[str, Any]
         ],
         "unreadable": list(unreadable),
     }
+
+
+def _catalogue_document(catalogue: CatalogueAnswers) -> dict[str, Any]:
+    return {
+        "asked": catalogue.asked,
+        "known_before": len(catalogue.answers) - catalogue.asked,
+        "not_asked": catalogue.left,
+        "failures": list(catalogue.failures),
+        "answers": [
+            {
+                "account": account,
+                "storefront": storefront,
+                "ean": ean,
+                "entry": answer.entry.value,
+                "id_product": answer.product_id,
+                "title": answer.title,
+                "asked_at": moment(answer.asked_at_us),
+            }
+            for (account, storefront, ean), answer in sorted(catalogue.answers.items())
+        ],
+    }
+
+
+def _catalogue_lines(catalogue: CatalogueAnswers) -> Iterator[str]:
+    known = len(catalogue.answers) - catalogue.asked
+    left = f"; {catalogue.left:,} more are not asked for: --most" if catalogue.left else ""
+    yield f"catalogue: asked for {catalogue.asked:,} EANs, {known:,} more are known from the last 24 h{left}"
+    for failure in catalogue.failures[:MOST]:
+        yield f"no answer of the catalogue: {printable(failure)}"
+    if (more := len(catalogue.failures) - MOST) > 0:
+        yield f"... and {more:,} more without an answer; --json has them all."
 
 
 def _lines(found: NotFoundReport) -> Iterator[str]:

@@ -474,3 +474,46 @@ def changed(before: Any, after: Any) -> dict[int, dict[str, Any]]:
 def a_unit_like(unit: SimulatedUnit, **changes: Any) -> SimulatedUnit:
     values = {name: getattr(unit, name) for name in SimulatedUnit.__slots__}
     return SimulatedUnit(**values | changes)
+
+
+# ---- the catalogue --------------------------------------------------------------------------------------------------
+
+
+def test_a_product_is_shown_whether_or_not_the_seller_has_a_unit_of_it(
+    caller: SigningCaller, simulator: Simulator
+) -> None:
+    offered, missing = simulator.stocks["demo"].eans[0], simulator.stocks["demo"].missing_eans[0]
+
+    for ean in (offered, missing, f"0{missing}"):
+        answer = caller.call("GET", f"/products/ean/{ean}?storefront=de&embedded=category,units")
+        assert answer.status_code == 200, answer.text
+        product = answer.json()["data"]
+        assert (ean.removeprefix("0") in product["eans"], product["is_valid"], product["storefront"]) == (
+            True,
+            True,
+            "de",
+        )
+
+
+def test_an_ean_that_the_catalogue_lacks_is_404_with_a_message_alone(caller: SigningCaller) -> None:
+    answer = caller.call("GET", "/products/ean/4006381333931?storefront=de")
+
+    assert (answer.status_code, answer.json()) == (404, {"message": "Product not found"})
+
+
+@pytest.mark.parametrize(
+    ("target", "refusal"),
+    [
+        ("/products/ean/400638133393?storefront=de", "/problems/validation-error"),
+        ("/products/ean/4006381333931000?storefront=de", "/problems/validation-error"),
+        ("/products/ean/40063813339A1?storefront=de", "/problems/validation-error"),
+        ("/products/ean/4006381333931", "/problems/validation-error"),
+        ("/products/ean/4006381333931?storefront=xx", "/problems/validation-error"),
+        ("/products/ean/4006381333931?storefront=de&embedded=offers", "/problems/validation-error"),
+        ("/products/ean/4006381333931?storefront=sk", "/problems/storefront-not-configured"),
+    ],
+)
+def test_a_question_about_a_product_that_is_not_valid_is_refused(
+    caller: SigningCaller, target: str, refusal: str
+) -> None:
+    assert problem(caller.call("GET", target)) == (400, refusal)

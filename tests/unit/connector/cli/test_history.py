@@ -510,7 +510,7 @@ def missing_offers() -> list[Row]:
 def test_the_patterns_are_what_the_documentation_shows(topics: ProjectedTopics) -> None:
     topics.put(*missing_offers())
 
-    assert topics.said("not-found", "--by", "brand,target") == block(PAGE, "text", "are not found;").body
+    assert topics.said("not-found", "--by", "brand,target") == block(PAGE, "text", "│ no unit of this EAN").body
 
 
 def test_a_unit_that_only_a_sweep_has_seen_is_the_likely_reason(topics: ProjectedTopics) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from connector import configuration
+from connector.marketplace.call_kinds import PRODUCTS
 from connector.operations import command_calls
 from connector.settings.model import Settings
 from streams.dispatch.command_calls import CommandCall
@@ -36,6 +37,17 @@ def test_a_rate_that_is_asked_for_is_used_up_to_the_configured_one() -> None:
     assert per_second(configured(), 100, 3) == 100
     with pytest.raises(SettingsError, match="account demo is configured for 100 calls/s, fewer than 101"):
         command_calls.rates(configured(), 101, 0)
+
+
+def test_the_reserve_is_the_same_whether_or_not_processes_run_and_within_the_limit_of_the_group() -> None:
+    def reserved(**environ: str) -> float:
+        return command_calls.reserved(configured(**environ), ["demo"], PRODUCTS)["demo"].per_second
+
+    assert reserved() == 2
+    assert reserved(RATE__GROUPS__PRODUCTS="10") == 2
+    assert reserved(RATE__GROUPS__PRODUCTS="0.5") == 0.5
+    with pytest.raises(Stopped, match=r"Remedy: rate\.reserve"):
+        reserved(RATE__RESERVE="0")
 
 
 class StubCaller:

@@ -81,7 +81,7 @@ def test_every_reason_has_words_and_a_remedy() -> None:
     ],
 )
 def test_a_name_is_a_part_of_the_identity_or_an_attribute(name: str, value: str) -> None:
-    assert value_of(row(brand="Acme"), name) == value
+    assert value_of(row(brand="Acme"), name, LikelyReason.NOT_IN_ACCOUNT) == value
 
 
 def test_most_offers_come_first_then_most_pieces() -> None:
