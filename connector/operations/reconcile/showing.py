@@ -12,8 +12,8 @@ from connector.operations.dlq.texts import printable
 from connector.operations.durations import in_words
 from connector.operations.reconcile.sweeps import (
     SweepCost,
-    SweepStanding,
     SweepProgress,
+    SweepStanding,
     SweptPlace,
     began_at_us,
     progress,
