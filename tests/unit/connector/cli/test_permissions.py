@@ -107,4 +107,5 @@ def test_a_console_with_a_projection_reads_the_outputs_and_writes_commands_where
 
     monkeypatch.setenv("CONNECTOR__CONSOLE__WRITE", "proxy")
     assert operations("controls") == {"Read", "Write", "DescribeConfigs"}
+    monkeypatch.setenv("CONNECTOR__RECONCILE__ENABLED", "true")
     assert printed_sets(EXAMPLE).keys() == {way for ways in ON_THE_BROKER.values() for way in ways}
