@@ -4,8 +4,8 @@ An observation counts for a value only if its call was sent more than ``settle_u
 the other system needs time as well. What was observed earlier is not comparable yet, whether it is equal or not.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -119,7 +119,9 @@ def compare(
     """Yields every offer of the dry run, and then the live units that none of its events means."""
     live = {place: row for row in units.all() if row.is_live for place in _places(row)}
     meant: set[_Place | _UnitPlace] = set()
-    for offer in offers:
+    decided = list(offers)
+    shared = _shared_stocks(decided, units, routing)
+    for offer in decided:
         target = routing.find(offer.target_id)
         if target is None or not target.enabled:
             continue
@@ -131,12 +133,45 @@ def compare(
             target_id=offer.target_id,
             condition=offer.condition,
             unit_id=there.unit_id if offer.unit_id is None and there is not None else offer.unit_id,
-            findings=tuple(_findings(offer, target, units, there, settle_us)),
+            findings=tuple(
+                _findings(_with_shared_stock(offer, target, units, shared), target, units, there, settle_us)
+            ),
             status=offer.status,
             code=offer.code,
             has_failed=offer.has_failed,
         )
     yield from _without_event(units, meant, routing)
+
+
+def _shared_stocks(
+    offers: Iterable[DecidedOffer], units: ObservedUnits, routing: Routing
+) -> dict[tuple[str, str], WantedValue]:
+    """Returns by account and offer id the stock that was decided last of the units that share it."""
+    newest: dict[tuple[str, str], WantedValue] = {}
+    for offer in offers:
+        place, wanted = _offer_place(offer, routing.find(offer.target_id), units), offer.values.get(Field.STOCK)
+        if place is not None and wanted is not None:
+            known = newest.get(place)
+            if known is None or known.decided_at_us <= wanted.decided_at_us:
+                newest[place] = wanted
+    return newest
+
+
+def _with_shared_stock(
+    offer: DecidedOffer, target: Target, units: ObservedUnits, shared: Mapping[tuple[str, str], WantedValue]
+) -> DecidedOffer:
+    """Returns the offer with the stock that units of the same offer id share; without one if its own is kept back."""
+    place = _offer_place(offer, target, units)
+    stock = shared.get(place) if place is not None else None
+    if stock is None or (Field.STOCK not in offer.values and offer.status is not Status.SUPERSEDED):
+        return offer
+    return replace(offer, values={**offer.values, Field.STOCK: stock})
+
+
+def _offer_place(offer: DecidedOffer, target: Target | None, units: ObservedUnits) -> tuple[str, str] | None:
+    """Returns account and offer id of the unit, as a sweep has shown them; None if that is not known."""
+    row = units.unit(target, offer.unit_id) if target is not None and offer.unit_id is not None else None
+    return (row.account, row.offer_id) if row is not None and row.offer_id is not None else None
 
 
 def _without_event(units: ObservedUnits, meant: set[_Place | _UnitPlace], routing: Routing) -> Iterator[ComparedOffer]:

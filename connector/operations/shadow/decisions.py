@@ -24,7 +24,11 @@ class WantedValue:
 
 @dataclass(slots=True, kw_only=True)
 class DecidedOffer:
-    """An offer that events mean, with what was decided last. ``status``: of its newest event that was not overtaken."""
+    """An offer that events mean, with what was decided last.
+
+    ``status``: of its newest event that was not overtaken; SUPERSEDED if every event was, perhaps by one of another
+    storefront.
+    """
 
     ean: str
     target_id: str
@@ -55,7 +59,14 @@ class Decisions:
         """Takes the next result of its EAN."""
         if result.status is Status.UNMANAGED:
             self._offers.pop(result.ean, None)
-        elif result.status is not Status.SUPERSEDED and result.target_id is not None:
+        elif result.target_id is not None:
+            self._take(result)
+
+    def _take(self, result: OfferResult) -> None:
+        if result.status is Status.SUPERSEDED:
+            if result.unit_id is not None and not self._knows(result):
+                self._of(result)  # the event that overtook it may be that of another storefront
+        else:
             offer = self._of(result)
             offer.status, offer.code, offer.decided_at_us = result.status, result.code, result.decided_at_us
             for one in result.fields:
@@ -63,6 +74,11 @@ class Decisions:
 
     def offers(self) -> Iterator[DecidedOffer]:
         return (offer for ean in sorted(self._offers) for offer in self._offers[ean].values())
+
+    def _knows(self, result: OfferResult) -> bool:
+        """Returns whether an earlier result is about the same EAN, target and condition."""
+        place = result.target_id, result.condition or ""
+        return any(key[:2] == place for key in self._offers.get(result.ean, ()))
 
     def _of(self, result: OfferResult) -> DecidedOffer:
         """Returns the offer of a result. One that is found takes the place of what was not, and the other way round."""

@@ -17,7 +17,8 @@ from tests.harness.offer_rows import BASE_US, EAN, MINUTE_US, UNIT, field_result
 
 OTHER = "4006381333948"
 SETTLE_US = 60_000_000
-ROUTING = Routing.of([Target(id="shop-de", account="demo", storefront="de", currency="EUR")])
+DE = Target(id="shop-de", account="demo", storefront="de", currency="EUR")
+ROUTING = Routing.of([DE, Target(id="shop-at", account="demo", storefront="at", currency="EUR")])
 
 
 def decided(offset: int = 1, *, status: str = "DRY_RUN", **wanted: str) -> OfferResult:
@@ -108,6 +109,70 @@ def test_the_newest_decision_counts_and_overtaken_events_do_not() -> None:
     late = result(3, "SUPERSEDED", field_result("price", "SUPERSEDED", "1.00"))
 
     assert only([decided(1, price="17.99"), decided(2, price="19.99"), late], [seen()]).outcome is ShadowOutcome.AGREES
+
+
+SHARED = "SKU-1"
+"""The offer id of units on several storefronts, which share their stock."""
+
+
+def on_at(offset: int, status: str, stock: str, **more: Any) -> OfferResult:
+    """Returns a result for the unit on at with the same offer id."""
+    sent = {"sent": stock} if status == "DRY_RUN" else {}
+    row = result(offset, status, field_result("stock", status, stock, **sent))
+    return replace(row, target_id="shop-at", unit_id=UNIT + 1, **more)
+
+
+def both(stock: int = 5) -> list[UnitObserved]:
+    """Returns what a sweep saw of the units on de and at."""
+    return [
+        seen(offer_id=SHARED, stock=stock),
+        seen(offer_id=SHARED, stock=stock, storefront="at", unit_id=UNIT + 1),
+    ]
+
+
+def test_a_stock_that_another_storefront_has_replaced_is_compared_with_that_ones() -> None:
+    found = compared([on_at(1, "SUPERSEDED", "3"), decided(2, stock="5")], both())
+
+    assert [(one.target_id, one.outcome) for one in found] == [
+        ("shop-at", ShadowOutcome.AGREES),
+        ("shop-de", ShadowOutcome.AGREES),
+    ]
+    assert [one.findings[0].event_id for one in found] == ["2", "2"]
+    differing = compared([on_at(1, "SUPERSEDED", "3"), decided(2, stock="5")], both(stock=3))
+    assert [one.outcome for one in differing] == [ShadowOutcome.STOCK_LOWER] * 2
+
+
+@pytest.mark.parametrize("newest_is_at", [False, True])
+def test_of_units_that_share_their_stock_the_newest_one_is_wanted_of_all(*, newest_is_at: bool) -> None:
+    results = (
+        [decided(1, stock="4"), on_at(2, "DRY_RUN", "5")]
+        if newest_is_at
+        else [on_at(1, "DRY_RUN", "4"), decided(2, stock="5")]
+    )
+
+    assert {one.outcome for one in compared(results, both())} == {ShadowOutcome.AGREES}
+    apart = [replace(row, offer_id=f"SKU-{number}") for number, row in enumerate(both())]
+    assert sorted(one.outcome for one in compared(results, apart)) == [ShadowOutcome.AGREES, ShadowOutcome.STOCK_HIGHER]
+
+
+def test_a_stock_that_is_kept_back_is_not_compared_although_another_storefront_shares_it() -> None:
+    held = on_at(2, "HELD", "3")
+
+    found = compared([on_at(1, "DRY_RUN", "4"), decided(1, stock="5"), held], both())
+
+    assert {one.target_id: one.outcome for one in found} == {
+        "shop-at": ShadowOutcome.NOT_COMPARED,
+        "shop-de": ShadowOutcome.AGREES,
+    }
+
+
+def test_an_offer_whose_only_event_was_overtaken_has_an_event() -> None:
+    found = compared([on_at(1, "SUPERSEDED", "3")], both())
+
+    assert {one.target_id: one.outcome for one in found} == {
+        "shop-at": ShadowOutcome.NOT_COMPARED,
+        "shop-de": ShadowOutcome.NO_EVENT,
+    }
 
 
 def test_a_value_that_is_unchanged_is_wanted_as_it_was_found() -> None:
