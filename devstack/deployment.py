@@ -211,11 +211,16 @@ class Deployment(Generic[On]):
 
     def connector(self, instance: str = "one", *arguments: str, **kafka: Any) -> ModuleProcess:
         """Starts ``connector run`` with this instance id."""
-        self._connectors += 1
         config = self.config(instance, **kafka)
-        log = self.folder / f"{instance}-{self._connectors}.log"
-        run = ["connector", "run", "--config", str(config), *arguments]
-        process = ModuleProcess(f"connector {instance}", run, log, apart=self.apart)
+        return self.start(["connector", "run", "--config", str(config), *arguments], name=f"connector {instance}")
+
+    def start(
+        self, arguments: Sequence[str], environment: Mapping[str, str] | None = None, *, name: str = "connector"
+    ) -> ModuleProcess:
+        """Starts a module with arguments, which ends with the deployment. It runs in the caller's directory."""
+        self._connectors += 1
+        log = self.folder / f"{name.rpartition(' ')[2]}-{self._connectors}.log"
+        process = ModuleProcess(name, arguments, log, environment, apart=self.apart)
         self._processes.append(process)
         return process
 

@@ -14,6 +14,7 @@ from connector.console import document as metrics
 from connector.contracts import topics
 from connector.contracts.call_log_row import CallItem, MarketplaceCalled
 from connector.contracts.codec import writer_of
+from connector.marketplace.offers import Field
 from connector.settings import document as settings_document
 from connector.settings.model import Settings
 from tests.harness.pages import Page, missing, pages
@@ -67,6 +68,20 @@ def test_the_scope_names_all_four_domains_of_the_api() -> None:
 
     for domain in ("Product data", "Inventory", "Sales", "Tickets"):
         assert f"| {domain} |" in scope
+
+
+def test_the_scope_names_one_owner_of_each_field_and_an_event_names_its_source() -> None:
+    scope = (ROOT / "docs" / "scope.md").read_text()
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", scope, flags=re.MULTILINE)
+    owners = dict(rows)
+
+    [fields] = [owner for data, owner in owners.items() if all(f"`{field}`" in data for field in Field)]
+    assert fields.startswith("the event source")
+    for data in ("identity", "unit id", "product data", "publishing status", "account and storefront", "orders"):
+        assert [name for name in owners if name.startswith(data)], data
+    for record in ("offer_changed", "shipment_dispatched"):
+        [source] = [one for one in schemas.load(record, schemas.newest(record))["fields"] if one["name"] == "source"]
+        assert (source["type"], "default" in source) == ("string", False)
 
 
 def test_the_page_of_benchmarks_lists_every_measurement() -> None:

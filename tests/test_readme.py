@@ -14,15 +14,11 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from socket import socket
-from typing import Any
 
 import pytest
-import typer
 import yaml
-from typer.core import TyperGroup
 
 from connector import configuration
-from connector.cli.main import cli
 from connector.contracts.topic_checks import wanted
 from connector.contracts.topics import Feature, named
 from connector.kaufland.reference import load_reference
@@ -31,6 +27,7 @@ from devstack import backbone
 from devstack import command as demo
 from devstack.waiting import until
 from simulator import __main__ as simulator_cli
+from tests.harness.command_tree import refusal
 from tests.harness.pages import ROOT, Block, block, commands, page, pages
 
 ON = frozenset({Feature.OFFERS, Feature.SHIPMENTS, Feature.ORDERS})
@@ -227,18 +224,7 @@ def _unknown_to_us(words: list[str]) -> str:
         return _refused(lambda: demo._options(words[1:]))
     if words[:1] == ["simulate"]:
         return _refused(lambda: simulator_cli._options(words[1:]))
-    command: Any = typer.main.get_command(cli)
-    path = "connector"
-    while isinstance(command, TyperGroup):
-        found = command.get_command(typer.Context(command), words[0]) if words else None
-        if found is None:
-            return f"{path} {' '.join(words[:1])}: no such command"
-        command, path, words = found, f"{path} {words[0]}", words[1:]
-    try:
-        command.make_context(path, list(words))
-    except Exception as error:  # noqa: BLE001 - a command that is refused for any reason can't be run
-        return f"{path}: {error}"
-    return ""
+    return refusal(words)
 
 
 def _refused(parse: Callable[[], argparse.Namespace]) -> str:

@@ -5,16 +5,26 @@ from typing import Annotated
 import typer
 
 from connector import configuration, connections
-from connector.cli.options import ConfigFile, loaded, output
+from connector.cli.options import AsJson, ConfigFile, loaded, output
 from connector.operations import config, routing
+from connector.operations.json_output import show_json
 
 config_cli = typer.Typer(help="The effective configuration.", no_args_is_help=True)
 
 
 @config_cli.command("show")
-def show_config(config_file: ConfigFile = None) -> None:
-    """Print every effective setting; secrets are shown as fingerprints."""
-    config.show(output(), loaded(config_file))
+def show_config(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Print every effective setting; secrets are shown as fingerprints.
+
+    Exit code: 0 if the configuration is valid; 2 if it must be changed.
+
+    Example: connector config show --config connector.toml
+    """
+    effective = loaded(config_file)
+    if as_json:
+        show_json(output(), config.document(effective))
+    else:
+        config.show(output(), effective)
 
 
 @config_cli.command("routing")
@@ -24,10 +34,21 @@ def show_routing(
         bool,
         typer.Option("--accept", help="Accept changed target ids as configured; until then, run refuses to start."),
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Print the effective routing table: the account and storefront of each target_id."""
+    """Print the effective routing table: the account and storefront of each target_id.
+
+    Exit code: 0 if the configuration is valid and, with --accept, its routing is accepted; 1 if that cannot be written;
+    2 if the configuration must be changed.
+
+    Example: connector config routing --accept
+    """
     settings = loaded(config_file).settings
-    table = configuration.routing(settings)
-    config.show_routing(output(), table)
-    if accept:
-        routing.accept(output(), connections.accepted_routing(settings), settings.kafka.group, table)
+    table, group = configuration.routing(settings), settings.kafka.group
+    if not as_json:
+        config.show_routing(output(), table)
+    changed = routing.accept(connections.accepted_routing(settings), group, table) if accept else None
+    if as_json:
+        show_json(output(), {"targets": config.routing_document(table), "accepted_changes": changed})
+    elif changed is not None:
+        routing.show_accepted(output(), group, table, changed)

@@ -30,6 +30,10 @@ def export_contracts(
     """Write data contracts of the topics: AsyncAPI 3, and ODCS v3 for each output; or flat views as SQL.
 
     With a configuration: its topics and owner. Without one: all topics with their default names, and no owner.
+
+    Exit code: 0 if they are written; 2 if the command line or the configuration must be changed.
+
+    Example: connector contracts export --format sql --out sql
     """
     terms = convert.contract_terms(None if config_file is None else loaded(config_file).settings)
     for each in (ContractFormat.ASYNCAPI, ContractFormat.ODCS) if form is None else (form,):

@@ -148,7 +148,7 @@ def drop_hold(
     with authoring(loaded(config_file).settings, by) as author:
         command = author.find(command_id)
         if not yes:
-            typer.confirm(f"Discard every pending change that {command_id} covers?", abort=True)
+            typer.confirm(f"Discard every pending change that {command_id} covers?", abort=True, err=True)
         _show_ended(author.end(command, ControlState.DROPPED), as_json=as_json)
 
 

@@ -13,6 +13,7 @@ from connector.cli.going_live import From, Offsets, To, topic_range
 from connector.cli.options import AsJson, ConfigFile, finish, loaded, output
 from connector.offers.events import Status
 from connector.operations.json_output import json_text, show_json
+from connector.operations.progress import counted
 from connector.operations.replay import forecasting, showing, watching
 from connector.operations.replay import plan as plans
 from connector.operations.replay.running import ReplayControl
@@ -161,7 +162,7 @@ def show_status(
     with _controlling(settings, "status") as control:
         found = control.statuses() if replay_id is None else [control.find(replay_id)]
     if outcomes:
-        results = offer_results(settings, from_us=found[0].command.issued_at_us)
+        results = counted(offer_results(settings, from_us=found[0].command.issued_at_us), "results read")
         found = [watching.with_outcomes(found[0], results)]
     if as_json:
         documents = [watching.document(one) for one in found]

@@ -45,7 +45,10 @@ def run_command(
 ) -> None:
     """Consume events, call the marketplace, and write results, until SIGTERM or SIGINT.
 
-    Example for a machine with four processors: `connector run --config connector.toml --processes 4`
+    Exit code: 0 after a signal; 1 if something is wrong, such as refused credentials; 2 if the configuration must be
+    changed.
+
+    Example: connector run --config connector.toml --processes 4
     """
     if wants_json(config_file, os.environ):
         logs.configure(level="info", form="json")
@@ -57,10 +60,13 @@ def run_command(
 
 
 def check_command(config_file: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Check configuration, broker, schema registry and marketplace before going live; exit code 1 on a failure.
+    """Check configuration, broker, schema registry and marketplace before going live, and print remedies.
 
-    Usable as a job or an init container: nothing is written. Example for a pipeline that prints what failed:
-    `connector check --json | jq '.checks[] | select(.status == "failed")'`
+    Usable as a job or an init container: nothing is written.
+
+    Exit code: 0 if nothing prevents a start; 1 if a check failed; 2 if the configuration must be changed.
+
+    Example: connector check --json | jq '.checks[] | select(.status == "failed")'
     """
     with check_inputs.open_inputs(loaded(config_file)) as inputs:
         rows = check.check(inputs)
@@ -99,8 +105,10 @@ def topics_command(
 ) -> None:
     """Print the topics and ACLs that are needed; --check compares them with the broker, --create creates topics.
 
-    Examples for clusters that are kept as code: `connector topics --format strimzi --partitions 12 > topics.yaml`,
-    and `connector topics --format terraform --replication 3 > kafka.tf.json`
+    Exit code: 0 if they are printed, meet the requirements, or exist; 1 if `run` would refuse to start, or a topic
+    cannot be created; 2 if the command line or the configuration must be changed.
+
+    Example: connector topics --format strimzi --partitions 12 > topics.yaml
     """
     if form is not TopicFormat.TABLE and (create or compare):
         raise SettingsError("--format goes with neither --create nor --check")

@@ -16,17 +16,28 @@ from rich.console import Console
 from connector.marketplace.offers import Field
 from connector.offers.event_order import EventOrder, Recency, order_of
 from connector.offers.events import FieldState, LocationStock, OfferState, Undone, UnitState
+from connector.operations.json_output import show_json
+from connector.operations.progress import counted
 
 OrderedBy: TypeAlias = Callable[[str], EventOrder]
 """Returns how a source's events are ordered; an unknown source is the empty string."""
 
 
-def show(console: Console, states: Iterable[tuple[str, OfferState | None]], ordered_by: OrderedBy) -> None:
+def show(
+    console: Console,
+    states: Iterable[tuple[str, OfferState | None]],
+    ordered_by: OrderedBy,
+    *,
+    as_json: bool = False,
+) -> None:
     """Prints a state topic's digest and number of EANs. ``states``: its records, in the order of each partition."""
     digest = StateDigest(ordered_by)
-    for ean, state in states:
+    for ean, state in counted(states, "states read"):
         digest.take(ean, state)
-    console.print(f"{digest.value()}  {digest.count} EANs")
+    if as_json:
+        show_json(console, {"digest": digest.value(), "eans": digest.count})
+    else:
+        console.print(f"{digest.value()}  {digest.count} EAN{'' if digest.count == 1 else 's'}")
 
 
 class StateDigest:

@@ -102,6 +102,18 @@ def show(console: Console, kept: StateRecord) -> None:
         console.print(f"Stays: {line}", markup=False, highlight=False, soft_wrap=True)
 
 
+def document(kept: StateRecord) -> dict[str, Any]:
+    """Returns what ``state forget --json`` prints."""
+    return {
+        "key": kept.key,
+        "topic": kept.topic,
+        "partition": kept.partition,
+        "offset": kept.offset,
+        "lost": list(losses(kept.state)),
+        "stays": list(stays(kept.state)),
+    }
+
+
 @singledispatch
 def losses(state: object) -> Iterator[str]:
     """Yields what is lost with a state, one sentence per line."""

@@ -1,7 +1,7 @@
 """Implements ``connector orders open`` and ``orders totals``: orders that await shipping, and sales by day."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
+from connector.contracts.event_time import moment
 from connector.operations.durations import in_words
 
 OrderRecord = Mapping[str, Any]
@@ -26,9 +27,26 @@ def newest(records: Iterable[tuple[str, OrderRecord | None]]) -> list[OrderRecor
     return list(orders.values())
 
 
-def show_open(console: Console, orders: Iterable[OrderRecord], now_us: int) -> None:
-    """Prints the orders with units still to be sent, oldest first, with the ids of the units."""
-    waiting = sorted((order for order in orders if order["units_open"]), key=_open_since)
+def waiting_orders(orders: Iterable[OrderRecord]) -> list[OrderRecord]:
+    """Returns the orders with units still to be sent, oldest first."""
+    return sorted((order for order in orders if order["units_open"]), key=_open_since)
+
+
+def open_document(waiting: Iterable[OrderRecord]) -> list[dict[str, Any]]:
+    """Returns what ``orders open --json`` prints."""
+    names = "order_id", "account", "storefront", "status", "units_open", "payout_waits"
+    return [
+        {
+            **{name: order[name] for name in names},
+            "units": len(order["units"]),
+            "open_since": moment(_open_since(order)),
+        }
+        for order in waiting
+    ]
+
+
+def show_open(console: Console, waiting: Sequence[OrderRecord], now_us: int) -> None:
+    """Prints the orders with units still to be sent, with the ids of the units."""
     table = Table(
         Column("order", no_wrap=True),  # a narrow terminal must not cut ids that are to be copied
         "account",
@@ -56,9 +74,9 @@ def show_open(console: Console, orders: Iterable[OrderRecord], now_us: int) -> N
     console.print(f"{len(waiting)} order{several} with units still to be sent.")
 
 
-def show_totals(console: Console, orders: Iterable[OrderRecord]) -> None:
-    """Prints sales by day of the order (UTC), account and currency, without cancelled units."""
-    sums: dict[tuple[str, str, str], _Sum] = defaultdict(_Sum)
+def totals(orders: Iterable[OrderRecord]) -> dict[tuple[str, str, str], "SalesTotal"]:
+    """Returns the sales by day of the order (UTC), account and currency, in this order, without cancelled units."""
+    sums: dict[tuple[str, str, str], SalesTotal] = defaultdict(SalesTotal)
     for order in orders:
         day = datetime.fromtimestamp(order["created_at"] / 1e6, UTC).date().isoformat()
         counted = set()
@@ -69,13 +87,42 @@ def show_totals(console: Console, orders: Iterable[OrderRecord]) -> None:
                 counted.add(unit["currency"])
         for currency in counted:
             sums[day, order["account"], currency].orders += 1
+    return dict(sorted(sums.items()))
+
+
+def totals_document(sums: Mapping[tuple[str, str, str], "SalesTotal"]) -> list[dict[str, Any]]:
+    """Returns what ``orders totals --json`` prints: money as texts with two decimals."""
+    names = "price", "shipping", "revenue_gross"
+    return [
+        {
+            "day": day,
+            "account": account,
+            "currency": currency,
+            "orders": total.orders,
+            "units": total.units,
+            **dict(zip(names, map(in_cents, total.money), strict=True)),
+        }
+        for (day, account, currency), total in sums.items()
+    ]
+
+
+def show_totals(console: Console, sums: Mapping[tuple[str, str, str], "SalesTotal"]) -> None:
+    """Prints the totals."""
     table = Table("day", "account", "currency", "orders", "units", "price", "shipping", "revenue gross")
-    for (day, account, currency), total in sorted(sums.items()):
-        table.add_row(day, account, currency, str(total.orders), str(total.units), *map(str, total.money))
+    for (day, account, currency), total in sums.items():
+        table.add_row(
+            day, account, currency, str(total.orders), str(total.units), *map(str, map(in_cents, total.money))
+        )
     console.print(table)
 
 
-class _Sum:
+def in_cents(amount: Decimal) -> Decimal:
+    """Returns an amount of money with two decimals; with all of its decimals where it needs more."""
+    rounded = amount.quantize(Decimal("0.01"))
+    return rounded if rounded == amount else amount
+
+
+class SalesTotal:
     """The totals of one day, account and currency. ``money``: price, shipping and gross revenue."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """Compares the configured routing with the accepted one: at start, in ``check`` and in ``config routing --accept``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from rich.console import Console
@@ -48,13 +48,18 @@ def hold(table: AcceptedRoutingStore, group: str, routing: Routing) -> None:
         table.put(group, encode(after))
 
 
-def accept(console: Console, table: AcceptedRoutingStore, group: str, routing: Routing) -> None:
-    """Stores the configured routing as the accepted one, and prints what that changes."""
+def accept(table: AcceptedRoutingStore, group: str, routing: Routing) -> list[str]:
+    """Stores the configured routing as the accepted one; returns a message for each target id that changes."""
     try:
         before = accepted(table, group)
     except Stopped:
         before = {}
     table.put(group, encode(agreed(before, routing)))
-    for line in moved(before, routing):
+    return list(moved(before, routing))
+
+
+def show_accepted(console: Console, group: str, routing: Routing, changed: Iterable[str]) -> None:
+    """Prints what was accepted, and what that changes."""
+    for line in changed:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(f"Accepted for group {group}: {len(places(routing))} targets.")

@@ -1,8 +1,8 @@
 """Implements ``connector schemas``: registers schemas, and checks the registered ones. Nothing else registers any."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from connector.contracts.registry_subjects import REMEDY, SubjectSpec, wanted
 from connector.contracts.topics import Topics
+from connector.operations.json_output import show_json
 from streams.avro.compatibility import Level, cannot_read
 from streams.errors import SchemaRefused, SchemaUnknown
 from streams.schema_registry import Registry
@@ -34,15 +35,24 @@ class Registration:
     reason: str = ""
 
 
-def register(console: Console, registry: Registry, topics: Topics, *, avro_keys: bool = False) -> bool:
+def register(
+    console: Console, registry: Registry, topics: Topics, *, avro_keys: bool = False, as_json: bool = False
+) -> bool:
     """Registers missing schemas and prints the outcome. Returns whether none was refused. Raises RegistryDown."""
     done = registrations(registry, wanted(topics, avro_keys=avro_keys))
+    if as_json:
+        show_json(console, [asdict(row) for row in done])
+    else:
+        _show_registrations(console, done)
+    return all(row.outcome is not RegistrationOutcome.REFUSED for row in done)
+
+
+def _show_registrations(console: Console, done: Iterable[Registration]) -> None:
     table = Table("subject", "outcome", "id", "reason")
     for row in done:
         style = "red" if row.outcome is RegistrationOutcome.REFUSED else None
         table.add_row(row.subject, row.outcome.value, "" if row.id is None else str(row.id), row.reason, style=style)
     console.print(table)
-    return all(row.outcome is not RegistrationOutcome.REFUSED for row in done)
 
 
 def registrations(registry: Registry, subjects: tuple[SubjectSpec, ...]) -> list[Registration]:
@@ -88,15 +98,24 @@ class SubjectFinding:
     id: int | None = None
 
 
-def check(console: Console, registry: Registry, topics: Topics, *, avro_keys: bool = False) -> bool:
+def check(
+    console: Console, registry: Registry, topics: Topics, *, avro_keys: bool = False, as_json: bool = False
+) -> bool:
     """Checks each subject without changing anything. Returns whether ``run`` may start. Raises RegistryDown."""
     found = findings(registry, wanted(topics, avro_keys=avro_keys))
+    if as_json:
+        show_json(console, [asdict(row) for row in found])
+    else:
+        _show_findings(console, found)
+    return all(row.good for row in found)
+
+
+def _show_findings(console: Console, found: Iterable[SubjectFinding]) -> None:
     table = Table("subject", "id", "found", "remedy")
     for row in found:
         known = "" if row.id is None else str(row.id)
         table.add_row(row.subject, known, row.reason, row.remedy, style=None if row.good else "red")
     console.print(table)
-    return all(row.good for row in found)
 
 
 def findings(registry: Registry, subjects: tuple[SubjectSpec, ...]) -> list[SubjectFinding]:

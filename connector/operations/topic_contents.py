@@ -93,7 +93,8 @@ def offer_state(configured: Settings, ean: str, partition: int | None = None) ->
     codecs = _state_codecs(configured, topics)
     raw, newest = key_bytes(ean), None
     part = WHOLE_TOPIC if partition is None else TopicRange(offsets={partition: (0, None)})
-    for found in read_records(connection(configured), topics.offer_state, reader=configured.kafka.group, part=part):
+    records = read_records(connection(configured), topics.offer_state, reader=configured.kafka.group, part=part)
+    for found in counted(records, "states read"):
         if found.key == raw:
             newest = found.value
     return codecs, newest
@@ -214,7 +215,8 @@ def replay_progress(configured: Settings) -> dict[str, ReplayProgress]:
     with registry(configured) as client:
         cache = SchemaCache(client)
         codec = ReplayProgressCodec(look_up(client, topics, avro_keys=convert.avro_keys(configured)), cache.get)
-        for found in read_records(connection(configured), topics.replays, reader=configured.kafka.group):
+        records = read_records(connection(configured), topics.replays, reader=configured.kafka.group)
+        for found in counted(records, "rows of replays read"):
             if found.value is not None:
                 row = _decoded(codec.decode, cache, topics.replays, found)
                 rows[row.key] = row
@@ -252,7 +254,7 @@ def state_records(configured: Settings, key: str) -> list[StateRecord]:
 
 def _records_of(configured: Settings, topic: str, key: str, decode: Callable[[bytes], Any]) -> Iterator[StateRecord]:
     raw, newest = key_bytes(key), dict[int, TopicRecord]()
-    for found in read_records(connection(configured), topic, reader=configured.kafka.group):
+    for found in counted(read_records(connection(configured), topic, reader=configured.kafka.group), "states read"):
         if found.key == raw:
             newest[found.partition] = found
     for partition, found in sorted(newest.items()):

@@ -28,9 +28,12 @@ from devstack.traffic import OfferPlace
 from streams.avro.codec import frame
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import WatchedDeployment
+from tests.harness.dead_letter_codes import record_codes, report_codes
 
 LATE: Final = "late"  # an account that is configured only later
-ROWS: Final = frozenset({"ORDER_UNREADABLE", "ORDER_ROW_UNREADABLE"})
+SLOW: Final = frozenset({"ORDER_GONE"})
+"""Codes of reports that come only after half an hour of reads: ``test_order_lane.py`` has them."""
+ROWS: Final = report_codes() - SLOW
 """The codes of what the marketplace shows and cannot be read: reports without a record."""
 DECODED: Final = frozenset(
     {"KEY_MISSING", "SCHEMA_INCOMPATIBLE", "DECIMAL_NOT_EXACT", "ACCOUNT_NOT_POLLED", "COMMAND_UNKNOWN"}
@@ -190,6 +193,23 @@ def bad_inputs(deployment: WatchedDeployment, registry: LateSchemas) -> list[Bad
     ]
 
 
+def break_returns(deployment: WatchedDeployment) -> None:
+    """Has the next list show a return without its id, and refuses the details of every return."""
+    strange = {"data": [{"status": "returned"}], "pagination": {"offset": 0, "limit": 100, "total": 1}}
+    once = {"kind": "respond", "status": 200, "body": json.dumps(strange)}
+    deployment.marketplace.fault("strange row", once, method="GET", path="/returns", times=1)
+    deployment.marketplace.fault("no details", {"kind": "respond", "status": 404}, method="GET", path="/returns/*")
+
+
+def send_back(deployment: WatchedDeployment) -> None:
+    """Has a buyer order a piece and request its return."""
+    control = deployment.marketplace.control
+    [order] = control.post("orders", json={"seller": "main", "pieces": 1}).raise_for_status().json()["orders"]
+    [unit] = order["id_order_units"]
+    control.post(f"order-units/{unit}", json={"status": "sent"}).raise_for_status()
+    control.post(f"order-units/{unit}/return").raise_for_status()
+
+
 def command(schema_id: int, symbol: int) -> bytes:
     """Returns a command of the scheduler: symbol 1 asks for a poll, 0 is what a reader sees of a newer one."""
     return frame(schema_id) + bytes([2 * symbol, 0, 2, ord("x"), 0])
@@ -266,7 +286,7 @@ def deployment(kafka: Stack, deploy: Deploy) -> Iterator[WatchedDeployment]:
             catalogue="eans = 20\nlinked = 0.0\nambiguous = 0.0\nmissing = 0.0",
             scenario=TRADE,
             shipments={},
-            orders={"interval": "5s"},
+            orders={"interval": "5s", "returns": True},
         )
 
 
@@ -275,11 +295,15 @@ def test_dead_letters_of_every_kind_are_listed_shown_and_redriven_once_their_cau
 ) -> None:
     registry, letters = LateSchemas(deployment.kafka.registry_url), Letters(deployment)
     inputs = bad_inputs(deployment, registry)
+    assert {one.code for one in inputs} == record_codes()
+    break_returns(deployment)
     [mended, overtaken, parcel] = [one for one in inputs if one.code == "SCHEMA_UNKNOWN"]
     deployment.sellers = ("main",)
     connector = deployment.connector()
     produced = produce(deployment, inputs)
     deployment.wait_for("a dead letter of each", lambda: letters.of_records() == len(inputs))
+    deployment.wait_for("the return without an id", lambda: bool(letters.listed("--code", "RETURN_ROW_UNREADABLE")))
+    send_back(deployment)
     deployment.wait_for("the rows of orders", lambda: {one["code"] for one in letters.listed()} >= ROWS)
 
     # ---- listed, shown and counted

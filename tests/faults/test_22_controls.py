@@ -14,6 +14,7 @@ from tests.faults.test_06_one_account_out import all_read
 from tests.faults.workload import SHORT, all_hold, mixed, wall_us
 
 CATALOGUE = "eans = 300\nlinked = 0.0\nambiguous = 0.0\nmissing = 0.0\nfurther_condition = 0.0"
+LARGE = CATALOGUE.replace("300", "600")
 HELD = "held-brand"
 FREE = "free-brand"
 
@@ -70,38 +71,61 @@ def test_stopped_writes_stop_in_every_process_and_in_those_that_start_and_go_on_
     all_hold(deployment, produced)
 
 
-def test_held_changes_merge_with_newer_ones_outlive_a_kill_and_are_sent_once_when_they_are_released(
+def test_5000_held_changes_merge_outlive_restarts_and_are_released_with_one_write_each_of_the_newest(
     deploy: Deploy,
 ) -> None:
-    deployment = deploy(catalogue=CATALOGUE, storefronts=("de",), processing=SHORT)
+    deployment = deploy(catalogue=LARGE, storefronts=("de",), processing=SHORT)
     connectors = {name: deployment.connector(name) for name in ("one", "two")}
     config, times = str(deployment.config("cli")), wall_us()
     places = deployment.places()[0]
-    held, free = places[:200], places[200:]
+    held, free = places[:500], places[500:]
+    first_us = next(times)
     deployment.wait_for_results(
         [
-            *priced(deployment, held, HELD, 1_111, next(times)),
-            *priced(deployment, free, FREE, 1_111, next(times) + 1_000),
+            *priced(deployment, held, HELD, 1_111, first_us),
+            *priced(deployment, free, FREE, 1_111, first_us + 1_000),
         ]
     )
     given = json.loads(
-        deployment.command(
-            "hold", "add", "--attribute", f"brand={HELD}", "--reason", "check first", "--json", "--config", config
-        )
+        deployment.command("hold", "add", "--brand", HELD, "--reason", "check first", "--json", "--config", config)
     )
-    older = priced(deployment, held, HELD, 2_222, next(times) + 2_000)
-    newer = priced(deployment, held, HELD, 3_333, next(times) + 3_000)
-    other = priced(deployment, free, FREE, 4_444, next(times) + 4_000)
-    deployment.wait_for_results([*older, *newer, *other])
-    assert statuses(deployment, newer) == {("HELD", "LIVE"): len(held)}
+
+    rounds = []
+    for price in range(2_001, 2_011):
+        rounds.append(priced(deployment, held, HELD, price, next(times) + price * 1_000))
+        if len(rounds) == 5:
+            deployment.wait_for_results([one for each in rounds for one in each])
+            connectors["one"].kill9()
+            connectors["three"] = deployment.connector("three")
+    other = priced(deployment, free, FREE, 4_444, next(times) + 5_000_000)
+    *merged, newest = rounds
+    deployment.wait_for_results([*other, *newest, *(one for each in merged for one in each)])
+    assert sum(map(len, rounds)) == 5_000
+    assert statuses(deployment, newest) == {("HELD", "LIVE"): len(held)}
     assert statuses(deployment, other) == {("APPLIED", "LIVE"): len(free)}
-    connectors["one"].kill9()
-    deployment.connector("three")
+
+    for name in ("two", "three"):
+        assert connectors[name].stop() == 0
+    for name in ("four", "five"):
+        deployment.connector(name)
+    before = deployment.marketplace.journal()
+    assert {before.accepted(place.unit_id, "listing_price") for place in held} == {(1_111,)}
     deployment.command("hold", "release", given["command_id"], "--config", config)
-    deployment.wait_for("the released changes", lambda: statuses(deployment, newer)["APPLIED", "RELEASE"] == len(held))
+    deployment.wait_for("the released changes", lambda: statuses(deployment, newest)["APPLIED", "RELEASE"] == len(held))
+    deployment.quiet()
 
     journal = deployment.marketplace.journal()
-    assert {journal.accepted(place.unit_id, "listing_price") for place in held} == {(1_111, 3_333)}
+    assert {journal.accepted(place.unit_id, "listing_price") for place in held} == {(1_111, 2_010)}
+    assert {journal.accepted(place.unit_id, "listing_price") for place in free} == {(1_111, 4_444)}
+    ends = Counter(status for each in merged for status in ends_of(deployment, each))
+    assert ends == {"SUPERSEDED": 4_500}
+
+
+def ends_of(deployment: WatchedDeployment, produced: Sequence[Produced]) -> list[str]:
+    """Returns the status of the last result of each event."""
+    ids = {one.message.payload["event_id"] for one in produced if one.message.payload is not None}
+    last = {row["event_id"]: row["status"] for row in deployment.results() if row["event_id"] in ids}
+    return list(last.values())
 
 
 def test_dropped_changes_end_with_a_result_and_without_a_call(deploy: Deploy) -> None:
@@ -115,10 +139,13 @@ def test_dropped_changes_end_with_a_result_and_without_a_call(deploy: Deploy) ->
     )
     before = write_calls(deployment)
 
-    produced = priced(deployment, held, HELD, 9_999, next(times) + 1_000)
-    deployment.wait_for_results(produced)
+    merged = priced(deployment, held, HELD, 8_888, next(times) + 1_000)
+    produced = priced(deployment, held, HELD, 9_999, next(times) + 2_000)
+    deployment.wait_for_results([*merged, *produced])
     deployment.command("hold", "drop", given["command_id"], "--yes", "--config", config)
     deployment.wait_for("the end of what was held", lambda: len(list(statuses(deployment, produced).elements())) == 200)
 
     assert statuses(deployment, produced) == {("HELD", "LIVE"): 100, ("SUPPRESSED", "RELEASE"): 100}
+    assert Counter(ends_of(deployment, merged)) == {"SUPERSEDED": 100}
+    deployment.quiet()
     assert write_calls(deployment) == before

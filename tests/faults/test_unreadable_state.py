@@ -7,6 +7,10 @@ from tests.faults.conftest import Deploy
 from tests.faults.deployment import WatchedDeployment
 from tests.faults.test_recreated import await_refusal
 from tests.faults.workload import SHORT, mixed, wall_us
+from tests.harness.shown_commands import differences, output_of
+
+SHOWN = "kaufland.offer-state.v1/3"
+"""The partition that the documentation shows."""
 
 
 def put_state(
@@ -42,7 +46,11 @@ def test_a_lane_that_cannot_be_read_stops_its_partition_until_it_is_forgotten(de
     assert "has 1 members" in said
     stopped(connector)
 
-    deployment.command("state", "forget", spoilt.message.key, "--yes", "--config", config(deployment))
+    command = "state forget 4006381333931 --yes"
+    words = [spoilt.message.key if word.isdigit() else word for word in command.split()]
+    said = deployment.command(*words, "--config", config(deployment))
+    shown = said.replace(spoilt.message.key, "4006381333931").replace(f"{place} at offset 0", f"{SHOWN} at offset 104")
+    assert differences(shown.splitlines(), output_of(command).splitlines()) == []
     again = deployment.connector()
     deployment.settle(produced)
     stopped(again)

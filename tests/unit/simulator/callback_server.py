@@ -55,7 +55,7 @@ class CallbackServer:
         class CallbackHandler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 asked = parse_qs(urlsplit(self.path).query)
-                subscriber.modes += asked["mode"] + asked["account"]
+                subscriber.modes += asked["mode"] + asked.get("account", [])
                 self._answer(*subscriber.answer_challenge(asked["challenge"][0]))
 
             def do_POST(self) -> None:

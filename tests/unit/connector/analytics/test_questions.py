@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from connector.offers.events import Status
 from deploy.analytics import load
 from devstack.clients import Row
 from tests.harness.recorded_run import PREFIX, Recording
@@ -376,6 +377,43 @@ def test_calls_per_change(loaded: duckdb.DuckDBPyConnection, recorded: Recording
         assert row["calls_per_accepted"] == pytest.approx(counted["calls"] / counted["accepted"])
         no_ops = counted["no_ops"]
         assert row["no_op_share"] == pytest.approx(no_ops / (no_ops + counted["accepted"]))
+
+
+ENDS = {
+    "changed": {"APPLIED", "PARTIAL"},
+    "unchanged": {"UNCHANGED"},
+    "superseded": {"SUPERSEDED"},
+    "failed": {"FAILED", "REJECTED", "AMBIGUOUS", "CONFLICT", "UNKNOWN"},
+    "withheld": {"SUPPRESSED", "UNMANAGED", "DRY_RUN"},
+    "waiting": {"NOT_FOUND", "HELD"},
+}
+
+
+def test_what_was_sent_changed_and_failed_in_any_window_adds_up(
+    loaded: duckdb.DuckDBPyConnection, recorded: Recording
+) -> None:
+    said = outcomes(recorded)
+    times = sorted(outcome["decided_at"] for outcome in said)
+    third, two_thirds = times[len(times) // 3], times[2 * len(times) // 3]
+    end = times[-1] + timedelta(seconds=1)
+    windows = [(times[0], third), (third, two_thirds), (two_thirds, end), (times[0], end), (end, end)]
+    counted: Counter[str] = Counter()
+
+    for since, until in windows:
+        shown = ask(loaded, "sent_changed_failed", since=utc(since), until=utc(until))
+
+        within = grouped((one for one in said if since <= one["decided_at"] < until), lambda one: one["target_id"])
+        assert {row["target_id"] for row in shown} == within.keys()
+        for row in shown:
+            events = within[row["target_id"]]
+            assert row["events"] == len(events) == sum(row[name] for name in ENDS)
+            assert {name: row[name] for name in ENDS} == {
+                name: sum(one["status"] in statuses for one in events) for name, statuses in ENDS.items()
+            }
+            assert row["sent"] == sum(bool(one["sent"]) for one in events) >= row["changed"]
+            counted["parts" if (since, until) in windows[:3] else "whole"] += row["events"]
+    assert counted["parts"] == counted["whole"] == len(said)
+    assert set().union(*ENDS.values()) == set(Status)
 
 
 def test_not_found_patterns(loaded: duckdb.DuckDBPyConnection, recorded: Recording) -> None:

@@ -14,12 +14,14 @@ from typer.testing import CliRunner, Result
 
 import schemas
 from connector.cli.main import cli
+from connector.contracts.codec import KeyFault
 from connector.contracts.codes import Code
 from connector.contracts.topics import ALL_FEATURES, Topics, named
 from connector.offers.producer_kit import ProducerKit
 from connector.orders.dead_letters import Quarantined, headers
 from devstack.embedded_broker import CLIENT_PROPERTIES, EmbeddedBroker
 from devstack.embedded_registry import EmbeddedRegistry
+from streams.avro.codec import DecodeErrorCode
 from streams.dead_letter import DeadLetters
 from streams.flow import Assignment, BadRecord, Headers, Record
 from streams.kafka.produce_once import RecordWriter
@@ -27,7 +29,9 @@ from streams.kafka.registry import RegistryClient
 from streams.kafka.settings import KafkaConnection
 from streams.kafka.topic_reader import TopicRecord, read_records
 from streams.records import NewRecord
-from tests.harness.pages import ROOT, block
+from tests.harness.dead_letter_codes import record_codes, report_codes
+from tests.harness.pages import ROOT
+from tests.harness.shown_commands import output_of
 
 EAN = "4006381333931"
 OTHER_EAN = "4006381333948"
@@ -199,25 +203,20 @@ def normalised(text: str) -> list[str]:
     return [line.rstrip() for line in text.splitlines() if line.strip()]
 
 
-SHOWN_IN_THE_DOCS = {
-    "dlq list": "came back as",
-    "dlq show kaufland.offer-changes.v1.dlq/0/0": "the record can be read",
-    "dlq show kaufland.offer-changes.v1.dlq/0/2": "000000  7b",
-    "dlq redrive --code SCHEMA_UNKNOWN --since 3h --dry-run": "would be redriven",
-    "dlq redrive --code SCHEMA_UNKNOWN --since 3h": "were redriven",
-}
-"""Command -> a text that identifies the block with its output."""
+SHOWN_IN_THE_DOCS = (
+    "dlq list",
+    "dlq show kaufland.offer-changes.v1.dlq/0/0",
+    "dlq show kaufland.offer-changes.v1.dlq/0/2",
+    "dlq redrive --code SCHEMA_UNKNOWN --since 3h --dry-run",
+    "dlq redrive --code SCHEMA_UNKNOWN --since 3h",
+)
 
 
 def test_the_chapter_about_dead_letters_shows_what_the_commands_print(dlq: Dlq) -> None:
     fill(dlq)
-    page = (ROOT / "docs" / "operations.md").read_text()
 
-    for command, identified_by in SHOWN_IN_THE_DOCS.items():
-        assert f"$ connector {command}\n" in page
-        assert normalised(dlq.said(*command.split())) == normalised(
-            block("docs/operations.md", "text", identified_by).body
-        ), command
+    for command in SHOWN_IN_THE_DOCS:
+        assert normalised(dlq.said(*command.split())) == normalised(output_of(command)), command
 
 
 # ---- list -----------------------------------------------------------------------------------------------------------
@@ -414,6 +413,49 @@ def test_all_are_redriven_but_rows_of_the_marketplace(dlq: Dlq) -> None:
     assert report["left_out_by_reason"] == {"READ_AGAIN": 1}
     assert len(dlq.records(TOPICS.offer_changes)) == 3
     assert dlq.records(TOPICS.scheduler) == []
+
+
+@pytest.mark.parametrize("code", sorted(record_codes()))
+def test_a_record_of_every_code_is_listed_shown_and_redriven_as_it_was_twice(dlq: Dlq, code: str) -> None:
+    key = None if code == "KEY_MISSING" else b"\xff" if code == "KEY_MALFORMED" else EAN.encode()
+    value = None if code == "VALUE_MISSING" else b"{}"
+    trace: Headers = (("ce_id", b"6f1c-1"),)
+    dlq.put(dlq.letter(BadRecord(code=code, text="a reason"), key=key, value=value, said=trace))
+
+    [listed] = dlq.json("dlq", "list", "--code", code)["newest"]
+    shown = dlq.json("dlq", "show", listed["dead_letter"])
+    assert (shown["code"], shown["headers"]) == (code, [["ce_id", "6f1c-1"]])
+    for redriven in (1, 2):
+        assert dlq.json("dlq", "redrive", listed["dead_letter"])["redriven"] == 1
+        records = dlq.records(TOPICS.offer_changes)
+        assert [(one.key, one.value, one.headers[:1]) for one in records] == [(key, value, trace)] * redriven
+
+
+@pytest.mark.parametrize("code", sorted(report_codes()))
+def test_a_report_of_every_code_is_listed_and_shown_and_never_redriven(dlq: Dlq, code: str) -> None:
+    row = Quarantined(code=Code(code), account="demo", where="returns/7", sha256="9f" * 32, fault="no number")
+    dlq.put(
+        NewRecord(
+            topic=TOPICS.scheduler_dlq,
+            partition=0,
+            key=row.key.encode(),
+            value=None,
+            headers=headers(row, TOPICS.scheduler, "connector-0"),
+            time_us=dlq.now_us,
+        )
+    )
+
+    [listed] = dlq.json("dlq", "list", "--code", code)["newest"]
+    shown = dlq.json("dlq", "show", listed["dead_letter"])
+    assert (shown["code"], shown["input"], shown["value"]) == (code, None, None)
+    assert dlq.json("dlq", "redrive", "--all")["left_out_by_reason"] == {"READ_AGAIN": 1}
+    assert dlq.records(TOPICS.scheduler) == []
+
+
+def test_every_code_of_a_dead_letter_is_explained() -> None:
+    assert record_codes() | report_codes() <= set(Code.__members__)
+    assert {*DecodeErrorCode, *KeyFault} <= record_codes()
+    assert {"ORDER_GONE", "RETURN_UNREADABLE"} <= report_codes()
 
 
 def test_no_selected_letter_is_a_success_without_a_record(dlq: Dlq) -> None:

@@ -1,13 +1,19 @@
 """``connector guard`` over an embedded broker and registry, and how it counts what is held."""
 
 import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import pytest
 
+from connector import configuration, connections
+from connector.contracts.registry_subjects import look_up
+from connector.offers.codec import OfferCodecs
 from connector.offers.events import HeldField, OfferState, Undone
 from connector.operations.guards import listing
-from tests.harness.pages import ROOT, block
-from tests.unit.connector.cli.test_controls import Person, person, registry_url
+from tests.harness.pages import ROOT
+from tests.harness.shown_commands import output_of, words_of
+from tests.unit.connector.cli.test_controls import TOPICS, Person, person, registry_url
 
 __all__ = ["person", "registry_url"]
 
@@ -18,13 +24,30 @@ def shown(text: str) -> list[str]:
     return re.sub(r"\bguard-[0-9a-f]{8}\b", "guard-ID", text).splitlines()
 
 
-def test_the_chapter_about_guard_rails_shows_what_a_release_prints(person: Person) -> None:
-    command = 'guard release --rail zeroed_share --reason "end of season"'
-    assert f"$ connector {command}\n" in (ROOT / "docs" / "operations.md").read_text()
+def put_states(person: Person, states: Iterable[tuple[str, OfferState]]) -> None:
+    """Writes states to the state topic, as the owner of its partition does."""
+    settings = configuration.load_settings(ROOT / "config" / "example.toml", person.environ, datetime.now(UTC)).settings
+    with connections.registry(settings) as client:
+        codecs = OfferCodecs(look_up(client, TOPICS, avro_keys=False), dict[int, str]().get)
+    for ean, one in states:
+        connections.produce(settings, TOPICS.offer_state, ean.encode(), codecs.encode_state(one))
 
-    said = person.said("guard", "release", "--rail", "zeroed_share", "--reason", "end of season")
 
-    assert shown(said) == shown(block("docs/operations.md", "text", "releases what zeroed_share held").body)
+def test_the_chapter_about_guard_rails_shows_what_the_commands_print(person: Person) -> None:
+    put_states(
+        person,
+        [
+            *(state(f"{4006381333931 + number}", undone("zeroed_share")) for number in range(3)),
+            state("9520000000011", undone("price_step", source="erp")),
+        ],
+    )
+
+    for command, code in (
+        ("guard list", 1),
+        ('guard release --rail zeroed_share --reason "end of season"', 0),
+        ('guard drop --rail price_step --reason "cents sent as euros" --yes', 0),
+    ):
+        assert shown(person.said(*words_of(command), code=code)) == shown(output_of(command)), command
 
 
 def test_a_decision_is_over_when_it_is_given_and_names_what_it_is_about(person: Person) -> None:

@@ -21,8 +21,8 @@ from simulator.faults.mishaps import InjectedFault, Match, Respond
 from simulator.offers.catalogue import Product
 from simulator.scenario import Scenario
 from simulator.simulator import Simulator
-from tests.harness.pages import block
 from tests.harness.projected_topics import ProjectedTopics
+from tests.harness.shown_commands import output_of
 from tests.unit.connector.cli.test_history import missing_offers, not_found, registry_url
 from tests.unit.simulator.openapi import inspect
 
@@ -64,9 +64,8 @@ def desk(registry_url: str, tmp_path: Path) -> Iterator[CatalogueDesk]:
 def test_the_output_is_what_the_documentation_shows(desk: CatalogueDesk) -> None:
     desk.topics.put(*missing_offers())
 
-    said = desk.topics.said("not-found", "--by", "brand,reason", "--catalogue")
-
-    assert said == block("docs/operations.md", "text", "catalogue: asked for").body
+    command = "not-found --by brand,reason --catalogue"
+    assert desk.topics.said(*command.split()) == output_of(command)
 
 
 def test_the_reasons_tell_what_the_catalogue_has_and_units_of_the_ean_are_not_asked_for(desk: CatalogueDesk) -> None:

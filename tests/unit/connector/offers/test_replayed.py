@@ -18,7 +18,7 @@ from connector.routing.table import Routing
 from streams.flow import BACKGROUND, Told
 from streams.frozen import replace
 from tests.harness.effort import examples
-from tests.harness.offer_harness import DE, EAN, REFERENCE, START_US, TOPICS, OfferHarness, flow_of, unit
+from tests.harness.offer_harness import AT, DE, EAN, REFERENCE, START_US, TOPICS, OfferHarness, flow_of, unit
 from tests.unit.connector.offers.model import InputRecord
 from tests.unit.connector.offers.test_random import GENTLE, OUTCOMES, OfferHistory, _id, event_of, play, records
 
@@ -103,6 +103,24 @@ def test_an_event_of_a_lane_without_state_is_a_replay_all_the_same() -> None:
     shop.found(unit(7, price=1100))
 
     assert replayed_origin(shop) == ("UNCHANGED", "REPLAY", REPLAY)
+
+
+def test_an_event_for_a_target_that_is_configured_later_is_applied() -> None:
+    shop = OfferHarness(flow_of(DE)).known(unit(7))
+    shop.event(price="12.00", at=5, offset=4)
+    shop.accept()
+    shop.event(price="11.00", at=10, offset=5, target_id="shop-at")
+    assert (shop.last.status, shop.last.code) == (Status.REJECTED, "TARGET_UNKNOWN")
+
+    state = shop.flow.store(shop.lane).value
+    shop.flow = flow_of(DE, AT)
+    shop.lane = shop.flow.load(EAN, state)
+    replay(shop, price="11.00", at=10, offset=5, target_id="shop-at")
+    shop.found(unit(8, storefront="at"), storefront="at")
+    shop.accept(storefront="at")
+
+    assert replayed_origin(shop) == ("APPLIED", "REPLAY", REPLAY)
+    assert shop.last.target_id == "shop-at"
 
 
 def test_an_event_that_has_no_result_yet_gets_no_second_one() -> None:

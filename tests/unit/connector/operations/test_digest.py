@@ -162,4 +162,4 @@ def test_the_digest_and_the_number_of_eans_are_printed() -> None:
 
     show(Console(file=said, width=200), [(STATE.ean, STATE), ("x", None)], by_event_time)
 
-    assert said.getvalue() == f"{of(STATE)}  1 EANs\n"
+    assert said.getvalue() == f"{of(STATE)}  1 EAN\n"

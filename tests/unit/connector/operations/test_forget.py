@@ -57,6 +57,17 @@ def test_for_orders_and_accounts_it_says_what_is_read_again() -> None:
     assert "lookback_days" in shown(poll)
 
 
+def test_the_document_names_the_place_and_has_a_text_for_each_loss() -> None:
+    document = json.loads(json.dumps(forget.document(kept(STATE))))
+
+    assert (document["key"], document["topic"], document["partition"], document["offset"]) == (
+        "4006381333931", "t.offer-state", 3, 17,
+    )  # fmt: skip
+    assert len(document["lost"]) == 3
+    assert document["stays"] == []
+    json.dumps(forget.document(replace(kept(STATE), key=lane_key(b"\xff"))))
+
+
 def test_a_key_in_no_topic_or_in_several_is_reported() -> None:
     one, other = kept(None), kept(None, topic="t.shipment-state")
 

@@ -62,11 +62,27 @@ def printed(on: Console) -> str:
     return on.file.getvalue()
 
 
+def subscribed(on: Console, desk: StubSubscriptionClient, *events: str) -> bool:
+    """Subscribes to events and prints the outcomes; returns whether all are good."""
+    outcomes = push.subscribe(desk, URLS, wanted(*events), "a@example.com")
+    return push.show_outcomes(on, outcomes, as_json=False, nothing="none")
+
+
+def repaired(on: Console, desk: StubSubscriptionClient, *, move: bool = False) -> bool:
+    """Repairs subscriptions and prints the outcomes; returns whether all are good."""
+    nothing = "No subscription that leads here is disabled."
+    return push.show_outcomes(on, push.repair(desk, URLS, move=move), as_json=False, nothing=nothing)
+
+
 def test_only_our_disabled_subscriptions_are_listed_as_problems() -> None:
     out = console()
 
-    assert push.show(out, StubSubscriptionClient([one(1), one(2, "return_new", ELSEWHERE, active=False)]), URLS)
-    assert not push.show(out, StubSubscriptionClient([one(1, active=False)]), URLS)
+    good = push.listed(StubSubscriptionClient([one(1), one(2, "return_new", ELSEWHERE, active=False)]), URLS)
+    bad = push.listed(StubSubscriptionClient([one(1, active=False)]), URLS)
+    push.show(out, good)
+    push.show(out, bad)
+
+    assert [[row.is_good for row in rows] for rows in (good, bad)] == [[True, True], [False]]
 
     assert "(not ours)" in printed(out)
     assert "Remedy: connector push repair" in printed(out)
@@ -75,8 +91,8 @@ def test_only_our_disabled_subscriptions_are_listed_as_problems() -> None:
 def test_missing_subscriptions_are_created_and_existing_ones_left_alone() -> None:
     desk = StubSubscriptionClient([one(1)])
 
-    assert push.subscribe(console(), desk, URLS, wanted("order_new", "return_new"), "a@example.com")
-    assert push.subscribe(console(), desk, URLS, wanted("order_new", "return_new"), "a@example.com")
+    assert subscribed(console(), desk, "order_new", "return_new")
+    assert subscribed(console(), desk, "order_new", "return_new")
 
     assert desk.there == [one(1), one(2, "return_new")]
 
@@ -84,7 +100,7 @@ def test_missing_subscriptions_are_created_and_existing_ones_left_alone() -> Non
 def test_subscribing_reports_a_remedy_for_other_or_disabled_subscriptions() -> None:
     desk, out = StubSubscriptionClient([one(1, url=ELSEWHERE), one(2, "return_new", active=False)]), console()
 
-    assert not push.subscribe(out, desk, URLS, wanted("order_new", "return_new"), "a@example.com")
+    assert not subscribed(out, desk, "order_new", "return_new")
 
     assert f"leads to {ELSEWHERE}. Remedy: connector push repair --move" in printed(out)
     assert "exists but is disabled. Remedy: connector push repair" in printed(out)
@@ -94,7 +110,7 @@ def test_subscribing_reports_a_remedy_for_other_or_disabled_subscriptions() -> N
 def test_a_repair_enables_our_subscriptions_only() -> None:
     desk = StubSubscriptionClient([one(1, active=False), one(2, "return_new", ELSEWHERE, active=False)])
 
-    assert push.repair(console(), desk, URLS)
+    assert repaired(console(), desk)
 
     assert desk.there == [one(1), one(2, "return_new", ELSEWHERE, active=False)]
 
@@ -102,7 +118,7 @@ def test_a_repair_enables_our_subscriptions_only() -> None:
 def test_a_repair_changes_other_urls_only_with_move() -> None:
     desk = StubSubscriptionClient([one(1, url=ELSEWHERE, active=False)])
 
-    assert push.repair(console(), desk, URLS, move=True)
+    assert repaired(console(), desk, move=True)
 
     assert desk.there == [one(1)]
 
@@ -115,7 +131,7 @@ def test_a_refusal_is_reported_with_the_marketplaces_message_and_the_others_cont
         console(),
     )
 
-    assert not push.repair(out, desk, URLS)
+    assert not repaired(out, desk)
 
     assert printed(out).count("the address [is] unverified") == 2
 
@@ -123,6 +139,6 @@ def test_a_refusal_is_reported_with_the_marketplaces_message_and_the_others_cont
 def test_a_repair_with_nothing_to_do_reports_that() -> None:
     out = console()
 
-    assert push.repair(out, StubSubscriptionClient([one(1)]), URLS)
+    assert repaired(out, StubSubscriptionClient([one(1)]))
 
     assert "No subscription that leads here is disabled." in printed(out)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 from rich.console import Console
 
-from connector.operations.routing import accept, accepted, differences, hold
+from connector.operations.routing import accept, accepted, differences, hold, show_accepted
 from connector.routing.accepted_routing import AcceptedTarget
 from connector.routing.table import Routing, Target
 from streams.errors import Stopped
@@ -68,7 +68,8 @@ def test_what_is_accepted_starts() -> None:
     hold(table, "group", routing(shop="de"))
     out = io.StringIO()
 
-    accept(Console(file=out, width=200), table, "group", routing(shop="at"))
+    changed = accept(table, "group", routing(shop="at"))
+    show_accepted(Console(file=out, width=200), "group", routing(shop="at"), changed)
 
     hold(table, "group", routing(shop="at"))
     assert "configured as account main, storefront at" in out.getvalue()
@@ -90,5 +91,5 @@ def test_a_foreign_routing_record_stops_the_start_and_can_be_replaced() -> None:
     with pytest.raises(Stopped, match="cannot be read"):
         hold(table, "group", routing(shop="de"))
 
-    accept(Console(file=io.StringIO()), table, "group", routing(shop="de"))
+    accept(table, "group", routing(shop="de"))
     hold(table, "group", routing(shop="de"))
