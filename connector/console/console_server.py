@@ -35,6 +35,10 @@ from streams.errors import StreamError
 
 _WRITING_S: Final = 30.0
 """How long a command may take to be written."""
+_LATE: Final = (
+    f"It took more than {_WRITING_S:.0f} s, and may still be written: look at the page Held, or at `connector hold "
+    "list --all`, before you try again.\n"
+)
 _log = structlog.get_logger("connector")
 
 
@@ -58,18 +62,18 @@ class ConsoleServer(WebServer):
         self._trends = Trends()
         self._work = BoundedWork()
         self._closing = threading.Event()
-        self._writing = BoundedWork(limit_s=_WRITING_S)
+        self._writing = BoundedWork(limit_s=_WRITING_S, late=_LATE)
         self._requests = WriteRequests(configured)
         views = ConsoleViews(configured, self._trends, projection, writes=self._requests.people is not None)
         routes = [
             Route("/", self._page(views.overview)),
-            Route("/search", self._page(views.search)),
-            Route("/offers/{key:path}", self._page(views.offer)),
-            Route("/orders", self._page(views.orders)),
-            Route("/orders/{key:path}", self._page(views.order)),
-            Route("/units", self._page(views.units)),
-            Route("/not-found", self._page(views.not_found)),
-            Route("/held", self._page(views.held)),
+            Route("/search", self._page(views.current(views.search))),
+            Route("/offers/{key:path}", self._page(views.current(views.offer))),
+            Route("/orders", self._page(views.current(views.orders))),
+            Route("/orders/{key:path}", self._page(views.current(views.order))),
+            Route("/units", self._page(views.current(views.units))),
+            Route("/not-found", self._page(views.current(views.not_found))),
+            Route("/held", self._page(views.current(views.held))),
             *self._write_routes(),
             Route("/{key:path}", self._page(_missing)),
         ]
@@ -94,7 +98,10 @@ class ConsoleServer(WebServer):
 
     def _sample(self, every_s: float) -> None:
         while not self._closing.wait(every_s):
-            self._trends.add(self._facts(), self._clock.now().wall_us)
+            try:
+                self._trends.add(self._facts(), self._clock.now().wall_us)
+            except Exception as error:  # noqa: BLE001 - the next sample is taken all the same
+                _log.error("the console could not take a sample", reason=repr(error))
 
     def _write_routes(self) -> list[Route]:
         """Returns the routes with which people write; none where nobody may."""
@@ -178,7 +185,7 @@ def _sign_in(_: PageRequest) -> View:
 def _refused(error: RequestRefused) -> View:
     if error.status == 401:
         return View(title="Sign in", content=(sign_in_form(str(error)),), status=401)
-    return _told("RequestRefused", str(error), error.status)
+    return _told("Not done", str(error), error.status)
 
 
 def _told(title: str, text: str, status: int) -> View:

@@ -76,10 +76,12 @@ def is_ours(host: str, names: Collection[str]) -> bool:
 class BoundedWork:
     """Threads for the pages, with a bound on how many requests there are and how long each may take."""
 
-    def __init__(self, *, most: int = MOST_AT_ONCE, limit_s: float = LIMIT_S) -> None:
+    def __init__(self, *, most: int = MOST_AT_ONCE, limit_s: float = LIMIT_S, late: str | None = None) -> None:
+        """``late``: what is answered if it takes too long; None: to try again."""
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="console")
         self._most = most
         self._limit_s = limit_s
+        self._late = late
         self._now = 0
 
     async def run(self, work: Callable[[], Response]) -> Response:
@@ -93,7 +95,8 @@ class BoundedWork:
         try:
             return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), self._limit_s)
         except TimeoutError:
-            future.cancel()
+            if not future.cancel() and self._late is not None:
+                return PlainTextResponse(self._late, 503)
             return _busy(f"the page took more than {self._limit_s:.0f} s")
 
     def close(self) -> None:

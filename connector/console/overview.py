@@ -12,6 +12,7 @@ from connector.console.trends import (
     failing_per_min,
     limits,
     oldest_undone,
+    present_calls_per_s,
     results_per_min,
 )
 from connector.contracts.event_time import moment
@@ -19,8 +20,8 @@ from connector.operations.durations import in_words
 from connector.orders.poll_lane import PollReport
 from streams.engine.snapshot import PartitionSnapshot, SideInputSnapshot, Snapshot
 
-_RATE_SAMPLES = 7
-"""Samples over which the present rate is computed: a minute."""
+_RATE_S = 60.0
+"""Over which the present rate is computed."""
 
 
 def first_line(facts: ProcessFacts, samples: Sequence[Sample], slow_downs: int, now_us: int) -> Html:
@@ -28,11 +29,11 @@ def first_line(facts: ProcessFacts, samples: Sequence[Sample], slow_downs: int, 
     reasons = facts.readiness.reasons
     said = f"Not live: {reasons[0]}" if reasons else _live(facts)
     verdict = element("p", element("strong", said), class_="verdict bad" if reasons else "verdict", role="status")
-    rate = calls_per_s(samples[-_RATE_SAMPLES:]).last
+    rate = present_calls_per_s(samples, _RATE_S)
     polls = facts.polls.values()
     told = described(
         {
-            "Rate used of limit": f"{number(rate or 0.0)} of {number(_limit(facts))} calls per s",
+            "Rate used of limit": f"{number(rate)} of {number(_limit(facts))} calls per s",
             "Oldest undone": _oldest(facts),
             "429 today": str(slow_downs),
             "Last poll of orders": "; ".join(_poll(poll, now_us) for poll in polls) or "this process does not poll",

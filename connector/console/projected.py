@@ -7,14 +7,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from connector.operations.durations import in_words
 from connector.operations.following import ProjectionFollower
 from connector.operations.projected import ProjectionWindow
-from connector.operations.standing import NAME, Standing, standing_of
+from connector.operations.standing import NAME, READ_AT, Standing, standing_of
 from connector.projection.listings import ListingReader
 from connector.settings.model import Settings
+from streams.clock import SystemClock
+from streams.errors import StreamError
 
 READING_S: Final = 4.0
 """How long a page may read."""
+BEHIND_S: Final = 60.0
+"""The topics are read every few seconds; what was read longer ago is not up to date."""
 
 
 class ConsoleProjection:
@@ -25,13 +30,22 @@ class ConsoleProjection:
         self._configured = configured
         self._directory = directory
         self._follower = follower
-        self._lock = threading.Lock()
         self._own = threading.local()
 
     def state(self) -> str:
         """Returns what keeps the projection from being up to date; empty: it is."""
-        with self._lock:
-            return self._follower.state() if self._follower is not None else ""
+        if self._follower is not None and (told := self._follower.state()):
+            return told
+        try:
+            with self._window().open(READING_S) as (file, _):
+                read_at = file.summary(READ_AT)
+        except StreamError as error:
+            return str(error)
+        if read_at is None:
+            return "the projection is being built; no topic was read to its end yet"
+        if (age_s := (SystemClock().now().wall_us - int(read_at)) / 1e6) > BEHIND_S:
+            return f"the topics were read last {in_words(age_s)} ago"
+        return ""
 
     @contextmanager
     def open(self) -> Iterator[ListingReader]:

@@ -66,7 +66,12 @@ class Trends:
 
     def slow_downs_today(self, facts: ProcessFacts, now_us: int) -> int:
         """Returns how many answers of this process were 429 since midnight UTC, or since it began."""
-        before = self._day[1] if self._day is not None and self._day[0] == now_us // _DAY_US else 0.0
+        if self._day is None:
+            before = 0.0
+        elif self._day[0] == now_us // _DAY_US:
+            before = self._day[1]
+        else:  # a new day without a sample yet
+            before = self._samples[-1].slow_downs
         return round(sum(facts.slow_downs.values()) - before)
 
     def snapshot(self) -> Sequence[Sample]:
@@ -91,6 +96,13 @@ def sample(facts: ProcessFacts, now_us: int) -> Sample:
 def calls_per_s(samples: Sequence[Sample]) -> Trend:
     """Returns how many calls left per second."""
     return Trend(name="calls", unit="per s", points=_rates(samples, lambda one: one.calls, 1.0))
+
+
+def present_calls_per_s(samples: Sequence[Sample], over_s: float) -> float:
+    """Returns how many calls left per second, from the first of the samples of the last ``over_s`` seconds on."""
+    recent = [one for one in samples if samples[-1].at_us - one.at_us <= over_s * 1e6]
+    rates = _rates((recent[0], recent[-1]) if recent else (), lambda one: one.calls, 1.0)
+    return rates[-1][1] if rates else 0.0
 
 
 def limits(samples: Sequence[Sample]) -> Trend:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from connector.console import lists_view, overview, standing_view, timeline_view, writing
@@ -20,6 +20,7 @@ from connector.settings.model import Settings
 from streams.errors import StreamError
 
 _DRIFTS: Final = 10
+_DIGITS: Final = 19
 _STATES: Final[Mapping[str, tuple[str, str]]] = {
     "live": (LIVE, "live"),
     "off-sale": (NOT_LIVE, "accepted, but not on sale"),
@@ -78,6 +79,9 @@ class View:
     here: str | None = None
     status: int = 200
     leads_to: str | None = None
+
+
+MakeView = Callable[[PageRequest], View]
 
 
 class NoSuchPage(Exception):
@@ -208,6 +212,18 @@ class ConsoleViews:
         elif self._writes:
             yield writing.sign_in_link()
 
+    def current(self, make: MakeView) -> MakeView:
+        """Returns a page that says first what keeps the projection from being up to date.
+
+        Else a list that is not read yet would be taken for one without entries.
+        """
+
+        def told(asked: PageRequest) -> View:
+            view = make(asked)
+            return replace(view, content=(*self._not_up_to_date(), *view.content))
+
+        return told
+
     # ---- what they share --------------------------------------------------------------------------------------------
 
     def _reading(self) -> ReadsProjection:
@@ -225,14 +241,18 @@ class ConsoleViews:
             )
             return
         yield search_form()
-        if state := self._projection.state():
-            yield element("p", f"Not up to date: {state}", class_="warn", role="status")
+        yield from self._not_up_to_date()
         try:
             standing = self._projection.standing()
             if standing is not None:
                 yield from self._standing(standing, now_us)
         except StreamError as error:  # the rest of the page is needed most when something does not work
             yield element("p", f"Offers, orders and holds cannot be shown now: {error}", class_="warn", role="status")
+
+    def _not_up_to_date(self) -> Iterable[Child]:
+        if self._projection is not None and (state := self._projection.state()):
+            told = f"Not up to date: {state}. What this page does not show may exist."
+            yield element("p", told, class_="warn", role="status")
 
     def _standing(self, standing: Standing, now_us: int) -> Iterable[Child]:
         yield standing_view.numbers(standing, swept=self._configured.reconcile.enabled)
@@ -250,9 +270,6 @@ class ConsoleViews:
     def _targets(self) -> dict[str, tuple[str, Sequence[tuple[str, str]]]]:
         names = sorted(self._configured.targets)
         return {"target": ("Target", [("", "every target"), *((name, name) for name in names)])}
-
-
-MakeView = Callable[[PageRequest], View]
 
 
 def _listed(title: str, here: str, content: Sequence[Child], more: Html) -> View:
@@ -275,9 +292,14 @@ def _after(asked: PageRequest) -> str | None:
     """Returns where a list begins. Raises NoSuchPage for what is no position in a list."""
     after = asked.choice("after")
     parts = () if after is None else after.split(".")
-    if after is not None and not (len(parts) == 2 and all(one.isascii() and one.isdigit() for one in parts)):
+    if after is not None and not (len(parts) == 2 and all(map(_is_position, parts))):
         raise NoSuchPage(f"after={after}")
     return after
+
+
+def _is_position(text: str) -> bool:
+    """Whether a text is a number that the projection can hold."""
+    return text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) < 2**63
 
 
 def _kept(chosen: Mapping[str, str]) -> dict[str, str]:

@@ -60,6 +60,8 @@ def new_hold(configured: Settings, form: Mapping[str, str]) -> NewHold:
         raise NotAccepted("the target is not configured")
     if given["field"] and given["field"] not in FIELDS:
         raise NotAccepted("there is no such field")
+    if given["lasting"] not in _LASTING:
+        raise NotAccepted("there is no such time that a hold can last")
     if not given["reason"]:
         raise NotAccepted("a reason is needed: results repeat it")
     scope = CommandScope(
@@ -70,7 +72,7 @@ def new_hold(configured: Settings, form: Mapping[str, str]) -> NewHold:
     )
     if scope == CommandScope():
         raise NotAccepted("a hold needs at least one restriction: a target, a brand, an EAN or a field")
-    return NewHold(scope=scope, reason=given["reason"], for_s=_LASTING.get(given["lasting"], ("", None))[1])
+    return NewHold(scope=scope, reason=given["reason"], for_s=_LASTING[given["lasting"]][1])
 
 
 def hold_form(configured: Settings, person: ConsoleUser) -> Html:

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from connector.operations.projected import FollowedProjection, open_followed
-from connector.operations.standing import NAME, count
+from connector.operations.standing import NAME, READ_AT, count
 from connector.settings.model import Settings
 from streams.clock import SystemClock
 from streams.errors import StreamError
@@ -38,6 +38,7 @@ class ProjectionFollower:
         )
         self._process.start()
         telling.close()
+        threading.Thread(target=self._listen, name="projection-state", daemon=True).start()
 
     @property
     def process_id(self) -> int | None:
@@ -45,13 +46,15 @@ class ProjectionFollower:
         return self._process.pid
 
     def state(self) -> str:
-        """Returns what keeps the projection from being up to date; empty: it is. Called by one thread at a time."""
-        with suppress(EOFError, OSError):
-            while self._told.poll():
-                self._state = str(self._told.recv())
+        """Returns what keeps the projection from being up to date; empty: it is. Any thread."""
         if not self._process.is_alive():
             return f"the process that reads the topics has ended, with exit code {self._process.exitcode}"
         return self._state
+
+    def _listen(self) -> None:
+        """Takes what the process tells, until it ends: a full pipe would stop it, whether anybody asks or not."""
+        for told in tellings(self._told):
+            self._state = told
 
     def close(self) -> None:
         """Ends the process. Safe to call twice."""
@@ -65,6 +68,13 @@ class ProjectionFollower:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def tellings(told: Connection) -> Iterator[str]:
+    """Yields what is told through a pipe until its other end is closed."""
+    with suppress(EOFError, OSError):
+        while True:
+            yield str(told.recv())
 
 
 def follow(configured: Settings, directory: Path, every_s: float, telling: Connection) -> None:
@@ -85,7 +95,10 @@ def follow(configured: Settings, directory: Path, every_s: float, telling: Conne
 
 
 def turn(projection: FollowedProjection, tell: Callable[[str], None]) -> None:
-    """Brings the projection up to date, and counts if anything was read or was never counted."""
+    """Brings the projection up to date, and counts if anything was read or was never counted.
+
+    Notes in the file when it was up to date, for the processes that only read it.
+    """
     read = 0
     for records in projection.update():
         read += records
@@ -93,6 +106,7 @@ def turn(projection: FollowedProjection, tell: Callable[[str], None]) -> None:
     if read or projection.file.summary(NAME) is None:
         tell("the offers are being counted")
         projection.file.keep_summary(NAME, count(projection.reader, SystemClock().now().wall_us).text())
+    projection.file.keep_summary(READ_AT, str(SystemClock().now().wall_us))
     tell("")
 
 

@@ -14,6 +14,8 @@ from connector.projection.listings import ListingReader
 
 NAME = "standing"
 """The name under which the projection keeps it."""
+READ_AT = "read_at"
+"""The name under which the projection keeps when the topics were read to their ends last, in microseconds."""
 PATTERN_NAMES = ("brand", "target", "code")
 """By what offers that are not found are grouped, as ``connector not-found`` does without ``--by``."""
 _PATTERNS = 10

@@ -257,6 +257,8 @@ def _keep_newest(run: Callable[..., sqlite3.Cursor], row: KeptRecord) -> None:
 
 
 def _unusable(path: Path, error: Exception) -> Stopped:
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+        return Stopped("reading the projection took too long. Remedy: try again, or choose fewer rows with a filter")
     return Stopped(
         f"the projection {path} cannot be used: {error}. Remedy: check the directory and its free space; if the file "
         "is damaged, delete it or pass --rebuild, and it is built from the topics again"

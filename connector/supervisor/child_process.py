@@ -48,7 +48,8 @@ class ChildProcess:
     @property
     def pid(self) -> int | None:
         """None: it does not run."""
-        return self._process.pid if self._process is not None else None
+        process = self._process  # another thread may ask
+        return process.pid if process is not None else None
 
     def step(self) -> int | None:
         """Starts the process if that is due. Returns its exit code if it has ended since the last call."""

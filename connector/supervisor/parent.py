@@ -80,7 +80,7 @@ class Parent:
         silent = dict.fromkeys(self._children, 0)
         while not self._over.wait(_LOOK_S):
             for child in self._children:
-                silent[child] = silent[child] + 1 if _stands_still(child) else 0
+                silent[child] = silent[child] + 1 if _looks_still(child) else 0
                 if silent[child] == LOOKS:
                     _log.error("a process stands still and is killed", process=child.number)
                     self._still.put(child)
@@ -99,13 +99,23 @@ class Parent:
                 by_s = inf
             self._wake.clear()
             self._wake.wait(_TURN_S)
-        return 1 if any(codes) else 0
+        clean = (0, -number)  # the signal itself ends a process that has not begun yet
+        return 0 if all(code in clean for code in codes) else 1
 
     def _kill_the_rest(self) -> None:
         for child in self._children:
             if child.pid is not None:
                 _log.error("a process did not stop in time and is killed", process=child.number)
                 child.kill()
+
+
+def _looks_still(child: ChildProcess) -> bool:
+    """Returns whether a process stands still; False if that cannot be known now."""
+    try:
+        return _stands_still(child)
+    except Exception as error:  # noqa: BLE001 - the next look is made all the same
+        _log.error("a process cannot be asked whether it is live", process=child.number, reason=repr(error))
+        return False
 
 
 def _stands_still(child: ChildProcess) -> bool:

@@ -201,6 +201,31 @@ def test_work_beyond_the_bound_is_refused_and_slow_work_is_given_up() -> None:
         work.close()
 
 
+def test_what_takes_too_long_and_may_still_be_done_is_not_to_be_tried_again_blindly() -> None:
+    release, work = threading.Event(), BoundedWork(limit_s=0.05, late="look first")
+
+    def slow() -> Response:
+        release.wait()
+        return PlainTextResponse("done")
+
+    try:
+        assert asyncio.run(work.run(slow)).body == b"look first"
+    finally:
+        release.set()
+        work.close()
+
+
+def test_a_sample_that_fails_does_not_end_the_samples() -> None:
+    asked: list[int] = []
+
+    def facts() -> ProcessFacts:
+        asked.append(1)
+        raise RuntimeError("dictionary changed size during iteration")
+
+    with ConsoleServer(facts, SETTINGS, host="127.0.0.1", port=0, every_s=0.01):
+        until("further samples", lambda: len(asked) > 3)
+
+
 def test_closing_ends_the_threads_of_the_console(shown: ShownFacts) -> None:
     server = ConsoleServer(shown, SETTINGS, host="127.0.0.1", port=0, every_s=0.01)
     server.close()

@@ -1,5 +1,7 @@
 """The pages that come from the projection, over HTTP, on an embedded broker: numbers, lists, search, timeline."""
 
+import multiprocessing
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,14 +26,16 @@ from connector.controls.commands import (
     ReplayRequest,
 )
 from connector.offers.events import Candidate, OfferNotFound, Origin, Pending
-from connector.operations.following import ProjectionFollower, turn
+from connector.operations.following import ProjectionFollower, tellings, turn
 from connector.operations.projected import open_followed
+from connector.operations.standing import READ_AT
 from connector.orders.events import ObservedUnit, OrderObserved, OrderStatus, OrderUnitStatus
 from connector.replays.progress import ReplayProgress, ReplayState
 from connector.settings.model import Settings
 from devstack.embedded_broker import EmbeddedBroker
 from devstack.embedded_registry import EmbeddedRegistry
 from devstack.waiting import until
+from streams.clock import SystemClock
 from tests.harness.console_pages import ReadPage
 from tests.harness.offer_rows import BASE_US, EAN, MINUTE_US, call, drifted, field_result, result, sent, state, swept
 from tests.harness.pages import ROOT
@@ -359,7 +363,9 @@ def test_a_filter_stands_in_the_address(read: Read, topics: ProjectedTopics) -> 
     assert read("/not-found?target=shop-at").links.count(f"/offers/{OTHER}") == 0
 
 
-@pytest.mark.parametrize("address", ["/orders?after=x", "/orders?after=1", "/units?state=x", "/none"])
+@pytest.mark.parametrize(
+    "address", ["/orders?after=x", "/orders?after=1", "/held?after=9223372036854775808.1", "/units?state=x", "/none"]
+)
 def test_an_address_that_means_nothing_is_not_found(read: Read, address: str) -> None:
     read(address, 404)
 
@@ -417,3 +423,37 @@ def test_a_process_of_its_own_keeps_the_projection_and_ends_with_the_console(
 def _not_found(projection: ConsoleProjection) -> int:
     found = projection.standing()
     return 0 if found is None else found.not_found
+
+
+def test_what_the_process_tells_is_taken_whether_anybody_asks_or_not() -> None:
+    told, telling = multiprocessing.Pipe(duplex=False)
+    heard: list[str] = []
+    threading.Thread(target=lambda: heard.extend(tellings(told)), daemon=True).start()
+    for number in range(20_000):  # more than a pipe keeps
+        telling.send(f"the projection is being built: {number} records read")
+    telling.close()
+
+    until("everything", lambda: len(heard) == 20_000)
+
+
+@pytest.mark.parametrize("address", ["/", "/held", "/units", "/not-found", "/orders", f"/offers/{EAN}", "/search?q=1"])
+def test_a_projection_that_is_not_read_to_the_end_is_said_on_every_page(
+    http: httpx.Client, topics: ProjectedTopics, configured: Settings, address: str
+) -> None:
+    topics.put(*story())
+    with open_followed(configured, topics.folder):
+        pass  # another process has begun to build it
+
+    assert "Not up to date: the projection is being built" in ReadPage(http.get(address).text).words
+
+
+def test_a_process_that_only_reads_says_when_the_topics_were_read_long_ago(
+    read: Read, http: httpx.Client, topics: ProjectedTopics, configured: Settings
+) -> None:
+    topics.put(*story())
+    assert "Not up to date" not in read("/held").words
+    with open_followed(configured, topics.folder) as projection:
+        projection.file.keep_summary(READ_AT, str(SystemClock().now().wall_us - 7_200_000_000))
+
+    for address in ("/", "/held"):
+        assert "Not up to date: the topics were read last 2 h 0 min ago" in ReadPage(http.get(address).text).words

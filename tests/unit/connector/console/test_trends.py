@@ -4,7 +4,15 @@ from dataclasses import replace
 
 from connector.console.charts import chart
 from connector.console.facts import ProcessFacts, Readiness
-from connector.console.trends import POINTS, Trends, calls_per_s, failing_per_min, oldest_undone, results_per_min
+from connector.console.trends import (
+    POINTS,
+    Trends,
+    calls_per_s,
+    failing_per_min,
+    oldest_undone,
+    present_calls_per_s,
+    results_per_min,
+)
 from tests.unit.connector.console.test_vitals import ACCOUNT, WELL
 
 DAY_US = 86_400_000_000
@@ -37,6 +45,15 @@ def test_rates_are_what_was_counted_between_two_samples() -> None:
     assert failing_per_min(samples).last == 12.0
 
 
+def test_the_present_rate_is_that_of_the_last_minute() -> None:
+    trends = Trends()
+    assert present_calls_per_s(trends.snapshot(), 60.0) == 0.0
+    for number, calls in enumerate((0, 1_000, 1_060, 1_060, 1_060, 1_060, 1_060, 1_060)):
+        trends.add(facts(calls=calls), NOON_US + number * 10_000_000)
+
+    assert present_calls_per_s(trends.snapshot(), 60.0) == 1.0
+
+
 def test_a_short_peak_stays_visible_among_many_samples() -> None:
     trends = Trends()
     for number in range(2_000):
@@ -63,6 +80,7 @@ def test_429_today_begins_anew_at_midnight_utc() -> None:
     assert trends.slow_downs_today(facts(slow=4), midnight_us - 1) == 4
 
     trends.add(facts(slow=4), midnight_us - 10_000_000)
+    assert trends.slow_downs_today(facts(slow=5), midnight_us + 1) == 1
     trends.add(facts(slow=6), midnight_us)
 
     assert trends.slow_downs_today(facts(slow=7), midnight_us + 5) == 3

@@ -1,7 +1,8 @@
 """A stand-in for ``connector run``: serves health pages on the socket of its parent, and ends as a test says.
 
 Arguments: a folder, in which ``<number>.exit`` holds an exit code to end with at once and ``<number>.stuck`` makes it
-answer that it is not live; then the parent's option.
+answer that it is not live; ``<number>.early`` keeps it from handling signals, as a process that is loading its code;
+then the parent's option.
 """
 
 import json
@@ -19,6 +20,9 @@ def main(folder: Path, member: Member) -> None:
     script = folder / f"{member.number}.exit"
     if script.exists():
         sys.exit(int(script.read_text()))
+    if (folder / f"{member.number}.early").exists():
+        (folder / f"{member.number}.begun").touch()
+        signal.pause()
     over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: over.set())
     member.when_parent_ends(over.set)

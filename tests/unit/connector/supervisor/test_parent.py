@@ -162,3 +162,35 @@ def _is_zombie(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGKILL, 1)])
+def test_a_stop_while_a_process_is_loading_is_a_clean_end(tmp_path: Path, number: int, code: int) -> None:
+    (tmp_path / "2.early").touch()
+    site = Supervised(children(tmp_path, 2))
+
+    def body() -> None:
+        until("the second begins", (tmp_path / "2.begun").exists)
+        if number == signal.SIGKILL:  # what nobody has asked for is no clean end
+            site.members[1].stop(number)
+
+    with beside(body):
+        assert Parent(site.members, drain_s=10.0).run(site.open) == code
+
+
+def test_a_look_that_fails_does_not_end_the_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+
+    def fails(child: ChildProcess, _: str) -> None:
+        looks.append(child.number)
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(parent, "_LOOK_S", 0.05)
+    monkeypatch.setattr(parent, "STARTING_S", 0.0)
+    monkeypatch.setattr(parent, "asked", fails)
+    site = Supervised(children(tmp_path, 1))
+
+    with beside(lambda: until("further looks", lambda: len(looks) > 3)):
+        Parent(site.members, drain_s=10.0).run(site.open)
+
+    assert site.members[0].starts == 1
