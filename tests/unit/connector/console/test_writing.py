@@ -136,6 +136,7 @@ def test_a_hold_is_given_with_its_scope_reason_and_end(desk: OpenDesk) -> None:
         ({"reason": "why", "ean": "4006381333932"}, "is not valid"),
         ({"reason": "why", "target": "shop-none"}, "the target is not configured"),
         ({"reason": "why", "field": "colour"}, "no such field"),
+        ({"reason": "why", "brand": "Globex", "lasting": "2h"}, "no such time"),
         ({"reason": "\x1b[31m", "brand": "Globex"}, "cannot be printed"),
         ({"reason": "w" * 201, "brand": "Globex"}, "longer than 200"),
     ],
