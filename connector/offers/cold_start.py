@@ -88,9 +88,11 @@ class _Partition:
     certain_from_us: int | None = _NEVER
     restored: int = 0  # lanes that wait for a call and had no turn yet
     unknown: dict[Place, int] = field(default_factory=dict)
-    awaited: dict[Place, tuple[int, int, int]] = field(
-        default_factory=dict
-    )  # sweep, when its mark was read, until when
+    # sweep, when its mark was read, until when; only before its first row, which a lane could have missed afterwards
+    awaited: dict[Place, tuple[int, int, int]] = field(default_factory=dict)
+    told: set[Place] = field(default_factory=set)  # whose sweep lanes may wait for
+    unreadable: int = 0  # rows
+    unreadable_before: dict[Place, int] = field(default_factory=dict)  # the sweep's first row
     ended: dict[Place, SweepMark] = field(default_factory=dict)
 
 
@@ -125,6 +127,7 @@ class ColdStarts:
         """Chooses for a sweep whose first page was read; returns whether lanes of the partition are to wait for it."""
         found, place = self._of(partition), (mark.account, mark.storefront)
         rate = self._policy.rates.get(mark.account)
+        found.unreadable_before[place] = found.unreadable
         if not self.is_on or rate is None or not mark.units:
             return False
         unknown = (found.unknown.get(place, 0) + found.restored) * self._partitions
@@ -135,6 +138,7 @@ class ColdStarts:
         if waits:
             wait_s = min(self._policy.longest_wait_s, 2 * sweep_s + SLACK_S)
             found.awaited[place] = (mark.sweep_at_us, now_us, now_us + us(wait_s))
+            found.told.add(place)
         choice = ColdStart(
             account=mark.account,
             storefront=mark.storefront,
@@ -155,16 +159,33 @@ class ColdStarts:
         That is not known of the first one, for which a previous owner may have had them wait.
         """
         found, place = self._of(partition), (mark.account, mark.storefront)
-        may_wait = found.awaited.pop(place, None) is not None or place not in found.ended
+        may_wait = place in found.told or place not in found.ended
+        unreadable = found.unreadable - found.unreadable_before.pop(place, 0)
+        if unreadable and not mark.problem:
+            mark = replace(mark, problem=f"{unreadable:,} records in partition {partition} of units are unreadable")
+        found.awaited.pop(place, None)
+        found.told.discard(place)
         found.ended[place] = mark
         if mark.problem:
             self.given_up(place, mark.sweep_at_us, ColdStartState.NOT_WHOLE, mark.problem)
         return self.is_on and may_wait
 
+    def passed(self, partition: int, place: Place) -> None:
+        """Notes that a row of a sweep is shown: from now on no further lane begins to wait for it, whatever the clock
+        says, because it may have missed a row."""
+        if self.is_on:
+            self._of(partition).awaited.pop(place, None)
+
+    def missed(self, partition: int) -> None:
+        """Notes that a row cannot be read. It may be of any sweep that has not ended, which may so have missed a unit
+        here."""
+        self._of(partition).unreadable += 1
+
     # ---- what lanes ask and tell ------------------------------------------------------------------------------------
 
     def awaited(self, partition: int) -> Mapping[Place, tuple[int, int, int]]:
-        """Returns the sweeps that lanes are to wait for: when each began, when that was read here, until when."""
+        """Returns the sweeps that lanes are to wait for, none of whose rows has been shown yet: when each began, when
+        that was read here, until when."""
         return self._of(partition).awaited
 
     def end_of(self, partition: int, place: Place, sweep_at_us: int) -> SweepMark | None:

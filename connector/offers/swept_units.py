@@ -43,7 +43,12 @@ class SweptUnits:
         if record.value is None:
             return ReviewLanes() if self._concerns_lanes(record, now) else None
         row = self._read_unit(record)
-        return Told(lane=row.ean, message=row) if isinstance(row, UnitObserved) else row
+        if isinstance(row, UnitObserved):
+            self._cold.passed(record.at.partition, (row.account, row.storefront))
+            return Told(lane=row.ean, message=row)
+        if isinstance(row, BadRecord):
+            self._cold.missed(record.at.partition)
+        return row
 
     def _concerns_lanes(self, record: Record, now: Now) -> bool:
         """Notes a mark. Other tombstones are skipped."""

@@ -68,7 +68,7 @@ def read_mark(record: Record) -> SweepMark | None:
             page_us=int(found["page_us"]),
             problem=str(found["problem"]),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

@@ -145,6 +145,21 @@ def test_an_event_that_arrives_after_the_sweep_has_begun_is_looked_up() -> None:
     assert other.lane.kinds == ["lookup:de"]
 
 
+def test_an_event_that_arrives_after_a_row_does_not_wait_although_the_clock_was_set_back() -> None:
+    cold = ColdLane()
+    cold.lane.event(price="20.00", offset=9)
+    cold.begin()
+    cold.cold.passed(0, ("main", "de"))  # it may have been one of two units of the EAN
+    other = ColdLane()
+    other.cold = cold.cold
+    other.lane = OfferHarness(cold.lane.flow, now_us=cold.lane.now_us - 2 * SECOND)
+    other.lane.event(price="20.00")
+    assert other.lane.kinds == ["lookup:de"]
+    other.lane.hear(Woken())
+
+    assert other.lane.kinds == ["lookup:de"]
+
+
 @pytest.mark.parametrize(
     ("units", "why"),
     [

@@ -65,6 +65,38 @@ def test_the_marks_of_a_sweep_have_lanes_take_a_turn_that_may_wait_for_it() -> N
     assert inputs.read("units", record(None, marked(SweepPhase.ENDED, sweep_at_us=3)), NOW) is None, "nobody waited"
 
 
+def test_once_a_row_of_a_sweep_has_passed_no_further_lane_begins_to_wait_for_it() -> None:
+    cold = awaited()
+    inputs = SweptUnits("units", unit_reader(IDS, {7: TEXT}.get), cold)
+    inputs.read("units", record(None, marked(SweepPhase.BEGAN)), NOW)
+    assert list(cold.awaited(3)) == [("main", "de")]
+    inputs.read("units", record(encoded()), NOW)
+
+    assert list(cold.awaited(3)) == []
+    assert inputs.read("units", record(None, marked(SweepPhase.ENDED)), NOW) == ReviewLanes(), "others wait"
+
+
+def test_a_sweep_of_which_a_row_cannot_be_read_is_not_known_to_have_shown_all_units() -> None:
+    cold = awaited()
+    inputs = SweptUnits("units", unit_reader(IDS, {7: TEXT}.get), cold)
+    for sweep_at_us, rows in ((1, (b"\x01", encoded())), (2, (encoded(),))):
+        inputs.read("units", record(None, marked(SweepPhase.BEGAN, sweep_at_us)), NOW)
+        for row in rows:
+            inputs.read("units", record(row), NOW)
+        inputs.read("units", record(None, marked(SweepPhase.ENDED, sweep_at_us)), NOW)
+        end = cold.end_of(3, ("main", "de"), sweep_at_us)
+        assert end is not None
+        assert bool(end.problem) is (sweep_at_us == 1)
+
+
+def awaited() -> ColdStarts:
+    """Returns what an owner knows whose lanes are to wait for the next sweep."""
+    cold = ColdStarts(ColdStartPolicy(enabled=True, rates={"main": 10.0}), 1)
+    cold.opened(Opening(partition=3, is_clean=True), NOW.wall_us)
+    cold.counted(3, (), [("main", "de")] * 100, is_restored=False)
+    return cold
+
+
 def marked(phase: SweepPhase, sweep_at_us: int = 1) -> Headers:
     stamp = Stamp(source="/shop", instance_id="i", config_digest="0")
     mark = SweepMark(account="main", storefront="de", sweep_at_us=sweep_at_us, phase=phase, units=100)
