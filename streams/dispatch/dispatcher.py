@@ -71,8 +71,13 @@ class Dispatcher:
                     self._group_limiters[account, group].set_share(own_share, now_s)
 
     def background(self, now_s: float) -> int:
-        """Returns how many background wants wait that can leave: those of accounts that are not closed."""
-        return sum(self._wants.background(name) for name, limiter in self.limiters.items() if limiter.is_open(now_s))
+        """Returns how many background wants wait that can leave: those of accounts that are not closed, and whose quota
+        has calls left for them."""
+        return sum(
+            self._wants.background(name)
+            for name, limiter in self.limiters.items()
+            if limiter.is_open(now_s) and not self._wants.withholds_background(name)
+        )
 
     def calls(self, now: Now, lease_until_s: float, wake: Callable[[SleepingLane], None]) -> Iterator[Call]:
         """Yields all calls that may leave now. ``wake`` wakes a sleeping lane, so that its wants are added."""
@@ -216,7 +221,8 @@ class Dispatcher:
         if len(answer.replies) != len(call.items):
             raise ValueError(f"call {answer.call.id} has {len(call.items)} items, {len(answer.replies)} replies")
         if self.quotas and answer.sent_s is None and answer.call.account in self.quotas:
-            self.quotas[answer.call.account].not_sent(answer.call.kind)
+            taken_s = answer.call.give_up_at_s - self._policy.call_deadline_s
+            self.quotas[answer.call.account].not_sent(answer.call.kind, taken_s)
         limiter = self.limiters[answer.call.account]
         was_open = limiter.is_open(now.mono_s)
         limiter.answered(

@@ -31,6 +31,8 @@ REVIEW_S: Final = 60.0
 RATE_OVER_S: Final = 600.0
 """The forecast uses the calls of about this time."""
 
+_ROUNDING_S: Final = 1e-6
+
 FORECAST_AFTER_S: Final = 60.0
 """There is no forecast before calls have been counted for this long."""
 
@@ -75,6 +77,7 @@ class QuotaMeter:
         self._crash_calls = per_second * share * lease_s * CRASH_LEASES
         self._parts: dict[Assignment, _CountedPart] = {}
         self._window = QuotaWindow(number=-1, start_us=-1, end_us=0)
+        self._began_s = -inf  # when the window began here
         self._uncounted = 0.0  # calls not counted against a partition yet; negative = counted and not made
         self._left = 0.0
         self._part = 0.0
@@ -152,9 +155,10 @@ class QuotaMeter:
         self.limit = min(self.limit, self._allowed(now))
         self._note(now)
 
-    def not_sent(self, kind: str) -> None:
-        """Takes back a call that was never sent."""
-        if self.quota.counts(kind):
+    def not_sent(self, kind: str, taken_s: float) -> None:
+        """Takes back a call that was never sent. ``taken_s``: when it was counted; nothing is left to take back of one
+        that an earlier window counted."""
+        if self.quota.counts(kind) and taken_s >= self._began_s - _ROUNDING_S:
             self._uncounted -= 1
             self._left += 1
 
@@ -180,7 +184,7 @@ class QuotaMeter:
         if now.wall_us < self._window.end_us:
             return
         waited = self._lowest < self.quota.last
-        self._window = self.quota.window_of(now.wall_us)
+        self._window, self._began_s = self.quota.window_of(now.wall_us), now.mono_s
         for one in self._parts.values():
             one.counted = 0.0
         self._uncounted, self._warned, self._lowest = 0.0, False, self.quota.last

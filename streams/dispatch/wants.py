@@ -297,6 +297,11 @@ class Wants:
         account = self.accounts[want.account]
         return account.quota is not None and account.quota.tier(want) > account.limit
 
+    def withholds_background(self, name: str) -> bool:
+        """Whether the quota of this account has no calls left for background work, which is its last tier."""
+        account = self.accounts[name]
+        return account.quota is not None and account.limit < account.quota.last
+
     def withheld(self, name: str) -> int:
         """Returns how many wants of this account wait for the quota, awake; lanes asleep count as one each."""
         account = self.accounts[name]

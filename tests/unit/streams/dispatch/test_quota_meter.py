@@ -99,6 +99,15 @@ def test_a_clock_that_is_set_back_does_not_return_to_an_earlier_window() -> None
     assert made(owner, now(999)) == 0
 
 
+def test_a_call_of_an_earlier_window_that_was_never_sent_gives_the_new_one_no_further_call() -> None:
+    owner = owning(4)
+    owner.take("set", now())
+    owner.refresh(now(1_000))
+    owner.not_sent("set", now().mono_s)
+
+    assert made(owner, now(1_000)) == CALLS
+
+
 def test_a_predecessor_that_crashed_counts_as_many_calls_as_its_rate_allowed_since_its_last_mark() -> None:
     owner = meter()
     owner.assigned(at(0), 0.5, SpentCalls(window=0, calls=10.0), was_drained=False)
@@ -140,7 +149,7 @@ def test_a_partition_that_is_handed_over_takes_its_calls_along() -> None:
 def test_a_call_that_was_never_sent_does_not_count() -> None:
     owner = owning(4)
     owner.take("set", now())
-    owner.not_sent("set")
+    owner.not_sent("set", now().mono_s)
 
     assert made(owner, now()) == CALLS
 

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from streams.flow import Call, NotSent, Want
+from streams.flow import BACKGROUND, Call, NotSent, Want
 from streams.messages import Mark, Notice
 from streams.policy import Pace, Policy, Share
 from streams.quota import CallQuota, QuotaWindow, SpentCalls
+from streams.side_input import SideInput
 from tests.harness.engine_driver import WALL_US, EngineDriver, RecordingThermostats, rooms
 from tests.harness.toy_flow import Thermostats
+from tests.harness.toy_side_inputs import ToySideInputs
 
 DAY_US = 86_400_000_000
 LATE = DAY_US - WALL_US % DAY_US  # until the next window
@@ -237,6 +239,36 @@ def test_a_call_that_was_never_sent_is_not_counted() -> None:
     quota = one.engine.snapshot(one.now).accounts["main"].quota
     assert quota is not None
     assert quota.used == 1
+
+
+def test_a_call_of_yesterday_that_was_never_sent_is_not_taken_back_today() -> None:
+    one = driver(4)
+    at = one.opened()
+    one.step((DAY_US - one.now.wall_us % DAY_US) / 1e6 - 0.3)
+    one.run(0.1)
+    one.event(at, "kitchen", rank=0)
+    one.run(0.1, answer=None)
+    (call,) = one.calls
+    one.step(0.5)
+    one.answer(call, NotSent(), sent=False)
+    one.run(1.0)
+
+    quota = one.engine.snapshot(one.now).accounts["main"].quota
+    assert quota is not None
+    assert quota.used == 1
+
+
+def test_background_work_that_waits_for_the_quota_does_not_hold_side_inputs_back() -> None:
+    beside = ToySideInputs({0: (SideInput(name="side", topic="side", partition=0),)})
+    one = driver(4, policy=Policy(side_background=5), side_inputs=beside)
+    one.opened()
+    event = {"at": 1, "value": 3, "rank": BACKGROUND}
+    one.side_log().add(*({"room": f"r{n}", "event": {**event, "id": f"b{n}"}} for n in range(9)))
+    one.side_log().add({"room": "hall", "id": "last"})
+    one.run(10.0)
+
+    assert ("last", "HEARD") in one.results
+    assert one.engine.snapshot(one.now).accounts["main"].withheld == 8
 
 
 def test_without_a_quota_marks_say_nothing_of_calls() -> None:
