@@ -55,7 +55,7 @@ class SidePosition:
 class ReviewLanes:
     """A record that concerns all lanes with pending work: each takes a turn (``Woken``) before the next record is read.
 
-    The position may be committed before they have. A new owner's lanes take their first turn with ``Restored``.
+    The position moves past it when they have, so a new owner may read it again.
     """
 
 

@@ -41,6 +41,7 @@ class OpenSideInput:
         self.served = 0  # number of the last share of a step that it got; the one with the lowest is next
         self.skipped = 0  # records that could not be read, since the partition was opened
         self.asks_review = False  # a record concerns all lanes with pending work, which have not been told yet
+        self._reviewed = False  # the first fetched record concerns them; it is passed when they have taken their turns
         self._sides = sides
         self._topic_id = reached.topic_id
         self._buffer: deque[Record] = deque()
@@ -177,13 +178,20 @@ class OpenSideInput:
 
     def _go_to(self, position: int) -> None:
         self._buffer.clear()
-        self.needs = None
+        self.needs, self._reviewed = None, False
         self.position = self._fetched_to = position
 
     # ---- applying ---------------------------------------------------------------------------------------------------
 
     def apply(self, lanes: Lanes, turns: int, now: Now) -> Iterator[Notice]:
-        """Gives lanes at most ``turns`` turns for the records that were fetched."""
+        """Gives lanes at most ``turns`` turns for the records that were fetched.
+
+        A record that concerns all lanes is passed by the next call, to be made when these have taken their turns: an
+        owner that has lost the partition before leaves it to the next one.
+        """
+        if self._reviewed and self._buffer:
+            self._reviewed = False
+            self._pass()
         until = self.delivered + turns
         for _ in range(READS_PER_TURN * turns):
             if not self.is_ready or self.delivered >= until or lanes.fault:
@@ -200,15 +208,18 @@ class OpenSideInput:
                     lanes.turn(told.lane, told, now, beside=True)
                     self.delivered += 1
                 case ReviewLanes():
-                    self.asks_review = True  # later records are applied when these turns are over
+                    self.asks_review = self._reviewed = True
+                    return
                 case BadRecord() as bad:
                     yield from self._skipped(record, bad)
                 case None:
                     pass
-            self._buffer.popleft()
-            self._advance()
-            if self.asks_review:
-                return
+            self._pass()
+
+    def _pass(self) -> None:
+        """Moves past the first fetched record."""
+        self._buffer.popleft()
+        self._advance()
 
     def _advance(self) -> None:
         position = self._buffer[0].offset if self._buffer else self._fetched_to

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.control import ControlEffect, ControlRead, ControlRecord
-from streams.engine import side_reading
+from streams.engine import engine, side_reading
 from streams.engine.side_pace import LOT
 from streams.engine.snapshot import SideInputSnapshot
 from streams.flow import BACKGROUND, Assignment, Now, Retry, Told
@@ -134,6 +134,27 @@ def test_a_record_may_have_every_lane_with_pending_work_take_a_turn() -> None:
     assert heard == [("kitchen", "Woken"), ("hall", "Told")], "before the next record, and not what has nothing pending"
     (mark,) = driver.marks.values()
     assert (mark.side["followed"].position, mark.side["followed"].delivered) == (2, 1)
+
+
+def test_a_record_that_concerns_all_lanes_is_passed_when_they_have_taken_their_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine, "REVIEWED_PER_STEP", 1)
+    flow = RecordingThermostats()
+    driver = EngineDriver(flow=flow, side_inputs=ToySideInputs({0: [FOLLOWED]}))
+    at = driver.opened()
+    for n in range(5):
+        driver.event(at, f"room-{n}")
+    driver.run(1.0, answer=None)
+    flow.heard.clear()
+    driver.side_log().add({"review": True})
+    for _ in range(100):
+        driver.serve_side_inputs()
+        driver.step(0.05)
+        turns = sum(cause == "Woken" for _, cause in flow.heard)
+        assert status(driver).position == 0 or turns == 5, "a new owner would not read it again"
+
+    assert (status(driver).position, turns) == (1, 5)
 
 
 def test_the_application_is_told_once_that_a_partition_has_opened_and_what_was_left() -> None:
