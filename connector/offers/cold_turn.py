@@ -23,6 +23,13 @@ def step(lane: OfferLane, cause: Cause, terms: OfferTerms, cold: ColdStarts, now
     return lane
 
 
+def ended(lane: OfferLane) -> OfferLane:
+    """Returns the lane without waits for sweeps, which an earlier process began before they were turned off."""
+    for note in tuple(notes(lane)):
+        lane = given_up(lane, note)
+    return lane
+
+
 def _settled(lane: OfferLane, note: Miss, terms: OfferTerms, cold: ColdStarts, now_us: int) -> OfferLane:
     """Returns the lane after the sweep that it waits for has ended, or has taken too long; else the lane itself."""
     place = (note.account, note.storefront)

@@ -247,6 +247,8 @@ class OfferFlow:
         applied, drifts = self._compared(lane, cause, now_us)
         if self._cold.is_on:
             applied = cold_turn.step(applied, cause, self._terms, self._cold, now_us)
+        elif applied.misses:
+            applied = cold_turn.ended(applied)
         has_rails = self._terms.policy.has_rails or self._terms.overrides
         may_hold = commands.holds or commands.drops or has_rails
         fresh = _added(lane, applied, cause) if may_hold else NOTHING_ADDED

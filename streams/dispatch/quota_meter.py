@@ -164,10 +164,9 @@ class QuotaMeter:
 
     def refresh(self, now: Now) -> None:
         """Applies the time that has passed: a new window, and reserves that have shrunk."""
-        if now.wall_us >= self._window.end_us:
-            self._roll(now)
-        elif now.mono_s < self._review_s:
+        if now.wall_us < self._window.end_us and now.mono_s < self._review_s:
             return
+        self._roll(now)
         self._review_s = now.mono_s + REVIEW_S
         self.limit = self._allowed(now)
         self._note(now)
@@ -179,8 +178,15 @@ class QuotaMeter:
         return max(now.mono_s, min(self._review_s, now.mono_s + (self._window.end_us - now.wall_us) / 1e6))
 
     def _roll(self, now: Now) -> None:
-        """Begins the window that it is time for, with nothing counted. A clock that is set back does not return to an
-        earlier one."""
+        """Begins the window that it is time for, with nothing counted.
+
+        A clock that is set back does not return to an earlier one, or midnight could come twice. Only one that had been
+        ahead by more than a whole window does, with the calls counted so far: otherwise there would be no new window
+        until that time is reached.
+        """
+        window = self._window
+        if now.wall_us < 2 * window.start_us - window.end_us:
+            self._window = self.quota.window_of(now.wall_us)
         if now.wall_us < self._window.end_us:
             return
         waited = self._lowest < self.quota.last

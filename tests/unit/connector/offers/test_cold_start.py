@@ -234,6 +234,19 @@ def test_the_bound_is_kept_by_a_new_owner() -> None:
     assert successor.lane.kinds == ["lookup:de"]
 
 
+def test_a_process_that_waits_for_no_sweep_looks_up_what_another_had_wait() -> None:
+    cold = ColdLane()
+    cold.lane.event(price="20.00")
+    cold.begin()
+    cold.show(unit(7))
+    successor = OfferHarness(flow_of(DE), now_us=cold.lane.now_us)
+    successor.lane = cold.lane.lane
+    successor.hear(Restored())
+
+    assert successor.kinds == ["lookup:de"]
+    assert (successor.lane.units, successor.lane.misses) == ((), ())
+
+
 def test_a_failed_look_up_ends_the_wait() -> None:
     cold = ColdLane()
     cold.lane.event(price="20.00")

@@ -99,6 +99,17 @@ def test_a_clock_that_is_set_back_does_not_return_to_an_earlier_window() -> None
     assert made(owner, now(999)) == 0
 
 
+def test_a_clock_that_was_far_ahead_neither_renews_the_quota_nor_delays_the_next_window() -> None:
+    owner = owning(4)
+    owner.refresh(now(5_000))
+    made(owner, now(5_000))
+    corrected = Now(mono_s=now(5_000).mono_s + REVIEW_S, wall_us=now(60).wall_us)
+    assert made(owner, corrected) == 0
+
+    tomorrow = Now(mono_s=corrected.mono_s + 1_000, wall_us=now(1_060).wall_us)
+    assert made(owner, tomorrow) == CALLS
+
+
 def test_a_call_of_an_earlier_window_that_was_never_sent_gives_the_new_one_no_further_call() -> None:
     owner = owning(4)
     owner.take("set", now())
