@@ -36,7 +36,14 @@ SLOW: Final = frozenset({"ORDER_GONE"})
 ROWS: Final = report_codes() - SLOW
 """The codes of what the marketplace shows and cannot be read: reports without a record."""
 DECODED: Final = frozenset(
-    {"KEY_MISSING", "SCHEMA_INCOMPATIBLE", "DECIMAL_NOT_EXACT", "ACCOUNT_NOT_POLLED", "COMMAND_UNKNOWN"}
+    {
+        "KEY_MISSING",
+        "SCHEMA_INCOMPATIBLE",
+        "DECIMAL_NOT_EXACT",
+        "ACCOUNT_NOT_POLLED",
+        "COMMAND_UNKNOWN",
+        "UNITS_NOT_SWEPT",
+    }
 )
 """The codes of values that their own schema decodes, although the connector cannot read the record."""
 TRADE: Final = """
@@ -190,6 +197,7 @@ def bad_inputs(deployment: WatchedDeployment, registry: LateSchemas) -> list[Bad
             dataset="scheduler", key=LATE.encode(), value=command(commands, 1), code="ACCOUNT_NOT_POLLED", mended=True
         ),
         BadInput(dataset="scheduler", key=b"main", value=command(commands, 0), code="COMMAND_UNKNOWN"),
+        BadInput(dataset="scheduler", key=b"main", value=command(commands, 2, "de"), code="UNITS_NOT_SWEPT"),
     ]
 
 
@@ -210,9 +218,10 @@ def send_back(deployment: WatchedDeployment) -> None:
     control.post(f"order-units/{unit}/return").raise_for_status()
 
 
-def command(schema_id: int, symbol: int) -> bytes:
-    """Returns a command of the scheduler: symbol 1 asks for a poll, 0 is what a reader sees of a newer one."""
-    return frame(schema_id) + bytes([2 * symbol, 0, 2, ord("x"), 0])
+def command(schema_id: int, symbol: int, storefront: str = "") -> bytes:
+    """Returns a command of the scheduler: 1 asks for a poll, 2 for a sweep, 0 is what a reader sees of a newer one."""
+    place = bytes([2, 2 * len(storefront), *storefront.encode()]) if storefront else b"\x00"
+    return frame(schema_id) + bytes([2 * symbol, 0]) + place + bytes([2, ord("x"), 0])
 
 
 def produce(deployment: WatchedDeployment, inputs: Sequence[BadInput]) -> dict[InputPosition, BadInput]:
