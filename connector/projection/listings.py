@@ -24,8 +24,10 @@ _ACCEPTED: Final = (
 """Whether the marketplace has accepted a value for the unit."""
 _HELD: Final = (
     "FROM results WHERE status = 'HELD' AND NOT EXISTS (SELECT 1 FROM results later WHERE later.ean = results.ean "
-    "AND later.result_id = results.result_id AND later.status <> 'HELD')"
+    "AND later.result_id = results.result_id AND later.place > results.place)"
 )
+"""The newest result of each event that is held: an event has one for each of its holds, and may have ended before it was
+read again. Results of one EAN are in one partition, where a later one has a higher place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class ListingReader(ProjectionReader):
 
     def held(self) -> int:
         """Returns how many events are held now."""
-        return int(self._file.query(f"SELECT count(DISTINCT result_id) {_HELD}")[0][0])
+        return self._count(_HELD)
 
     def oldest_open_us(self) -> int | None:
         """Returns since when the oldest open order has waited."""
@@ -85,7 +87,7 @@ class ListingReader(ProjectionReader):
         since_us, place = _cursor(after)
         found = self._file.query(
             f"SELECT decided_at_us, place, value {_HELD} AND (decided_at_us, place) > (?, ?) "
-            "GROUP BY result_id ORDER BY decided_at_us, place LIMIT ?",
+            "ORDER BY decided_at_us, place LIMIT ?",
             since_us,
             place,
             PART + 1,

@@ -25,7 +25,7 @@ from connector.controls.commands import (
     ReplayRange,
     ReplayRequest,
 )
-from connector.offers.events import Candidate, OfferNotFound, Origin, Pending
+from connector.offers.events import Candidate, OfferNotFound, Origin, Pending, Status
 from connector.operations.following import ProjectionFollower, tellings, turn
 from connector.operations.projected import open_followed
 from connector.operations.standing import READ_AT
@@ -259,6 +259,25 @@ def test_what_is_released_sold_elsewhere_or_listed_twice_is_not_counted_again(
         assert told in words
     assert f"/offers/{EAN}" not in read("/held").links
     assert len([one for one in read("/units?state=live").links if one.startswith("/offers/")]) == 1
+
+
+def test_an_event_is_held_once_by_its_newest_hold_also_after_an_earlier_end(
+    read: Read, topics: ProjectedTopics
+) -> None:
+    for number in range(60):  # more than a page: held by one hold, and once that is released, by another one
+        one = result(number, "HELD", field_result("price", "HELD", "15.00"), held_by="hold-first")
+        topics.put(one, replace(one, held_by="hold-second", decided_at_us=BASE_US + 600 * MINUTE_US + number))
+    ended = result(99, "APPLIED")
+    topics.put(ended, replace(ended, status=Status.HELD, origin=Origin.REPLAY, held_by="hold-second"))
+
+    assert "61 events held" in read("/").words
+    met, address = list[str](), "/held"
+    while address:
+        page = read(address)
+        assert "hold-first" not in page.words
+        met += [word for word in page.words.split() if word.startswith("kaufland.offer-changes.v1/3/")]
+        address = next((one.attrib["href"] for one in page.all("a") if one.attrib.get("rel") == "next"), "")
+    assert sorted(met) == sorted(f"kaufland.offer-changes.v1/3/{number}" for number in (*range(60), 99))
 
 
 def test_the_first_page_says_what_to_fix_first_and_what_runs(read: Read, topics: ProjectedTopics) -> None:
