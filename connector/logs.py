@@ -8,7 +8,7 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from types import TracebackType
 from typing import Any, Final, TextIO
 
@@ -54,12 +54,16 @@ SCRUBBER = Scrubber()
 """The process's scrubber. Global, as logging is."""
 
 
-def configure(*, level: str, form: str, stream: TextIO | None = None) -> None:
-    """Configures structlog and the standard library's logging. ``form``: json, console or auto."""
+def configure(*, level: str, form: str, stream: TextIO | None = None, process: int | None = None) -> None:
+    """Configures structlog and the standard library's logging. ``form``: json, console or auto.
+
+    ``process``: the number of this process among those of one parent, which every line then has.
+    """
     out = stream if stream is not None else sys.stderr
     as_json = form == "json" or (form == "auto" and not out.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        *([] if process is None else [_Numbered(process)]),
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -78,6 +82,17 @@ def configure(*, level: str, form: str, stream: TextIO | None = None) -> None:
     sys.excepthook = _crashed
     sys.unraisablehook = _unraisable
     threading.excepthook = _thread_crashed
+
+
+class _Numbered:
+    """Adds the number of the process to a line, whichever thread logs it."""
+
+    def __init__(self, process: int) -> None:
+        self._process = process
+
+    def __call__(self, _logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        line["process"] = self._process
+        return line
 
 
 def use_level(level: str) -> None:

@@ -50,13 +50,15 @@ def run_command(
 
     Example: connector run --config connector.toml --processes 4
     """
+    one = Member.of(member) if member is not None else None
+    number = one.number if one is not None else None
     if wants_json(config_file, os.environ):
-        logs.configure(level="info", form="json")
+        logs.configure(level="info", form="json", process=number)
     configured = loaded(config_file)
-    logs.configure(level=configured.settings.log.level, form=configured.settings.log.format)
+    logs.configure(level=configured.settings.log.level, form=configured.settings.log.format, process=number)
     if processes > 1:
         raise typer.Exit(supervise.run(configured, dry_run=dry_run, processes=processes, environ=os.environ))
-    app.run(configured, dry_run=dry_run, member=Member.of(member) if member is not None else None)
+    app.run(configured, dry_run=dry_run, member=one)
 
 
 def check_command(config_file: ConfigFile = None, as_json: AsJson = False) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-COOKIE: Final = "console"
 LASTS_S: Final = 8 * 3600
 """How long somebody stays signed in."""
 MOST_FAILURES: Final = 10
@@ -55,9 +54,11 @@ class PeopleWithToken:
         self._uptime_s = uptime_s
         self._key = secrets.token_bytes(32) if key is None else key
         self._failures: list[float] = []
+        self.cookie = f"console-{_mac(self._key, 'cookie')[:8]}"
+        """The name of the cookie. Browsers keep cookies by host, whatever the port: each process has its own."""
 
     def person(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> ConsoleUser | None:  # noqa: ARG002
-        parts = cookies.get(COOKIE, "").split(".")
+        parts = cookies.get(self.cookie, "").split(".")
         if len(parts) != 3:
             return None
         name, until, mac = parts
@@ -92,14 +93,17 @@ def valid_name(name: str) -> str | None:
     return stripped if 0 < len(stripped) <= LONGEST_NAME and stripped.isprintable() else None
 
 
-def is_own_form(person: ConsoleUser, given: str, headers: Mapping[str, str]) -> bool:
-    """Whether a form comes from a page that the console has made for this person."""
+def is_own_site(headers: Mapping[str, str]) -> bool:
+    """Whether a form was not sent by a page of another site, as far as the browser tells."""
     origin = headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != headers.get("host"):
         return False
-    if headers.get("sec-fetch-site", "same-origin") != "same-origin":
-        return False
-    return hmac.compare_digest(given.encode(errors="replace"), person.form_token.encode())
+    return headers.get("sec-fetch-site", "same-origin") == "same-origin"
+
+
+def is_own_form(person: ConsoleUser, given: str, headers: Mapping[str, str]) -> bool:
+    """Whether a form comes from a page that the console has made for this person."""
+    return is_own_site(headers) and hmac.compare_digest(given.encode(errors="replace"), person.form_token.encode())
 
 
 def _mac(key: bytes, text: str) -> str:

@@ -10,7 +10,15 @@ from starlette.responses import RedirectResponse, Response
 
 from connector.console import writing
 from connector.console.html import address
-from connector.console.people import COOKIE, LASTS_S, ConsoleUser, People, PeopleOfProxy, PeopleWithToken, is_own_form
+from connector.console.people import (
+    LASTS_S,
+    ConsoleUser,
+    People,
+    PeopleOfProxy,
+    PeopleWithToken,
+    is_own_form,
+    is_own_site,
+)
 from connector.controls.commands import ControlCommand
 from connector.settings.load import console_token
 from connector.settings.model import Settings
@@ -70,21 +78,25 @@ class WriteRequests:
         """Signs somebody in. Raises RequestRefused."""
         if not isinstance(self.people, PeopleWithToken):
             raise RequestRefused(404, "Nobody can sign in here.")
-        if form.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        if not is_own_site(form.headers):
             raise RequestRefused(403, "The form was sent by another site.")
         session = self.people.session(form.values.get("token", ""), form.values.get("name", ""))
         if session is None:
             _log.warning("somebody could not sign in to the console")
             raise RequestRefused(401, "The token or the name is not valid. After too many attempts, wait a minute.")
         answer = RedirectResponse(address("held"), 303)
-        answer.set_cookie(COOKIE, session, max_age=LASTS_S, httponly=True, samesite="strict", path="/")
+        by_tls = form.headers.get("origin", "").startswith("https:")  # a proxy ends TLS; the browser knows
+        answer.set_cookie(
+            self.people.cookie, session, max_age=LASTS_S, httponly=True, samesite="strict", path="/", secure=by_tls
+        )
         return answer
 
     def sign_out(self, form: Form) -> Response:
         """Signs somebody out."""
         self._known(form)
         answer = RedirectResponse(address("held"), 303)
-        answer.delete_cookie(COOKIE, httponly=True, samesite="strict", path="/")
+        if isinstance(self.people, PeopleWithToken):
+            answer.delete_cookie(self.people.cookie, httponly=True, samesite="strict", path="/")
         return answer
 
     def hold(self, form: Form) -> Response:

@@ -26,8 +26,8 @@ _HELD: Final = (
     "FROM results WHERE status = 'HELD' AND NOT EXISTS (SELECT 1 FROM results later WHERE later.ean = results.ean "
     "AND later.result_id = results.result_id AND later.place > results.place)"
 )
-"""The newest result of each event that is held: an event has one for each of its holds, and may have ended before it was
-read again. Results of one EAN are in one partition, where a later one has a higher place."""
+"""The newest result of each event that is held: an event has one for each of its holds, and may have ended before it
+was read again. Results of one EAN are in one partition, where a later one has a higher place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

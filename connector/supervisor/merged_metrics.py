@@ -37,7 +37,7 @@ def _families(page: str) -> Iterator[tuple[str, list[str], list[str]]]:
     In the text format, all lines of a metric are one group, which HELP or TYPE begins.
     """
     name, head, samples = "", list[str](), list[str]()
-    for line in page.splitlines():
+    for line in page.split("\n"):  # the format's only end of a line; values of labels may have others
         if not line.startswith("#"):
             samples += [line] if line else []
             continue

@@ -41,6 +41,16 @@ def test_a_line_is_one_json_object_with_time_level_and_event(out: io.StringIO) -
     assert line["timestamp"].endswith("Z")
 
 
+def test_each_line_of_one_of_several_processes_has_its_number(out: io.StringIO) -> None:
+    logs.configure(level="info", form="json", stream=out, process=2)
+    thread = threading.Thread(target=lambda: structlog.get_logger().info("ended", reason="asked to"))
+    thread.start()
+    thread.join()
+    logging.getLogger("some.library").warning("slow")
+
+    assert [json.loads(line)["process"] for line in out.getvalue().splitlines()] == [2, 2]
+
+
 def test_what_libraries_log_takes_the_same_form(out: io.StringIO) -> None:
     logging.getLogger("some.library").warning("slow: %s", 3)
 

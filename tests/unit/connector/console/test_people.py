@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.console.people import COOKIE, LASTS_S, PeopleOfProxy, PeopleWithToken, is_own_form
+from connector.console.people import LASTS_S, PeopleOfProxy, PeopleWithToken, is_own_form
 from tests.harness.effort import examples
 
 TOKEN = "correct horse battery"
@@ -24,7 +24,7 @@ class SetClock:
 def signed_in(people: PeopleWithToken, name: str = "anna") -> dict[str, str]:
     session = people.session(TOKEN, name)
     assert session is not None
-    return {COOKIE: session}
+    return {people.cookie: session}
 
 
 def test_who_knows_the_token_is_known_by_the_name_given_until_the_session_ends() -> None:
@@ -59,16 +59,20 @@ def test_after_ten_wrong_tokens_within_a_minute_nobody_signs_in_for_the_rest_of_
 @given(st.text(max_size=60), st.integers(0, 80))
 def test_a_changed_session_is_nobodys(text: str, at: int) -> None:
     people = PeopleWithToken(TOKEN, SetClock())
-    session = signed_in(people)[COOKIE]
+    session = signed_in(people)[people.cookie]
     changed = session[:at] + text + session[at + 1 :]
 
-    assert (people.person({}, {COOKIE: changed}) is None) == (changed != session)
+    assert (people.person({}, {people.cookie: changed}) is None) == (changed != session)
 
 
-def test_the_session_of_another_process_is_nobodys() -> None:
-    cookies = signed_in(PeopleWithToken(TOKEN, SetClock()))
+def test_the_session_of_another_process_is_nobodys_and_leaves_the_own_one_alone() -> None:
+    first, second = PeopleWithToken(TOKEN, SetClock()), PeopleWithToken(TOKEN, SetClock())
+    (session,) = signed_in(first).values()
 
-    assert PeopleWithToken(TOKEN, SetClock()).person({}, cookies) is None
+    assert second.person({}, {second.cookie: session}) is None
+    kept = {**signed_in(first), **signed_in(second)}  # as a browser keeps them for one host, whatever the port
+    assert first.person({}, kept) is not None
+    assert second.person({}, kept) is not None
 
 
 def test_the_proxy_names_the_person() -> None:

@@ -197,6 +197,16 @@ def test_the_session_is_kept_from_scripts_and_other_sites(desk: OpenDesk) -> Non
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     assert TOKEN not in cookie
+    assert "secure" not in cookie
+
+
+def test_behind_tls_the_session_is_kept_from_plain_http_and_other_sites_sign_nobody_in(desk: OpenDesk) -> None:
+    there, form = desk(), {"token": TOKEN, "name": "anna"}
+    host = there.http.base_url.netloc.decode()
+
+    given = there.http.post("/sign-in", data=form, headers={"origin": f"https://{host}"})
+    assert "secure" in given.headers["set-cookie"].lower()
+    assert there.http.post("/sign-in", data=form, headers={"origin": "https://evil.example"}).status_code == 403
 
 
 def test_a_proxy_names_the_person(desk: OpenDesk, topics: ProjectedTopics) -> None:

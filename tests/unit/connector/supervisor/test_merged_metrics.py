@@ -26,7 +26,7 @@ def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
 
 
 def test_every_sample_is_there_once_with_its_process() -> None:
-    pages = {1: page(3, 'shop "de" {x}\n'), 2: page(5, "shop at")}
+    pages = {1: page(3, 'shop "de" {x}\n'), 2: page(5, "shop\x85at\u2028")}
 
     merged = samples(merge(pages))
 
