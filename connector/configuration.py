@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from connector.kaufland.http.address import address
 from connector.kaufland.http.credentials import Credentials
@@ -53,7 +53,8 @@ def secrets(configured: Settings) -> Iterator[str]:
         for source in key_sources(account):
             yield source().strip()
     for url in (configured.registry.url, configured.http.proxy or ""):
-        yield urlsplit(url if "://" in url else f"//{url}").password or ""
+        password = urlsplit(url if "://" in url else f"//{url}").password or ""
+        yield from (password, unquote(password))
     if configured.registry.password is not None:
         yield configured.registry.password.get_secret_value()
     for file in secret_files(configured):

@@ -4,6 +4,7 @@ It uses the same interfaces as an operator: the command line, a configuration fi
 process that it started, by process id.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -25,7 +26,7 @@ from devstack import simulator_process, traffic
 from devstack.backbone import Backbone
 from devstack.clients import Position, Reader, RegistryReader, Row, Writer, dead_positions
 from devstack.expectation import Produced, UnitThere
-from devstack.processes import DeploymentFailed, ModuleProcess, wait_for
+from devstack.processes import DeploymentFailed, ModuleProcess, own_environment, wait_for
 from devstack.simulator_process import CURRENCY, SimulatorProcess, Units
 from devstack.traffic import OfferPlace
 from devstack.waiting import STILL_S
@@ -202,6 +203,7 @@ class Deployment(Generic[On]):
             text=True,
             timeout=timeout_s,
             check=False,
+            env=own_environment(os.environ),
         )
         output = done.stdout + done.stderr
         self.printed += output

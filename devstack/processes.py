@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import httpx
 import orjson
@@ -16,6 +17,16 @@ from devstack.waiting import STILL_S, StoodStill, until
 
 class DeploymentFailed(Exception):
     """A process did not start, made no progress, or ended with an unexpected exit code."""
+
+
+_ELSEWHERE: Final = frozenset(
+    {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "requests_ca_bundle"}
+)
+
+
+def own_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Returns the environment without the variables of proxies and CA certificates: all that is reached is here."""
+    return {name: value for name, value in environ.items() if name.lower() not in _ELSEWHERE}
 
 
 def wait_for(
@@ -71,7 +82,7 @@ class ModuleProcess:
             [*dies_with_parent(), sys.executable, "-m", *arguments],
             stdout=self._out,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **(environment or {})},
+            env={**own_environment(os.environ), **(environment or {})},
             start_new_session=apart,
         )
 

@@ -25,6 +25,7 @@ from connector.kaufland.reference import load_reference
 from connector.settings.load import Loaded, load
 from devstack import backbone
 from devstack import command as demo
+from devstack.processes import own_environment
 from devstack.waiting import until
 from simulator import __main__ as simulator_cli
 from tests.harness.command_tree import refusal
@@ -390,7 +391,7 @@ class Shell:
             "http://127.0.0.1:8081/apis/ccompat/v7": there.registry_url,
             "--port 8090": f"--port {port}",
         }
-        self._environ = {**os.environ, **environ}
+        self._environ = {**own_environment(os.environ), **environ}
         self._folder = folder
 
     def run(self, command: str) -> str:

@@ -22,7 +22,7 @@ from connector.settings.convert import policy
 from connector.settings.duration import written
 from connector.settings.load import Loaded
 from connector.settings.model import Settings
-from connector.settings.show import without_password
+from connector.settings.problems import without_password
 from streams.errors import NotPermitted, RegistryDenied, RegistryDown, SchemaUnknown, SourceFailed, Stopped, StreamError
 from streams.topics import TopicDescription
 

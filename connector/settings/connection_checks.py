@@ -137,6 +137,9 @@ def _registry_credentials(values: model.RegistrySettings) -> Iterator[SettingsPr
     if kinds["user and password"] and (len(user), len(password)) != (1, 1):
         message = f"{', '.join([*user, *password])}: expected one of user and user_file, and password_file"
         yield SettingsProblem(setting="registry", message=message)
+    if "@" in (oauth.url or ""):
+        message = "must not contain user or password; set client_id and client_secret_file"
+        yield SettingsProblem(setting="registry.oauth.url", message=message)
     if kinds["oauth"] and missing:
         yield SettingsProblem(setting="registry.oauth", message=f"{', '.join(missing)} missing")
 

@@ -31,6 +31,15 @@ def is_secret(setting: str) -> bool:
     return bool(SECRET_NAME.search(setting)) and not setting.endswith("_file")
 
 
+_PASSWORD_IN_ADDRESS = re.compile(r"(?:^(?P<bare>[^/@:\s]*):(?!//)|(?<=://)(?P<user>[^/@:]*):).*@", re.DOTALL)
+"""Up to the last @: a password that is not percent-encoded may have one, or a slash."""
+
+
+def without_password(address: str) -> str:
+    """Masks the password in an address of the form ``[scheme://]user:password@host``."""
+    return _PASSWORD_IN_ADDRESS.sub(lambda found: f"{found['bare'] or found['user'] or ''}:***@", address)
+
+
 def of_validation(error: ValidationError, section: type[BaseModel], path: Sequence[str]) -> Iterator[SettingsProblem]:
     """Yields every problem that pydantic found in one table of the file."""
     for row in error.errors(include_url=False):
@@ -54,8 +63,14 @@ def _message_of(setting: str, row: Mapping[str, Any], section: type[BaseModel]) 
     meaning = " ".join((fields[name].description or "").split()) if name in fields else ""
     if row["type"] == "missing":
         return f"is missing. {meaning}".strip()
-    found = "" if is_secret(setting) else f"{row['input']!r}: "
-    return f"{found}{_expected(row)}. {meaning}".strip()
+    return f"{_found(setting, row['input'])}{_expected(row)}. {meaning}".strip()
+
+
+def _found(setting: str, value: Any) -> str:
+    """Returns the value as it is repeated; "" if it is a secret, or a table that may hold one."""
+    if is_secret(setting) or (str(value).startswith("{") and SECRET_NAME.search(str(value))):
+        return ""
+    return f"{(without_password(value) if isinstance(value, str) else value)!r}: "
 
 
 def _expected(row: Mapping[str, Any]) -> str:

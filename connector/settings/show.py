@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from pydantic import BaseModel, SecretStr
 
 from connector.settings.duration import is_duration, written
 from connector.settings.model import Settings
-from connector.settings.problems import is_secret
+from connector.settings.problems import is_secret, without_password
 
 OWN = ("instance_id", "health", "console")
 """Settings that may differ between processes of one group and are excluded from the digest."""
@@ -31,11 +30,6 @@ def digest(settings: Settings) -> str:
 def fingerprint(secret: str) -> str:
     """Returns a short hash that distinguishes two keys without revealing them."""
     return "sha256:" + hashlib.sha256(secret.encode()).hexdigest()[:8]
-
-
-def without_password(address: str) -> str:
-    """Masks the password in a URL of the form ``scheme://user:password@host``."""
-    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", address)
 
 
 def _walk(table: BaseModel | Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,8 @@ from http import HTTPStatus
 
 import httpx
 
-from streams.http.oauth import OAuthTokens
+from streams.errors import RegistryDenied
+from streams.http.oauth import OAuthTokens, is_token
 
 
 class RereadBasicAuth(httpx.Auth):
@@ -29,7 +30,13 @@ class RereadBearerAuth(httpx.Auth):
         self._token = token
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = f"Bearer {self._token()}"
+        token = self._token()
+        if not is_token(token):  # the HTTP library would repeat it in its error
+            raise RegistryDenied(
+                "the bearer token of the schema registry has characters that no token has. Remedy: write it on one "
+                "line of token_file in [registry], and nothing else"
+            )
+        request.headers["Authorization"] = f"Bearer {token}"
         yield request
 
 

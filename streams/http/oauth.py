@@ -107,11 +107,16 @@ class OAuthTokens:
                 "[registry.oauth]"
             )
         text, lifetime = body.get("access_token"), body.get("expires_in", _UNSAID_S)
-        if not answer.is_success or not isinstance(text, str) or not text:
+        if not answer.is_success or not isinstance(text, str) or not is_token(text):
             raise RegistryDown(f"the token endpoint {url} answers {answer.status_code} without an access token")
         self._learn([text])
         lifetime_s = _seconds(lifetime)
         return _Token(text=text, renew_at_s=now_s + RENEW_AT * lifetime_s, expires_at_s=now_s + lifetime_s)
+
+
+def is_token(text: str) -> bool:
+    """Whether a text can be a token in a header: visible ASCII characters (RFC 6749, appendix A.12)."""
+    return text.isascii() and text.isprintable() and text != "" and " " not in text
 
 
 def _object(answer: httpx.Response) -> dict[str, object]:

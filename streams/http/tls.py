@@ -74,9 +74,9 @@ class TlsContext:
         with self._lock:
             try:
                 found = self.files.version()
-                if found != self._version:
-                    self._version = found
-                    self._context, self.problem = self.files.context(), ""
+                if found != self._version or self.problem:  # what was wrong may be mended by chmod alone
+                    self._context = self.files.context()
+                    self._version, self.problem = found, ""
                     self._report("")
             except (OSError, ValueError) as error:
                 if str(error) != self.problem:

@@ -6,6 +6,9 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
+from devstack.processes import ModuleProcess
 from devstack.waiting import until
 
 PARENT = """
@@ -34,3 +37,18 @@ def test_a_process_ends_with_the_one_that_started_it_even_if_that_is_killed(tmp_
         parent.kill()
 
     until("the end of the child", lambda: not is_there(child))
+
+
+def test_a_proxy_and_ca_certificates_of_the_environment_do_not_reach_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(name, "nonsense")
+    (tmp_path / "shows.py").write_text("import os; print(sorted(os.environ.values()))")
+
+    process = ModuleProcess("shows", ["shows"], tmp_path / "log", {"PYTHONPATH": str(tmp_path), "ADDED": "given"})
+    until("the process has ended", lambda: not process.running)
+
+    shown = (tmp_path / "log").read_text()
+    assert "nonsense" not in shown
+    assert "given" in shown

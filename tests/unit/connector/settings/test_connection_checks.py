@@ -39,6 +39,7 @@ def notes(folder: Path, text: str, about: str, environ: Mapping[str, str] | None
         ('user = "me"\nuser_file = "secret"\npassword_file = "secret"', "registry: user, user_file, password_file:"),
         ('user = "me"\npassword_file = "secret"\ntoken_file = "secret"', "registry: user and password and token_file"),
         ('oauth = { url = "https://idp" }', "registry.oauth: client_id, client_secret_file missing"),
+        ('oauth = { url = "https://me:s3cret@idp" }', "registry.oauth.url: must not contain user or password"),
         ('password_file = "nowhere"\nuser = "me"', "registry.password_file: "),
         ('token_file = "nowhere"', "registry.token_file: "),
         ('client_key_file = "secret"', "registry.client_key_file: needs client_certificate_file"),

@@ -23,6 +23,7 @@ from connector.settings.convert import allow_list, dry_run, offer_policy, pace, 
 from connector.settings.duration import seconds, written
 from connector.settings.load import Facts, Loaded, key_sources, load
 from connector.settings.model import Guarantee
+from connector.settings.problems import without_password
 from connector.settings.show import digest, masked
 from streams.errors import SettingsError
 from streams.kafka.property_check import property_errors
@@ -845,3 +846,42 @@ def test_a_password_of_the_proxy_must_not_be_in_the_file(folder: Path) -> None:
     assert problem.startswith("http.proxy: the address must not contain a password in this file")
     assert "CONNECTOR__HTTP__PROXY" in problem
     assert "s3cret" not in problem
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("me:s3cret@proxy.test:3128", "me:***@proxy.test:3128"),
+        ("http://me:s3@cret@proxy.test:3128", "http://me:***@proxy.test:3128"),
+        ("http://me:s3/cret@proxy.test:3128", "http://me:***@proxy.test:3128"),
+        ("http://me://s3cret@proxy.test", "http://me:***@proxy.test"),
+        ("http://:s3cret@proxy.test", "http://:***@proxy.test"),
+        ("http://proxy.test:3128", "http://proxy.test:3128"),
+        ("a:9092,b:9092", "a:9092,b:9092"),
+    ],
+)
+def test_no_part_of_a_password_in_an_address_is_shown(address: str, shown: str) -> None:
+    assert without_password(address) == shown
+
+
+@pytest.mark.parametrize("proxy", ["me:s3cret@proxy.test:3128", "http://me:s3@cret@proxy.test:3128"])
+def test_a_proxy_of_the_environment_is_shown_without_its_password_however_it_is_written(
+    folder: Path, proxy: str
+) -> None:
+    shown = dict(masked(read(folder, environ={"HTTPS_PROXY": proxy}).settings))
+
+    assert shown["http.proxy"].removeprefix("http://") == "me:***@proxy.test:3128"
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"CONNECTOR__REGISTRY__URL": "me:s3cret@registry:8081"},
+        {"CONNECTOR__KAFKA__PROPERTIES": '{"sasl.password": "s3cret",}'},
+    ],
+)
+def test_a_wrong_value_is_repeated_without_the_secret_in_it(folder: Path, environ: Mapping[str, str]) -> None:
+    found = problems(folder, MINIMAL, environ)
+
+    assert found
+    assert "s3cret" not in str(found)

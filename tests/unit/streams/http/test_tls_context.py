@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import ssl
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,23 @@ def test_a_certificate_whose_key_comes_a_moment_later_is_used_then(tmp_path: Pat
     assert "no client certificate with its key" in context.problem
     replaced(certificate, CLIENT.with_name("server.pem").read_bytes())
     assert context.current is not before
+    assert context.problem == ""
+
+
+def test_a_file_that_becomes_readable_without_being_written_is_used(ca: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = TlsContext(TlsFiles(ca=ca))
+    before = context.current
+
+    def forbidden(**_: object) -> ssl.SSLContext:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:  # root, who runs tests in containers, may read whatever the mode
+        patched.setattr(ssl, "create_default_context", forbidden)
+        replaced(ca, OTHER_CA.read_bytes())
+        assert context.current is before
+        assert "Permission denied" in context.problem
+
+    assert subjects(context) == ["Another test CA"]
     assert context.problem == ""
 
 

@@ -281,3 +281,15 @@ def test_a_token_that_the_registry_refuses_is_replaced_once(endpoint: TokenEndpo
             client.subjects()
 
     assert len(endpoint.asked) == 3
+
+
+@pytest.mark.parametrize("token", ["s3cret\nsecond line", "s3cret\u00e4", "s3cret second"])
+def test_a_file_that_holds_no_token_is_told_without_its_content(token: str) -> None:
+    with (
+        answering(lambda _r, _s: SUBJECTS) as server,
+        RegistryClient(f"http://127.0.0.1:{server.port}", auth=RereadBearerAuth(lambda: token)) as client,
+        pytest.raises(RegistryDenied, match="token_file") as denied,
+    ):
+        client.subjects()
+
+    assert "s3cret" not in str(denied.value)
