@@ -127,6 +127,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
     Raises StopRequested, or StreamError with the problem and its remedy.
     """
     configured, clock = plan.settings, SystemClock()
+    password = BrokerPassword(configured.kafka)  # before the first client: a change from now on reaches every one
     backbone = _query_backbone(plan, startup, opened)
     wait_for_instance_id(configured, startup)
     stamp = _stamp(plan, backbone.ids)
@@ -155,7 +156,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
         followers=[
             control_reader(plan, backbone.ids, backbone.schemas),
             mappings.watch(),
-            BrokerPassword(configured.kafka),
+            password,
             watch,
         ],
     )

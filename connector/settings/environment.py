@@ -48,10 +48,10 @@ def with_usual_variables(tree: Mapping[str, Any], environ: Mapping[str, str]) ->
             named[setting], sources[f"http.{setting}"] = environ[variable], variable
     if "proxy" in named and named["proxy"] != "none" and "no_proxy" not in http:
         variable = _first_set(NO_PROXY_VARIABLES, environ)
-        hosts = [part.strip() for part in environ[variable].split(",")] if variable is not None else []
+        hosts = environ[variable].replace(",", " ").split() if variable is not None else []  # as curl, wget separate
         hosts += LOOPBACK if "http.proxy" in sources else ()
         if hosts:
-            named["no_proxy"] = [host for host in hosts if host]
+            named["no_proxy"] = hosts
             sources["http.no_proxy"] = variable or sources["http.proxy"]
     return ({**tree, "http": named} if sources else dict(tree)), sources
 

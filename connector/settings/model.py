@@ -119,7 +119,7 @@ class RegistrySettings(SettingsSection):
     timeout: Duration = 5.0
     """Timeout of one request."""
     ca_file: Path | None = None
-    """PEM file with the CA certificates for the registry alone. Default: http.ca_file."""
+    """PEM file with the CA certificates for the registry and its token endpoint. Default: http.ca_file."""
     client_certificate_file: Path | None = None
     """PEM file with the client certificate and its chain, for mutual TLS. TLS files are read again when they change."""
     client_key_file: Path | None = None

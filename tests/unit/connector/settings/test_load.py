@@ -781,14 +781,14 @@ def test_proxy_and_certificates_of_the_environment_count_where_no_setting_says_o
     environ = {
         "SSL_CERT_FILE": str(CA),
         "HTTPS_PROXY": "http://me:s3cret@proxy.test:3128",
-        "NO_PROXY": ".svc, 10.0.0.0/8",
+        "NO_PROXY": ".svc, 10.0.0.0/8 registry.internal",
     }
 
     loaded = read(folder, environ=environ)
 
     http = loaded.settings.http
     assert (http.ca_file, http.proxy) == (CA, environ["HTTPS_PROXY"])
-    assert http.no_proxy == (".svc", "10.0.0.0/8", "localhost", "127.0.0.0/8", "::1")
+    assert http.no_proxy == (".svc", "10.0.0.0/8", "registry.internal", "localhost", "127.0.0.0/8", "::1")
     assert loaded.sources == {"http.ca_file": "SSL_CERT_FILE", "http.proxy": "HTTPS_PROXY", "http.no_proxy": "NO_PROXY"}
     shown = dict(masked(loaded.settings))
     assert shown["http.proxy"] == "http://me:***@proxy.test:3128"
@@ -824,7 +824,7 @@ def test_none_means_no_proxy_whatever_the_environment_says(folder: Path) -> None
     ("environ", "told"),
     [
         ({"HTTPS_PROXY": "socks5://me:s3cret@proxy"}, "http.proxy (from HTTPS_PROXY): socks5:// is not supported"),
-        ({"HTTPS_PROXY": "proxy:1", "NO_PROXY": "a b"}, "http.no_proxy (from NO_PROXY): 'a b' is neither"),
+        ({"HTTPS_PROXY": "proxy:1", "NO_PROXY": "a@b"}, "http.no_proxy (from NO_PROXY): 'a@b' is neither"),
         ({"SSL_CERT_FILE": "/nowhere/ca"}, "http.ca_file (from SSL_CERT_FILE): '/nowhere/ca' cannot be read: No such"),
         ({"REQUESTS_CA_BUNDLE": __file__}, f"http.ca_file (from REQUESTS_CA_BUNDLE): {__file__}: no CA certificates"),
         ({"CONNECTOR__HTTP__PROXY": "x://y"}, "http.proxy: x:// is not supported"),
