@@ -48,7 +48,8 @@ class ProjectionFollower:
     def state(self) -> str:
         """Returns what keeps the projection from being up to date; empty: it is. Any thread."""
         if not self._process.is_alive():
-            return f"the process that reads the topics has ended, with exit code {self._process.exitcode}"
+            code = self._process.exitcode
+            return f"the process that reads the topics has ended, with exit code {code}; a restart starts it again"
         return self._state
 
     def _listen(self) -> None:
