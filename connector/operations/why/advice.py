@@ -85,6 +85,13 @@ def _not_found(found: OfferTimeline) -> Iterator[str]:
 
 def _waits(found: OfferTimeline) -> Iterator[str]:
     for waiting in found.waiting:
+        if waiting.sweep_us is not None and waiting.sweep_until_us is not None:
+            yield (
+                f"{_named(waiting)} waits for the sweep of {moment(waiting.sweep_us)} to show its offer; it is looked "
+                f"up at {moment(waiting.sweep_until_us)} at the latest. How far the sweep is: connector reconcile "
+                "status, and cold_start of /status"
+            )
+            continue
         yield (
             f"{_named(waiting)} waits for a call. If it has waited for minutes: connector check, and /status of the "
             "processes, which says what waits for the daily budget (quota, waiting)"

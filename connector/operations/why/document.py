@@ -100,6 +100,8 @@ def _waiting_document(waiting: WaitingEvent) -> dict[str, Any]:
         "held_by": [_command_document(command) for command in waiting.held_by],
         "writes_stopped_by": [_command_document(command) for command in waiting.stopped_by],
         "next_check_at": _moment(waiting.next_check_us),
+        "awaited_sweep_at": _moment(waiting.sweep_us),
+        "awaited_sweep_until": _moment(waiting.sweep_until_us),
         "calls": [_call_document(call) for call in waiting.calls],
         "ended": None if waiting.ended is None else waiting.ended.counts.status.value,
     }

@@ -175,6 +175,9 @@ def _waiting(waiting: WaitingEvent, found: OfferTimeline) -> Iterator[str]:
     if waiting.announced == "NOT_FOUND":
         check = "" if waiting.next_check_us is None else f"; looked up next: {moment(waiting.next_check_us)}"
         yield f"    its offer was not found{check}"
+    elif waiting.sweep_us is not None and waiting.sweep_until_us is not None:
+        until = moment(waiting.sweep_until_us)
+        yield f"    waits for the sweep of {moment(waiting.sweep_us)} to show its offer, at the latest until {until}"
     elif not waiting.held_by and not waiting.stopped_by:
         yield "    waits for a call"
     yield from (f"    {call_line(call, waiting.unit_id)}" for call in waiting.calls)

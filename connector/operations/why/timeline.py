@@ -11,6 +11,7 @@ from decimal import Decimal
 from connector.contracts.call_log_row import MarketplaceCalled
 from connector.controls.commands import ControlCommand, ControlKind, ControlState
 from connector.offers.events import (
+    Announced,
     Basis,
     FieldResult,
     FieldState,
@@ -23,6 +24,7 @@ from connector.offers.events import (
     Undone,
     UnitState,
 )
+from connector.offers.identity import AWAITS_SWEEP
 from connector.operations.why.outcomes import EventOutcome, LosingEvent, losers_by_winner, outcomes
 from connector.operations.why.replays import TouchingReplay, touching
 from connector.operations.why.values import Cell, ValueChange, value_at, value_changes
@@ -91,6 +93,8 @@ class WaitingEvent:
     stopped_by: tuple[ControlCommand, ...]  # commands that stop the writes of its account
     calls: tuple[EventCall, ...]
     ended: EventOutcome | None  # how it ended later, of an earlier time
+    sweep_us: int | None = None  # start of the sweep that is to identify its offer; None: it waits for none
+    sweep_until_us: int | None = None  # when its offer is looked up instead, at the latest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,6 +368,7 @@ class _Asked:
             for miss in state.misses
             if (miss.account, miss.storefront, miss.condition) == (account, storefront, undone.condition)
         )
+        awaited = self._awaited_sweep(undone, state, account, storefront)
         lookups = tuple(self._calls(undone.lookup_call_ids, is_look_up=True))
         sent = tuple(self._calls(undone.sent.call_ids if undone.sent is not None else (), is_look_up=False))
         return WaitingEvent(
@@ -380,7 +385,25 @@ class _Asked:
             stopped_by=tuple(self._stops(account)),
             calls=(*lookups, *sent),
             ended=None,
+            sweep_us=awaited.since_us if awaited is not None else None,
+            sweep_until_us=awaited.next_check_at_us if awaited is not None else None,
         )
+
+    def _awaited_sweep(self, undone: Undone, state: OfferState, account: str, storefront: str) -> Miss | None:
+        """Returns the note of the sweep that an event waits for: of its storefront, or for stock, which units may
+        share, of any other of the account. A stock of zero waits for none."""
+        stock = [one.value for one in undone.fields if one.field == "stock"]
+        if 0 in stock or undone.announced is not Announced.NONE:
+            return None
+        found = [
+            miss
+            for miss in state.misses
+            if miss.code == AWAITS_SWEEP
+            and miss.account == account
+            and (stock or miss.storefront == storefront)
+            and self._at_us < miss.next_check_at_us
+        ]
+        return max(found, key=lambda miss: miss.next_check_at_us, default=None)
 
     def _waited(self) -> Iterator[WaitingEvent]:
         """Yields the events that had been received at the time, and had their final result later or not at all."""

@@ -17,13 +17,18 @@ from connector.offers.events import (
     Basis,
     FieldState,
     FieldStatus,
+    Miss,
     OfferDrifted,
     OfferResult,
     OfferState,
     Origin,
+    Undone,
+    UndoneField,
     UnitState,
 )
+from connector.offers.identity import AWAITS_SWEEP
 from connector.operations.why.advice import NOTHING, advice
+from connector.operations.why.showing import lines
 from connector.operations.why.timeline import OfferTimeline, is_in_force, timeline
 from connector.projection.codecs import ProjectionCodecs, add_record
 from connector.projection.database import open_projection
@@ -559,6 +564,45 @@ def test_stopped_writes_come_first_in_the_advice() -> None:
     found = about(late, commands=(stop,), at_us=BASE_US + MINUTE_US)
 
     assert found.waiting[0].stopped_by == (stop,)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "storefront", "waits"),
+    [
+        ("price", "9.99", "de", True),
+        ("price", "9.99", "at", False),
+        ("stock", "3", "at", True),
+        ("stock", "0", "de", False),
+    ],
+)
+def test_an_event_that_waits_for_a_sweep_is_said_to_and_until_when(
+    field: str, value: str, storefront: str, waits: bool
+) -> None:
+    note = Miss(
+        account="demo",
+        storefront=storefront,
+        condition="",
+        code=AWAITS_SWEEP,
+        since_us=END_US - MINUTE_US,
+        next_check_at_us=END_US + 60 * MINUTE_US,
+    )
+    undone = Undone(
+        result_id=result_id(1),
+        event_id="1",
+        target_id="shop-de",
+        condition="NEW",
+        input_offset=1,
+        occurred_at_us=END_US,
+        received_at_us=END_US,
+        since_us=END_US,
+        fields=(UndoneField(field=field, value=Decimal(value)),),
+        times_seen=1,
+    )
+    found = about(states=(state((), undone=(undone,), misses=(note,)),))
+
+    assert found.waiting[0].sweep_until_us == (note.next_check_at_us if waits else None)
+    assert any("waits for the sweep" in line for line in lines(found)) is waits
+    assert ("waits for the sweep" in advice(found)) is waits
 
 
 def test_nothing_to_do_is_said_when_all_is_well() -> None:
