@@ -22,7 +22,6 @@ again.
 
 import json
 from collections.abc import Mapping
-from math import inf
 from typing import Any, Final
 
 from streams.messages import Mark
@@ -30,6 +29,7 @@ from streams.quota import SpentCalls
 from streams.side_input import INPUTS_LIMIT, NAME_LIMIT, SidePosition
 
 LIMIT: Final = 4_095
+_MOST_CALLS: Final = 1e15  # more cannot have been counted
 _VERSION: Final = 1
 _FIELDS: Final[Mapping[str, type]] = {
     "v": int,
@@ -107,7 +107,7 @@ def _is_count(listed: Any) -> bool:
     if not isinstance(listed, list) or len(listed) < 2:
         return False
     window, calls = listed[:2]
-    return type(window) is int and type(calls) in (int, float) and 0 <= calls < inf
+    return type(window) is int and type(calls) in (int, float) and 0 <= calls <= _MOST_CALLS
 
 
 def _listed(one: SidePosition) -> list[Any]:

@@ -127,7 +127,18 @@ def test_these_accounts_are_as_many_as_may_have_a_quota() -> None:
 
 
 @pytest.mark.parametrize(
-    "spent", [None, [], {"a": None}, {"a": [1]}, {"a": [True, 2]}, {"a": [1, -1]}, {"a": [1, "2"]}, {"a": [1.5, 2]}]
+    "spent",
+    [
+        None,
+        [],
+        {"a": None},
+        {"a": [1]},
+        {"a": [True, 2]},
+        {"a": [1, -1]},
+        {"a": [1, "2"]},
+        {"a": [1.5, 2]},
+        {"a": [1, 10**400]},
+    ],
 )
 def test_calls_of_a_quota_that_cannot_be_read_are_left_out(spent: object) -> None:
     mark = Mark(position=0, read_ahead=1, drained=False, serial=1, state_topic_id="")
