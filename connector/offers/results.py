@@ -121,7 +121,7 @@ def _why(lane: OfferLane, entry: LedgerEntry, status: Status, terms: OfferTerms)
     """Returns code and problem of a result.
 
     They are those of a field that did not succeed, or say what was done with the others. The code is that of the first
-    field with the result's status, or else of any field.
+    field with the result's status, or else of the first one that did not come late, as the entry's problem is.
     """
     codes = [end.code for end in entry.ended]
     if status in _NO_PROBLEM:
@@ -136,7 +136,8 @@ def _why(lane: OfferLane, entry: LedgerEntry, status: Status, terms: OfferTerms)
     if not told and not _ADJUSTED.isdisjoint(codes):
         return _adjusted(lane, entry, terms)
     matching = [end for end in told if end.status.value == status.value]
-    return (matching or told)[0].code if told else None, entry.problem
+    graver = [end for end in told if end.code != Code.OUT_OF_ORDER]  # the entry's problem is of the first of these
+    return (matching or graver or told)[0].code if told else None, entry.problem
 
 
 def _adjusted(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms) -> tuple[str | None, Problem | None]:

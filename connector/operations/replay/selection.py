@@ -21,7 +21,7 @@ from streams.topics import WHOLE_TOPIC, TopicRange
 class ReplaySelection:
     """Which records to replay: those in ``part`` that meet every restriction.
 
-    ``statuses``: only EANs whose newest result for an offer has one of them.
+    ``statuses``: only EANs whose newest result for an offer, or a field of it where it is PARTIAL, has one of them.
     """
 
     part: TopicRange = WHOLE_TOPIC
@@ -79,7 +79,7 @@ def _with_status(configured: Settings, selection: ReplaySelection) -> frozenset[
 def eans_with_status(
     rows: Iterable[OfferResult], statuses: frozenset[Status], target_ids: frozenset[str]
 ) -> frozenset[str]:
-    """Returns the EANs that have one of the statuses in the newest result of an offer.
+    """Returns the EANs that have one of the statuses in the newest result of an offer, if PARTIAL also of a field.
 
     An offer is an EAN with the target, condition and ids that events name. ``target_ids``: only results of these
     targets count; empty: of every target.
@@ -91,8 +91,14 @@ def eans_with_status(
         offer = (row.ean, row.target_id, row.condition, row.unit_id)
         known = newest.get(offer)
         if known is None or row.decided_at_us >= known[0]:
-            newest[offer] = (row.decided_at_us, row.status in statuses)
+            newest[offer] = (row.decided_at_us, _has_ended_so(row, statuses))
     return frozenset(offer[0] for offer, (_, has_it) in newest.items() if has_it)
+
+
+def _has_ended_so(row: OfferResult, statuses: frozenset[Status]) -> bool:
+    if row.status in statuses:
+        return True
+    return row.status is Status.PARTIAL and any(Status(one.status.value) in statuses for one in row.fields)
 
 
 def described_part(plan: ReplayPlan) -> str:

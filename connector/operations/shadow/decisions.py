@@ -10,6 +10,7 @@ from connector.offers.events import FieldResult, FieldStatus, OfferResult, Statu
 _WANTED: Final = frozenset((FieldStatus.DRY_RUN, FieldStatus.UNCHANGED, FieldStatus.APPLIED))
 _NOT_IDENTIFIED: Final = frozenset((Status.NOT_FOUND, Status.AMBIGUOUS, Status.CONFLICT))
 _FAILED: Final = _NOT_IDENTIFIED | {Status.REJECTED, Status.FAILED}
+_FIELD_FAILED: Final = frozenset((FieldStatus.REJECTED, FieldStatus.FAILED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,12 @@ class DecidedOffer:
     status: Status
     code: str | None
     decided_at_us: int
+    has_failed: bool = False  # its newest event, or a field of that, could not be sent
     values: dict[str, WantedValue] = field(default_factory=dict)
 
     @property
     def is_identified(self) -> bool:
         return self.status not in _NOT_IDENTIFIED
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether the newest event of the offer could not be sent."""
-        return self.status in _FAILED
 
 
 class Decisions:
@@ -69,6 +66,7 @@ class Decisions:
         else:
             offer = self._of(result)
             offer.status, offer.code, offer.decided_at_us = result.status, result.code, result.decided_at_us
+            offer.has_failed = _has_failed(result)
             for one in result.fields:
                 _take_field(offer, one, result)
 
@@ -104,6 +102,10 @@ class Decisions:
                 decided_at_us=result.decided_at_us,
             ),
         )
+
+
+def _has_failed(result: OfferResult) -> bool:
+    return result.status in _FAILED or any(one.status in _FIELD_FAILED for one in result.fields)
 
 
 def _take_field(offer: DecidedOffer, one: FieldResult, result: OfferResult) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.contracts.codes import Code
-from connector.marketplace.offers import Field
+from connector.marketplace.offers import Field, Refused
 from connector.offers.event_order import EventOrder, Recency, newest, order_of
 from connector.offers.events import Status
 from connector.offers.flow import NAMED_SOURCES, OTHER_SOURCES
@@ -164,9 +164,22 @@ def test_a_late_stock_does_not_hide_another_problem() -> None:
     shop.event(stock=5, price="0.00", at=40)
 
     assert {f.field: f.code for f in shop.last.fields} == {"stock": "OUT_OF_ORDER", "price": "PRICE_NOT_POSITIVE"}
-    assert shop.last.status is Status.REJECTED
+    assert (shop.last.status, shop.last.code) == (Status.PARTIAL, Code.PRICE_NOT_POSITIVE)
     assert shop.last.problem is not None
     assert "not above zero" in shop.last.problem.message
+
+
+def test_a_refused_price_is_the_code_of_a_result_whose_stock_came_late_before_it() -> None:
+    shop = shop_of()
+    shop.event(stock=9, at=50)
+    shop.accept()
+
+    shop.event(stock=5, price="11.00", at=40)
+    shop.refuse(Refused(code="VALIDATION", http_status=400, type="/problems/x", message="no", errors=()))
+
+    assert (shop.last.status, shop.last.code) == (Status.PARTIAL, Code.MARKETPLACE_REFUSED)
+    assert shop.last.problem is not None
+    assert "newer than" not in shop.last.problem.message
 
 
 def test_late_events_are_counted_by_source_for_a_bounded_number_of_sources() -> None:

@@ -1,10 +1,12 @@
 """The EANs whose newest result has a status."""
 
-from connector.offers.events import OfferResult, Origin, Status
+from decimal import Decimal
+
+from connector.offers.events import FieldResult, FieldStatus, OfferResult, Origin, Status
 from connector.operations.replay.selection import eans_with_status
 
 
-def result(ean: str, status: str, decided_at_us: int, target_id: str = "shop-de") -> OfferResult:
+def result(ean: str, status: str, decided_at_us: int, target_id: str = "shop-de", *fields: str) -> OfferResult:
     return OfferResult(
         result_id="r",
         event_id="e",
@@ -19,6 +21,7 @@ def result(ean: str, status: str, decided_at_us: int, target_id: str = "shop-de"
         occurred_at_us=1,
         received_at_us=1,
         decided_at_us=decided_at_us,
+        fields=tuple(FieldResult(field="price", status=FieldStatus(one), requested=Decimal(1)) for one in fields),
     )
 
 
@@ -48,3 +51,11 @@ def test_a_later_success_on_another_target_does_not_hide_a_failure() -> None:
 
     assert chosen(*rows) == {"1"}
     assert chosen(*rows, targets=("shop-at",)) == set()
+
+
+def test_a_field_that_failed_beside_one_that_was_replaced_counts() -> None:
+    mixed = result("1", "PARTIAL", 2, "shop-de", "SUPERSEDED", "FAILED")
+    other = result("2", "PARTIAL", 2, "shop-de", "SUPERSEDED", "APPLIED")
+
+    assert chosen(mixed, other) == {"1"}
+    assert chosen(mixed, result("1", "APPLIED", 3)) == set()

@@ -265,3 +265,22 @@ def test_the_report_counts_offers_differences_and_failures_and_keeps_the_worst_e
     assert said["differences"]["PRICE_DIFFERS"]["count"] == 3
     assert [one["unit_id"] for one in said["differences"]["PRICE_DIFFERS"]["worst"]] == ["2", "4"]
     assert said["differences"]["NO_EVENT"]["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("ends", "has_failed"),
+    [(("SUPERSEDED", "REJECTED"), True), (("DRY_RUN", "FAILED"), True), (("SUPERSEDED", "DRY_RUN"), False)],
+)
+def test_an_event_of_which_a_field_cannot_be_sent_has_failed_whatever_the_others_are(
+    ends: tuple[str, str], *, has_failed: bool
+) -> None:
+    fields = [field_result(name, end, "1") for name, end in zip(("price", "stock"), ends, strict=True)]
+
+    assert only([result(1, "PARTIAL", *fields)], [seen()]).has_failed is has_failed
+
+
+def test_an_event_that_can_be_sent_ends_the_failure_of_the_one_before() -> None:
+    refused = result(1, "REJECTED", field_result("price", "REJECTED", "1"))
+
+    assert only([refused], [seen()]).has_failed
+    assert not only([refused, decided(2, price="19.99")], [seen()]).has_failed
