@@ -1,6 +1,6 @@
 -- How long a change takes from being read to the marketplace's answer, by target and hour (UTC) of reading: seconds.
--- Only what was sent by its first answer: what was held or not found at first waited for something else. waited: for how
--- long the last call of the event waited for its turn.
+-- Only what was sent by its first answer: what was held or not found at first waited for something else. waited: from
+-- reading the oldest event of the event's last call until that call left; look-ups and retries before it count.
 SELECT
   target_id,
   date_trunc('hour', received_at) AS hour,

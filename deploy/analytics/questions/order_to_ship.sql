@@ -1,6 +1,7 @@
 -- From the order to the parcel, by carrier, in hours: to when it left (occurred_at of the shipment), and from there to
 -- the marketplace's confirmation. Units that were confirmed by others have no carrier: they left when the history of
--- orders (order_changes) shows that they were sent.
+-- orders (order_changes) shows that they were sent. order_changes is kept longer than shipment_results (365 and 90 days
+-- unless you changed it): a unit whose confirmation has expired there has no carrier either, as if others had sent it.
 SELECT
   carrier,
   COUNT(*) AS order_units,

@@ -1,11 +1,13 @@
 -- How much of the rate limit is used, by account and hour (UTC): the busiest second, the fewest calls that were left in
--- a second, and answers 429. limit_per_second and lowest_limit: the highest and the lowest
--- limit of a process in the hour; each has its share of the account's. waited_worst: seconds until a call had its turn.
+-- a second, and answers 429. limit_per_second and lowest_limit: the highest and the lowest limit of a process in the
+-- hour; each has its share of the account's. waited_worst: seconds until an update of offers left for the first time.
+-- Other calls do not count there: a page of a sweep counts from its begin, a parcel also waits for its order.
 WITH seconds AS (
   SELECT
     account, date_trunc('second', sent_at) AS second, COUNT(*) AS calls,
     COUNT(*) FILTER (http_status = 429) AS throttled, MIN(tokens_left) AS fewest_left,
-    MAX(limit_per_second) AS highest, MIN(limit_per_second) AS lowest, MAX(waited_us) / 1e6 AS waited
+    MAX(limit_per_second) AS highest, MIN(limit_per_second) AS lowest,
+    MAX(waited_us) FILTER (kind LIKE 'update:%' AND attempt = 1) / 1e6 AS waited
   FROM marketplace_calls
   GROUP BY account, second
 )

@@ -105,12 +105,15 @@ def test_latency(loaded: duckdb.DuckDBPyConnection, recorded: Recording) -> None
 
 def test_a_wait_for_the_turn_and_the_limit_are_shown(empty: duckdb.DuckDBPyConnection) -> None:
     add(empty, "offer_results", [result(1, "APPLIED", [of_price("APPLIED", "5")], minute=1, sent=sent(2, "c-1"))])
+    update = {"account": "main", "sent_at": T, "kind": "update:de", "attempt": 1}
     add(
         empty,
         "marketplace_calls",
         [
-            {"call_id": "c-1", "account": "main", "sent_at": T, "waited_us": 2_500_000, "limit_per_second": Decimal(5)},
-            {"call_id": "c-2", "account": "main", "sent_at": T, "waited_us": 500_000, "limit_per_second": Decimal(2)},
+            {"call_id": "c-1", "waited_us": 2_500_000, "limit_per_second": Decimal(5), **update},
+            {"call_id": "c-2", "waited_us": 500_000, "limit_per_second": Decimal(2), **update},
+            {"call_id": "c-3", "waited_us": 9_000_000, **update, "attempt": 2},
+            {"call_id": "c-4", "waited_us": 3_600_000_000, **update, "kind": "units"},
         ],
     )
 
