@@ -84,11 +84,16 @@ def _object(topic: TopicTerms, personal: frozenset[str]) -> dict[str, Any]:
     ]
     checks = list(_checks(topic))
     return head | {
-        "description": schema["doc"],
+        "description": _described(topic, schema["doc"]),
         "dataGranularityDescription": _granularity(topic),
         "properties": properties,
         **({"quality": checks} if checks else {}),
     }
+
+
+def _described(topic: TopicTerms, doc: str) -> str:
+    """Returns the doc of the record; another topic of it may be compacted where this one is not."""
+    return doc if topic.is_compacted else doc.replace("; compacted.", ".")
 
 
 def _granularity(topic: TopicTerms) -> str:

@@ -103,6 +103,13 @@ def test_retention_and_clean_up_are_those_of_the_topic_table() -> None:
     assert contracts(TERMS)["orders"]["slaProperties"][0]["value"] == "unlimited"
 
 
+def test_only_a_compacted_topic_is_described_as_one() -> None:
+    described = {dataset: one["schema"][0]["description"] for dataset, one in contracts(TERMS).items()}
+
+    assert "compacted" in described["orders"]
+    assert "compacted" not in described["order_changes"]
+
+
 def test_freshness_and_owner_are_settings() -> None:
     terms = replace(OWNED, ordered_s=300.0)
 
