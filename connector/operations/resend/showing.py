@@ -97,6 +97,8 @@ def _present(field: Mapping[str, Any]) -> Decimal | None:
     """Returns what the marketplace holds now, as far as the result says so."""
     if field["status"] == "SUPERSEDED":
         return None
+    if field.get("accepted") is not None:  # may differ from what was sent
+        return Decimal(field["accepted"])
     value: Decimal | None = field["sent"] if field["status"] == "APPLIED" else field["before"]
     return value
 

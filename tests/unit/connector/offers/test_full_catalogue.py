@@ -35,7 +35,7 @@ CODECS = OfferCodecs(
     {CHANGED_ID: schemas.text("offer_changed", schemas.newest("offer_changed"))}.get,
 )
 KIT = ProducerKit(CHANGED_ID)
-RESULT: Any = fastavro.parse_schema(schemas.load("offer_result", 1))
+RESULT: Any = fastavro.parse_schema(schemas.load("offer_result", schemas.newest("offer_result")))
 
 
 def known(catalogue: list[str]) -> dict[str, Stored]:

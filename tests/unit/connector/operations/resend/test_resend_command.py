@@ -169,6 +169,17 @@ def test_the_document_names_what_was_is_and_was_wanted() -> None:
     ]
 
 
+def test_what_is_there_now_is_what_the_answer_to_the_update_showed() -> None:
+    other = field_row(
+        "price", "REJECTED", before=Decimal(14), requested=Decimal("12.50"), sent=Decimal("12.50"),
+        accepted=Decimal("13.00"), code=Code.ACCEPTED_NOT_APPLIED,
+    )  # fmt: skip
+    answer, _, _ = asked(ResultsInTurn([[row(other, status="REJECTED")]]))
+
+    [shown] = showing.document(answer)["results"]
+    assert [(one["was"], one["is"]) for one in shown["fields"]] == [("14.00", "13.00")]
+
+
 def test_a_result_without_values_says_why() -> None:
     problem = explain(Code.NOTHING_ACCEPTED, ean=EAN, command_id=NAME)
     refused = row(
