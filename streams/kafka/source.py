@@ -17,7 +17,6 @@ from threading import Thread
 from typing import Any, Final, ParamSpec
 
 from confluent_kafka import (
-    OFFSET_END,
     Consumer,
     IsolationLevel,
     KafkaError,
@@ -68,6 +67,8 @@ _WAKE_S: Final = 0.001
 _COMMIT_AGAIN_S: Final = 0.1
 _STATISTICS_EVERY_S: Final = 1.0
 _SEEK_AGAIN_S: Final = 0.1
+_NO_POSITION: Final = 0
+"""The offset of a paused partition until the seek. Any would do that is not a special one, as -1 is."""
 _LEADERLESS: Final = frozenset({KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION})
 
 
@@ -82,6 +83,7 @@ class KafkaSource:
         self._current: dict[Part, Assignment] = {}
         self._next: dict[Assignment, int] = {}  # restored partitions: the next offset to deliver
         self._unpositioned: dict[Assignment, OwnedPartition] = {}  # restored, but not yet positioned
+        self._unseekable: set[Assignment] = set()  # not restored, and without a position in the client
         self._seek_again_s = 0.0
         self._epoch = 0
         self._positions_s = 0.0
@@ -215,15 +217,19 @@ class KafkaSource:
     def _on_assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Pauses and records new partitions. Reading starts with a seek, once the state is restored.
 
-        Until then the position is the end of the log: a fetch sent before the pause finds nothing there, while a fetch
-        from an offset that is no longer in the log would leave the partition unable to seek.
+        The pause comes first, so that nothing is fetched from the position until then, which means nothing. It is an
+        offset, not the end of the log: the client asks for the end's offset, and asks again half a second after an
+        error, also after a seek, which the late answer then undoes. The records in between would never be delivered
+        (seen with librdkafka 2.16.0).
         """
         if consumer is not self._consumer:
             return
         self._epoch += 1
         fresh = [Assignment(topic=one.topic, partition=one.partition, epoch=self._epoch) for one in partitions]
-        consumer.incremental_assign([TopicPartition(at.topic, at.partition, OFFSET_END) for at in fresh])
-        consumer.pause([TopicPartition(at.topic, at.partition) for at in fresh])
+        places = [TopicPartition(at.topic, at.partition, _NO_POSITION) for at in fresh]
+        consumer.pause(places)
+        consumer.incremental_assign(places)
+        consumer.pause(places)  # has an effect for partitions that the client did not know before
         self._current.update({(at.topic, at.partition): at for at in fresh})
         if fresh:
             self._restorer.begin(fresh)
@@ -278,6 +284,7 @@ class KafkaSource:
             self._current.pop((at.topic, at.partition), None)
             self._next.pop(at, None)
             self._unpositioned.pop(at, None)
+            self._unseekable.discard(at)
 
     def _committed(self, error: KafkaError | None, parts: list[TopicPartition]) -> None:
         """Takes the answer to a commit, inside ``poll``."""
@@ -315,8 +322,15 @@ class KafkaSource:
 
     def _seek(self, at: Assignment, start: int) -> bool:
         """Positions a paused partition. Without a known leader that fails, and is tried again 0.1 s later."""
+        place = TopicPartition(at.topic, at.partition, start)
         try:
-            self._consumer.seek(TopicPartition(at.topic, at.partition, start))
+            if at in self._unseekable:
+                self._consumer.incremental_unassign([place])
+                self._consumer.incremental_assign([place])
+                self._consumer.pause([place])
+                self._unseekable.remove(at)
+            else:
+                self._consumer.seek(place)
         except KafkaException as error:
             self._seek_again_s = self._clock() + _SEEK_AGAIN_S
             self._notice_error("broker_error", error.args[0], _cannot_seek(at))
@@ -387,6 +401,9 @@ class KafkaSource:
         if meaning is ConsumerErrorKind.FATAL:
             needs = member_access(message.topic() or ", ".join(self._settings.topics), self._settings.group)
             raise not_permitted(error, *needs) or SourceFailed(error.str())
+        if meaning is ConsumerErrorKind.OUT_OF_RANGE and at is not None and at not in self._next:
+            self._unseekable.add(at)  # a fetch of ``_NO_POSITION`` was sent before the pause
+            return
         if meaning is ConsumerErrorKind.OUT_OF_RANGE and at is not None:
             reason = out_of_range(at, message.offset(), self._settings.topics[at.topic], error.str())
             self._events.append(Broken(at=at, reason=reason))
