@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import astuple
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connector.projection.rows import LISTED, Kept, KeptRecord, ProjectedRows, place_of
+from streams.clock import uptime_s
 from streams.errors import Stopped
 from streams.kafka.log_reader import OffsetRange, PartitionId
 
@@ -193,12 +193,12 @@ def read_projection(path: Path, *, limit_s: float) -> Iterator[ProjectionFile]:
 
     Raises Stopped if there is no file, if it is of another version, or if a statement was ended.
     """
-    until_s = time.monotonic() + limit_s
+    until_s = uptime_s() + limit_s
     try:
         with closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=limit_s, isolation_level=None)
         ) as connection:
-            connection.set_progress_handler(lambda: time.monotonic() > until_s, _PROGRESS_EVERY)
+            connection.set_progress_handler(lambda: uptime_s() > until_s, _PROGRESS_EVERY)
             connection.execute("PRAGMA temp_store = MEMORY")
             if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
                 raise Stopped(f"the projection {path} is of another version; it is being built again")

@@ -107,7 +107,7 @@ def test_a_partition_that_was_fetched_below_the_start_of_its_log_is_read_from_it
     monkeypatch.setattr("streams.kafka.source.Restorer", LateRestorer)
     reader = member(broker, where)
     with closing(reader.source):
-        until(lambda: bool(reader.source._unseekable), reader)
+        until(lambda: bool(reader.source._unseekable), reader)  # type: ignore[attr-defined] # a KafkaSource
         monkeypatch.setattr(LateRestorer, "may_restore", True)
         monkeypatch.setattr(PausedLate, "pauses", True)
         until(lambda: len(reader.records) >= 40, reader)
