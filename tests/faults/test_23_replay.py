@@ -127,6 +127,7 @@ def test_a_replay_beside_live_traffic_does_what_its_plan_said(deploy: Deploy, sa
     operator.json("replay", "resume", replay_id)
     traffic += live_traffic(4)
     deployment.wait_for("the end", lambda: is_done(deployment, replay_id, plan))
+    deployment.wait_for("a row of each record", lambda: len(replayed(deployment, replay_id)) >= len(produced))
     deployment.settle(traffic)
 
     rows = replayed(deployment, replay_id)
