@@ -553,6 +553,24 @@ def test_order_to_ship(loaded: duckdb.DuckDBPyConnection, recorded: Recording) -
         assert row["to_confirm_p95"] == pytest.approx(interpolated(told, 0.95))
 
 
+def test_order_latency(empty: duckdb.DuckDBPyConnection) -> None:
+    def order(number: int, storefront: str, created_s: int, seen_s: int) -> Row:
+        times = {"created_at": T + timedelta(seconds=created_s), "observed_at": T + timedelta(seconds=seen_s)}
+        return {"order_id": f"o{number}", "account": "main", "storefront": storefront, "units": [], **times}
+
+    first = [order(number, "de", 100 * number, 100 * number + 10 * number) for number in range(1, 6)]
+    again = [order(1, "de", 100, 9_000), order(6, "at", 0, 70)]
+    add(empty, "order_changes", [*again, *first])
+
+    shown = ask(empty, "order_latency")
+
+    assert [(row["storefront"], row["orders"], row["p50"], row["slowest"]) for row in shown] == [
+        ("at", 1, 70.0, 70.0),
+        ("de", 5, 30.0, 50.0),
+    ]
+    assert shown[1]["p95"] == pytest.approx(interpolated([10.0, 20.0, 30.0, 40.0, 50.0], 0.95))
+
+
 def carrier_of(one: tuple[Row, Row]) -> Any:
     return one[0]["carrier_code"]
 
