@@ -7,14 +7,14 @@ the reasons; warnings need an operator's attention and do not change the status.
 """
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from connector.console import answers
 from connector.console.facts import Readiness
 from connector.web_server import WebServer
 
@@ -79,28 +79,14 @@ class HealthServer(WebServer):
     def _livez(self, _: Request) -> Response:
         age_s = self._vitals.beat_age_s()
         stuck = [f"the loop has not turned for {age_s:.0f} s"] if age_s > self._silent_s else []
-        return _json({"live": not stuck, "reasons": stuck}, _status_of(stuck))
+        return answers.live(stuck)
 
     def _readyz(self, _: Request) -> Response:
         found = self._vitals.readiness()
-        body = {
-            "ready": not found.reasons,
-            "reasons": list(found.reasons),
-            "warnings": list(found.warnings),
-        }
-        return _json(body, _status_of(found.reasons))
+        return answers.ready(found.reasons, found.warnings)
 
     def _status(self, _: Request) -> Response:
-        return _json(dict(self._vitals.status()), 200)
+        return answers.status(self._vitals.status())
 
     def _metrics(self, _: Request) -> Response:
-        return Response(self._vitals.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-def _status_of(reasons: Sequence[str]) -> int:
-    return 503 if reasons else 200
-
-
-def _json(content: dict[str, Any], status: int) -> Response:
-    body = orjson.dumps(content, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
-    return Response(body, status_code=status, media_type="application/json")
+        return answers.metrics(self._vitals.metrics())

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import httpx
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from connector.console import answers
 from connector.console.gauges import STARTS, exposition
 from connector.supervisor.child_process import ChildProcess
 from connector.supervisor.merged_metrics import merge
@@ -54,7 +54,7 @@ class MergedPages(WebServer):
     def _livez(self, _: Request) -> Response:
         still_s = uptime_s() - self._beat()
         reasons = [f"the parent's loop has not turned for {still_s:.0f} s"] if still_s > STILL_S else []
-        return _json({"live": not reasons, "reasons": reasons}, 503 if reasons else 200)
+        return answers.live(reasons)
 
     def _readyz(self, _: Request) -> Response:
         reasons, warnings = list[str](), list[str]()
@@ -65,17 +65,18 @@ class MergedPages(WebServer):
             body = page.json()
             reasons += [_of(child, reason) for reason in body["reasons"]]
             warnings += [_of(child, warning) for warning in body["warnings"]]
-        body = {"ready": not reasons, "reasons": reasons, "warnings": warnings}
-        return _json(body, 503 if reasons else 200)
+        return answers.ready(reasons, warnings)
 
     def _status(self, _: Request) -> Response:
         pages = self._all("/status")
-        return _json({"processes": {str(child.number): _status_of(child, page) for child, page in pages.items()}}, 200)
+        return answers.status(
+            {"processes": {str(child.number): _status_of(child, page) for child, page in pages.items()}}
+        )
 
     def _metrics(self, _: Request) -> Response:
         pages = {child.number: page.text for child, page in self._all("/metrics").items() if page is not None}
         starts = exposition({STARTS: {str(child.number): child.starts for child in self._children}})
-        return Response(merge(pages).encode() + starts, media_type="text/plain; version=0.0.4; charset=utf-8")
+        return answers.metrics(merge(pages).encode() + starts)
 
     def _all(self, path: str) -> Mapping[ChildProcess, httpx.Response | None]:
         with ThreadPoolExecutor(len(self._children)) as threads:
@@ -100,7 +101,3 @@ def _absence(child: ChildProcess) -> str:
 
 def _of(child: ChildProcess, text: str) -> str:
     return f"process {child.number}: {text}"
-
-
-def _json(content: dict[str, Any], status: int) -> Response:
-    return Response(orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE), status, media_type="application/json")
