@@ -5,12 +5,14 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined] # documented there
 
 from streams.clock import uptime_s
 from streams.kafka.live_clients import TrackedAdminClient
 
 REPLACE_AFTER_S: Final = 10.0
+EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
 class RenewingAdminClient:

@@ -34,7 +34,7 @@ from streams.clock import uptime_s
 from streams.errors import SourceFailed
 from streams.flow import Assignment, Stored
 from streams.kafka import offset_metadata
-from streams.kafka.admin_client import REPLACE_AFTER_S, RenewingAdminClient, error_of
+from streams.kafka.admin_client import EARLIEST, LATEST, REPLACE_AFTER_S, RenewingAdminClient, error_of
 from streams.kafka.authorization import GROUP, TOPIC, RequiredAccess, not_permitted, reader_access
 from streams.kafka.errors import ConsumerErrorKind, consumer_error_kind
 from streams.kafka.live_clients import TrackedConsumer
@@ -46,8 +46,6 @@ R = TypeVar("R")
 Part: TypeAlias = tuple[str, int]
 _Steps: TypeAlias = Generator[Notice | None, None, R]
 
-EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 _REQUEST_TIMEOUT_S: Final = 5.0
 _RETRY_S: Final = 0.05

@@ -30,14 +30,14 @@ from streams.clock import uptime_s
 from streams.engine.partition import out_of_range
 from streams.errors import SourceFailed
 from streams.flow import Assignment, Record
-from streams.kafka.admin_client import RenewingAdminClient, error_of
+from streams.kafka.admin_client import LATEST, RenewingAdminClient, error_of
 from streams.kafka.authorization import member_access, not_permitted
 from streams.kafka.commits import OffsetCommit
 from streams.kafka.errors import ConsumerErrorKind, consumer_error_kind
 from streams.kafka.group_metadata import identifies_member
 from streams.kafka.live_clients import TrackedConsumer
 from streams.kafka.message_headers import headers_of
-from streams.kafka.restore import LATEST, Part, Restorer
+from streams.kafka.restore import Part, Restorer
 from streams.kafka.settings import SourceSettings
 from streams.membership import Membership, Replacement, is_connected, observed
 from streams.messages import (
@@ -401,14 +401,13 @@ class KafkaSource:
         if meaning is ConsumerErrorKind.FATAL:
             needs = member_access(message.topic() or ", ".join(self._settings.topics), self._settings.group)
             raise not_permitted(error, *needs) or SourceFailed(error.str())
-        if meaning is ConsumerErrorKind.OUT_OF_RANGE and at is not None and at not in self._next:
-            self._unseekable.add(at)  # a fetch of ``_NO_POSITION`` was sent before the pause
-            return
-        if meaning is ConsumerErrorKind.OUT_OF_RANGE and at is not None:
+        if meaning is not ConsumerErrorKind.OUT_OF_RANGE or at is None:
+            self._notice_error("broker_error", error)
+        elif at in self._next:
             reason = out_of_range(at, message.offset(), self._settings.topics[at.topic], error.str())
             self._events.append(Broken(at=at, reason=reason))
-            return
-        self._notice_error("broker_error", error)
+        else:
+            self._unseekable.add(at)  # a fetch of ``_NO_POSITION`` was sent before the pause
 
     # ---- helpers ----------------------------------------------------------------------------------------------------
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined] # documented there
+from confluent_kafka.admin import AdminClient
 
-from streams.kafka.admin_client import error_of
+from streams.kafka.admin_client import LATEST, error_of
 
 _NOT_STARTED: Final = frozenset(
     {
@@ -21,7 +21,6 @@ _NOT_STARTED: Final = frozenset(
         KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
     }
 )
-_LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
 def have_started(client: AdminClient, names: Sequence[str], timeout_s: float) -> bool:
@@ -31,7 +30,7 @@ def have_started(client: AdminClient, names: Sequence[str], timeout_s: float) ->
     """
     try:
         parts = [part for name in names for part in _partitions(client, name, timeout_s)]
-        asked = client.list_offsets(dict.fromkeys(parts, _LATEST), request_timeout=timeout_s) if parts else {}
+        asked = client.list_offsets(dict.fromkeys(parts, LATEST), request_timeout=timeout_s) if parts else {}
     except KafkaException:
         return False
     return all(_is_answer(error_of(request)) for request in asked.values())
