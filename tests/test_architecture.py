@@ -70,6 +70,7 @@ EDGES = {
     "connector.console": "a server of its own",
     "connector.operations": "commands: what they do is I/O",
     "connector.projection.database": "a file",
+    "connector.projection.private_file": "a file",
     "connector.projection.listings": "reads the file",
     "connector.projection.queries": "reads the file",
     "connector.projection.updating": "reads the topics, and writes the file",

@@ -1,6 +1,5 @@
 """The projection's SQLite file: its tables, and transactions that keep rows and positions together."""
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -8,6 +7,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any, Final
 
+from connector.projection.private_file import private_database
 from connector.projection.rows import LISTED, Kept, KeptRecord, ProjectedRows, place_of
 from streams.clock import uptime_s
 from streams.errors import Stopped
@@ -49,8 +49,6 @@ CREATE TABLE unreadable (dataset TEXT NOT NULL, place INTEGER NOT NULL, reason T
 """
 _PROGRESS_EVERY: Final = 10_000
 """Instructions of SQLite's virtual machine between two looks at the time."""
-_WAIT_S: Final = 60.0
-"""How long a transaction of another process may take."""
 
 
 class Overtaken(Exception):
@@ -214,9 +212,7 @@ def open_projection(path: Path) -> Iterator[ProjectionFile]:
     Only this user may read it. Raises Stopped if it cannot be opened or is not a projection.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        with closing(sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)) as connection:
+        with private_database(path) as connection:
             _prepare(connection)
             yield ProjectionFile(path, connection)
     except (OSError, sqlite3.Error) as error:

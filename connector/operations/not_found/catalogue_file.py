@@ -1,13 +1,13 @@
 """The local file of what the catalogue has answered, so that nothing is asked again within a day."""
 
-import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from connector.operations.not_found.catalogue import KEPT_US, CatalogueAnswer, CatalogueEntry, Question
+from connector.projection.private_file import private_database
 from streams.errors import Stopped
 
 VERSION: Final = 1
@@ -18,8 +18,6 @@ CREATE TABLE answers (
     asked_at_us INTEGER NOT NULL, product_id INTEGER, title TEXT, PRIMARY KEY (account, storefront, ean)
 ) WITHOUT ROWID
 """
-_WAIT_S: Final = 60.0
-"""How long a transaction of another process may take."""
 
 
 class CatalogueFile:
@@ -69,9 +67,7 @@ class CatalogueFile:
 def open_catalogue(path: Path) -> Iterator[CatalogueFile]:
     """Opens a file, and creates it if there is none. Only this user may read it. Raises Stopped if that fails."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        with closing(sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)) as connection:
+        with private_database(path) as connection:
             _prepare(connection)
             yield CatalogueFile(path, connection)
     except (OSError, sqlite3.Error) as error:
