@@ -147,7 +147,9 @@ class Lanes:
         """Gives one lane a turn, and all lanes that it sends messages to; all these turns are in one checkpoint.
 
         ``beside``: the cause is a record of a side input. What these turns want must not leave before they are durable,
-        because a new owner reads that record again only after its gate has opened.
+        because a new owner reads that record again only after its gate has opened. A turn that returns the same lane
+        changes nothing that later turns could want, and holds up nothing: otherwise a replay of what is true would
+        delay each live event of its lanes until the next checkpoint.
         """
         told: list[tuple[str, Cause, bool]] = [(key, cause, beside)]
         for lane_key, lane_cause, is_beside in told:  # grows while lanes send each other messages
@@ -158,12 +160,15 @@ class Lanes:
                 restored = Restored(announced=lane.announced)
                 lane.restored, lane.announced = False, NONE
                 told.extend((tell.lane, tell, False) for tell in self._turn(lane, restored, now))
+            value, follows = lane.value, lane.side_version
             if is_beside:
                 lane.side_version = lane.version + 1
             tells = self._turn(lane, lane_cause, now)
             if tells:
                 depends = lane.durable_version < lane.side_version
                 told.extend((tell.lane, tell, depends) for tell in tells)
+            if lane.value is value:
+                lane.side_version = follows
 
     def _turn(self, lane: Lane, cause: Cause, now: Now) -> tuple[Told, ...]:
         """Gives a lane one turn, applies the result, and returns its messages to other lanes."""

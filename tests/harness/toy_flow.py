@@ -174,6 +174,7 @@ class Thermostats:
         return self.groups.get(kind)
 
     def turn(self, lane: Room, cause: Cause, now: Now) -> Turn[Room]:
+        before = lane
         outputs: list[Output] = []
         tells: tuple[Told, ...] = ()
         match cause:
@@ -184,6 +185,7 @@ class Thermostats:
                 lane = self._answered(lane, cause, outputs)
             case Told(message=SetPoint() as event):
                 lane = self._arrived(lane, event, outputs)
+                tells = (Told(lane=f"zone:{event.zone}", message=event.id),) if event.zone else ()
             case Told(message=Wish() as wish):
                 outputs.append(self._result(lane.key, wish.id, "HEARD"))
                 lane = self._arrived(replace(lane, heard=lane.heard + 1), wish.event, outputs)
@@ -196,6 +198,8 @@ class Thermostats:
                 lane = self._restored(lane, cause, outputs)
             case Draining():
                 pass
+        if lane == before:
+            lane = before  # tells the engine that nothing changed
         wants = [want_of(lane.key, name, d) for name, d in lane.devices if d.wanted]
         if lane.chimes:
             wants.append(chime_of(lane.key, lane.chimes[0]))

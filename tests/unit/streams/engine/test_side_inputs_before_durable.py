@@ -98,6 +98,51 @@ def test_other_lanes_do_not_wait() -> None:
     assert sent(driver) == [[7]]
 
 
+def test_a_live_event_does_not_wait_for_a_side_input_that_changed_nothing() -> None:
+    driver, at = beside()
+    driver.event(at, at=5, value=7)
+    driver.run(0.1, answer=None)
+    driver.answer_all()
+    durable(driver)
+    add(driver, row(0, 3))  # older, and offset 0 was read before: the lane stays as it is
+    driver.event(at, at=6, value=8)
+    driver.run(0.5, answer=None)
+
+    assert sent(driver) == [[8]]
+
+
+def test_what_an_earlier_side_input_changed_holds_up_calls_until_it_is_durable_whatever_comes_after_it() -> None:
+    driver, at = beside()
+    driver.event(at, at=1, value=1)
+    driver.event(at, at=2, value=2)
+    driver.run(0.1, answer=None)
+    driver.answer_all()
+    durable(driver)
+    add(driver, row(5, 2))  # newer with the accepted value: the lane changes, and nothing is to be sent
+    add(driver, row(3, 3))  # older: the lane stays as the record before it left it
+    driver.event(at, at=6, value=8)
+    driver.run(0.5, answer=None)
+    assert sent(driver) == []
+
+    durable(driver)
+    assert sent(driver) == [[8]]
+
+
+def test_a_lane_that_is_told_by_one_that_did_not_change_waits_until_the_record_is_durable() -> None:
+    driver, at = beside()
+    driver.event(at, at=5, value=7)
+    driver.run(0.1, answer=None)
+    driver.answer_all()
+    durable(driver)
+    add(driver, row(0, 3, zone="cellar"))
+    driver.event(at, "zone:cellar", at=6, value=8)
+    driver.run(0.5, answer=None)
+    assert sent(driver) == []
+
+    durable(driver)
+    assert sent(driver) == [[8]]
+
+
 def test_a_want_that_side_inputs_leave_as_it_is_does_not_wait_again() -> None:
     driver, _ = beside(row(9, 7))
     durable(driver)
