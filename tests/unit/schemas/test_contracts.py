@@ -304,3 +304,49 @@ def without_docs(schema: Any) -> Any:
             return {key: without_docs(part) for key, part in schema.items() if key not in ("doc", "may_be_lost")}
         case plain:
             return plain
+
+
+# ---- one shape for where --------------------------------------------------------------------------------------------
+
+WHERE = ("target_id", "account", "storefront", "condition", "ean", "offer_id", "unit_id")
+ABOUT_ONE_OFFER = ("offer_result", "offer_not_found", "unit_observed", "offer_drifted")
+LACKS = {
+    "offer_changed": ["account", "storefront"],  # what a producer says by target_id
+    "offer_state/UnitState": ["target_id", "ean"],  # account and storefront stand for the target; the EAN is the key
+    "offer_state/Undone": ["account", "storefront", "ean"],  # target_id stands for them
+}
+"""Records about one offer that have a part of the shape."""
+
+
+def shape_of_where(record: dict[str, Any]) -> dict[str, Any]:
+    """Returns the type of each field that says where an offer is, without null."""
+    found = {}
+    for field in record["fields"]:
+        if field["name"] in WHERE:
+            (found[field["name"]],) = (branch for branch in _branches(field["type"]) if branch != "null")
+    return found
+
+
+def _branches(avro: Any) -> list[Any]:
+    return avro if isinstance(avro, list) else [avro]
+
+
+@pytest.mark.parametrize("name", ABOUT_ONE_OFFER)
+def test_a_record_about_an_offer_says_where_it_is_in_one_shape(name: str) -> None:
+    shape = shape_of_where(schemas.load(name, schemas.newest(name)))
+
+    assert shape == {field: "long" if field == "unit_id" else "string" for field in WHERE}
+
+
+def test_a_part_of_the_shape_has_the_same_names_and_types_and_is_known_here() -> None:
+    lacking = {}
+    for name in schemas.NAMES:
+        schema = schemas.load(name, schemas.newest(name))
+        for record in records_in(schema):
+            shape, is_whole = shape_of_where(record), record["name"] == schema["name"]
+            place = name if is_whole else f"{name}/{record['name']}"
+            assert all(kind == ("long" if field == "unit_id" else "string") for field, kind in shape.items()), place
+            if place in LACKS or (is_whole and {"condition", "offer_id"} <= shape.keys()):
+                lacking[place] = [field for field in WHERE if field not in shape]
+
+    assert lacking == LACKS | {name: [] for name in ABOUT_ONE_OFFER}
