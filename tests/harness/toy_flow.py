@@ -178,14 +178,11 @@ class Thermostats:
         outputs: list[Output] = []
         tells: tuple[Told, ...] = ()
         match cause:
-            case Arrived(event=event):
+            case Arrived(event=event) | Told(message=SetPoint() as event):
                 lane = self._arrived(lane, event, outputs)
                 tells = (Told(lane=f"zone:{event.zone}", message=event.id),) if event.zone else ()
             case Answered():
                 lane = self._answered(lane, cause, outputs)
-            case Told(message=SetPoint() as event):
-                lane = self._arrived(lane, event, outputs)
-                tells = (Told(lane=f"zone:{event.zone}", message=event.id),) if event.zone else ()
             case Told(message=Wish() as wish):
                 outputs.append(self._result(lane.key, wish.id, "HEARD"))
                 lane = self._arrived(replace(lane, heard=lane.heard + 1), wish.event, outputs)
