@@ -12,12 +12,16 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 _STOP_S: Final = 5.0
+KEEP_ALIVE_S: Final = 75
+"""How long a connection may be idle: longer than probes and scrapes are apart, which are 60 s at most in practice. If
+the server closed it earlier, a request that is on its way at that moment would be answered with a reset."""
 
 
 class WebServer:
     """Listens as soon as it is created; raises OSError if the port is in use. A context manager that closes it.
 
-    ``listener``: a socket that listens already, used instead of one for ``host`` and ``port``.
+    ``listener``: a socket that listens already, used instead of one for ``host`` and ``port``. ``keep_alive_s``: how
+    long an idle connection stays open, in whole seconds.
     """
 
     def __init__(
@@ -29,12 +33,13 @@ class WebServer:
         name: str,
         listener: socket.socket | None = None,
         middleware: Sequence[Middleware] = (),
+        keep_alive_s: int = KEEP_ALIVE_S,
     ) -> None:
         self._socket = listener if listener is not None else socket.create_server((host, port))
         # Accepted sockets inherit it. Without it, a body waits 40 ms for the acknowledgement of its headers.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         app = Starlette(routes=routes, middleware=middleware)
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
+        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=keep_alive_s)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name=name, daemon=True)
         self._thread.start()
