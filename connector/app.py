@@ -380,7 +380,7 @@ def _about(plan: RunPlan) -> dict[str, Any]:
         "guarantee": plan.settings.processing.guarantee.value,
         "dry_run": plan.dry_run,
         "parts": sorted(feature.value for feature in plan.topics.features - {Feature.SCHEDULER}),
-        "writes": "none" if plan.dry_run else flows.writes(plan.topics),
+        "writes": "none" if plan.dry_run else flows.writes(plan.topics, convert.capabilities_on(plan.settings)),
     }
 
 

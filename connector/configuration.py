@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from connector.contracts.capabilities import Capability
 from connector.kaufland.http.address import address
 from connector.kaufland.http.credentials import Credentials
 from connector.kaufland.reference import KauflandReference, load_reference
@@ -86,7 +87,13 @@ def routing(configured: Settings) -> Routing:
         for name, target in configured.targets.items()
         if target.allow_eans_file is not None
     }
-    return convert.routing(configured.targets, _currencies(configured), lists)
+    on = convert.capabilities(configured)
+    creatable = {
+        name: convert.allow_list(target.create.eans_file.read_text(encoding="utf-8"))
+        for name, target in configured.targets.items()
+        if target.create.eans_file is not None and Capability.OFFERS_CREATE in on[name]
+    }
+    return convert.routing(configured.targets, _currencies(configured), lists, creatable, on)
 
 
 def overrides(configured: Settings) -> Overrides:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from connector.contracts.capabilities import SwitchedOn, described
 from connector.contracts.codec import SchemaIds
 from connector.contracts.headers import Stamp
 from connector.contracts.released_orders import ReleasedOrders
@@ -128,10 +129,10 @@ def subscriptions(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[st
     return next(found, dict)
 
 
-def writes(topics: Topics) -> str:
-    """Describes what the enabled features may change at the marketplace, for the log and ``/status``."""
-    parcels = "; confirmations of parcels" if Feature.SHIPMENTS in topics.features else ""
-    return f"updates of price, stock and handling time{parcels}"
+def writes(topics: Topics, on: SwitchedOn) -> str:
+    """Describes what the features and capabilities that are on may change at the marketplace."""
+    parcels = ("confirmations of parcels",) if Feature.SHIPMENTS in topics.features else ()
+    return "; ".join(("updates of price, stock and handling time", *parcels, *described(on)))
 
 
 def inputs(topics: Topics) -> dict[str, str]:

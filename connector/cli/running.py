@@ -133,7 +133,7 @@ def topics_command(
     grants = required_permissions.grants(live, dry_run=dry_run, instances=instances)
     who = required_permissions.principal(live, principal)
     if form is TopicFormat.TABLE:
-        topics.show(output(), names, grants, who)
+        topics.show(output(), names, grants, who, convert.capabilities_on(live))
         return
     plan = TopicPlan(topics=names, partitions=partitions, replication=replication, grants=grants, principal=who)
     typer.echo(topic_formats.text_of(plan, form, cluster=cluster))

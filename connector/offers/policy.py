@@ -65,6 +65,32 @@ class StockRules:
         return rule_for(attributes, self.overrides, self.rule)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewUnitRule:
+    """What a new unit is given that its event does not say; None = the marketplace's default."""
+
+    shipping_group: int | None = None
+    warehouse: int | None = None
+    handling_time_days: int | None = None  # of events that carry none; None = they create nothing
+    vat_indicator: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewUnitRules:
+    """The rule of a target, and overrides for events with certain attributes; the first that matches applies."""
+
+    rule: NewUnitRule = field(default_factory=NewUnitRule)
+    overrides: tuple[tuple[Mapping[str, str], NewUnitRule], ...] = ()  # attributes that must all match -> rule
+
+    def of(self, attributes: Mapping[str, str]) -> NewUnitRule:
+        """Returns the rule for an event with these attributes."""
+        return rule_for(attributes, self.overrides, self.rule)
+
+
+NOTHING_GIVEN = NewUnitRules()
+"""The rules of a target for which none are configured."""
+
 WHOLE_STOCK = StockRules()
 """The rules of a target for which none are configured: all of its stock is offered."""
 
@@ -110,6 +136,7 @@ class OfferPolicy:
         default_factory=lambda: {Field.STOCK: 6 * _HOUR_S, Field.PRICE: 7 * _DAY_S, Field.HANDLING_TIME: 7 * _DAY_S}
     )
     stock_rules: Mapping[str, StockRules] = field(default_factory=dict)  # by target
+    new_units: Mapping[str, NewUnitRules] = field(default_factory=dict)  # by target
     window_limits: Mapping[Rail, WindowLimit] = field(default_factory=dict)  # without those that are off
     price_rails: Mapping[str, PriceRails] = field(default_factory=dict)  # by target; without those that are off
     negative_stock: NegativeStock = NegativeStock.ZERO
@@ -124,6 +151,7 @@ class OfferPolicy:
     not_found_grace_s: float = 60.0  # until a missing offer is looked up once more: a new unit shows after minutes
     recheck_s: float = 6 * _HOUR_S  # the final interval between look-ups of a missing offer
     lookup_failed_s: float = 60.0  # how long a failed look-up is not repeated for linked units alone
+    create_settle_s: float = 900.0  # how long a new unit may be missing in look-ups
     link_wait_s: float = 5.0  # longest wait of stock for look-ups of other storefronts, once its own unit is known
     read_back_s: float = 7.0  # from a lost answer until the value is read back: deadline + grace period of a call
     owner_recheck_s: float = 60.0  # how long an EAN is refused another one's unit without reading the claims again
@@ -146,6 +174,7 @@ class OfferPolicy:
             raise ValueError("default_condition must be a condition, UNKNOWN is none")
         for name in (
             "not_found_grace_s",
+            "create_settle_s",
             "lookup_failed_s",
             "link_wait_s",
             "read_back_s",

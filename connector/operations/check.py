@@ -12,16 +12,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from connector.contracts.capabilities import WRITES, Capability
 from connector.contracts.topic_checks import Limits, Needs, TopicFinding, denied, findings, named
 from connector.contracts.topics import Topics, manifest
 from connector.marketplace.offers import Health
 from connector.operations.routing import REMEDY
 from connector.reconciliation.policy import calls_for
 from connector.routing.table import Routing
-from connector.settings.convert import policy
+from connector.settings.convert import capabilities_on, policy
 from connector.settings.duration import written
 from connector.settings.load import Loaded
-from connector.settings.model import Settings
+from connector.settings.model import CreateSettings, Settings
 from connector.settings.problems import without_password
 from streams.errors import NotPermitted, RegistryDenied, RegistryDown, SchemaUnknown, SourceFailed, Stopped, StreamError
 from streams.topics import TopicDescription
@@ -78,6 +79,7 @@ class CheckInputs:
     limits: Limits
     needs: Needs
     routing: Routing
+    storefronts: Mapping[str, str]  # of the reference data, with their currencies
     broker: BrokerQueries
     moved: Callable[[], Sequence[str]]
     subjects: Callable[[], object]
@@ -154,12 +156,36 @@ def _switches(settings: Settings) -> Iterator[CheckRow]:
     ]
     yield _switch("shipments", shipping, f"unknown carriers are {unknown}", is_on=settings.shipments.enabled)
     yield _switch("orders", polled, _additional_data(settings), is_on=settings.orders.enabled)
+    yield from _capabilities(settings)
     yield from _daily_budgets(settings)
     yield from _guard_rails(settings)
     yield from _sweeps(settings)
     if settings.orders.enabled and settings.push.enabled:
         reason = f"enabled: {settings.push.public_url}/<account> must lead to {settings.push.host}:{settings.push.port}"
         yield CheckRow(subject="push", verdict=CheckStatus.GOOD, reason=reason)
+
+
+def _capabilities(settings: Settings) -> Iterator[CheckRow]:
+    """Reports what may be done beyond updates, for which targets; of what is off, no more than that it is."""
+    on = capabilities_on(settings)
+    for capability, names in on.items():
+        many = (
+            [f"{name}: {_creatable(settings.targets[name].create)}" for name in names]
+            if capability is Capability.OFFERS_CREATE
+            else names
+        )
+        yield CheckRow(
+            subject=capability,
+            verdict=CheckStatus.GOOD,
+            reason=f"enabled: {WRITES[capability]}; {'; '.join(many)}",
+        )
+    if not on:
+        reason = "off: nothing is created or deleted; capabilities of [accounts] and [targets] switches it on"
+        yield CheckRow(subject="capabilities", verdict=CheckStatus.GOOD, reason=reason)
+
+
+def _creatable(create: CreateSettings) -> str:
+    return "every EAN" if create.all_eans else f"the EANs of {create.eans_file}"
 
 
 def _daily_budgets(settings: Settings) -> Iterator[CheckRow]:
@@ -398,6 +424,7 @@ def _account(parts: CheckInputs, account: str) -> Iterator[CheckRow]:
     yield from _clock(subject, health.clock_skew_s)
     if health.storefronts:
         yield from _storefronts(parts.routing, account, health.storefronts)
+        yield from _account_storefronts(parts.storefronts, account, health.storefronts)
 
 
 def _clock(subject: str, skew_s: float | None) -> Iterator[CheckRow]:
@@ -424,3 +451,16 @@ def _storefronts(routing: Routing, account: str, seen: Sequence[str]) -> Iterato
                 reason=f"storefront {target.storefront} is {'open' if there else 'not open'} to account {account}",
                 remedy="" if there else f"the account sells on: {', '.join(sorted(seen))}",
             )
+
+
+def _account_storefronts(known: Mapping[str, str], account: str, seen: Sequence[str]) -> Iterator[CheckRow]:
+    """Lists the storefronts that the marketplace has opened to an account; those without reference data are a note."""
+    without = sorted(set(seen) - set(known))
+    listed = ", ".join(f"{code} ({known[code]})" for code in sorted(set(seen) & set(known)))
+    yield CheckRow(
+        subject=f"account {account}, storefronts",
+        verdict=CheckStatus.NOTE if without else CheckStatus.GOOD,
+        reason=f"open: {listed or 'none that is known'}"
+        + (f"; also {', '.join(without)}, without reference data" if without else ""),
+        remedy="add storefront, currency and price ceiling to [mappings] reference_file" if without else "",
+    )

@@ -27,6 +27,7 @@ def open_inputs(loaded: Loaded) -> Iterator[CheckInputs]:
                 limits=limits(configured),
                 needs=needs(configured),
                 routing=routing(configured),
+                storefronts={code: one.code for code, one in adapter.reference().storefronts.items()},
                 broker=administration(configured),
                 moved=lambda: differences(accepted_routing(configured), configured.kafka.group, routing(configured)),
                 subjects=lambda: look_up(client, topics, avro_keys=convert.avro_keys(configured)),

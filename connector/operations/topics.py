@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from connector.contracts.capabilities import NONE_ON, SwitchedOn, described
 from connector.contracts.permissions import Grant, Principal, commands
 from connector.contracts.topic_checks import Limits, Needs, TopicFinding, denied, findings, named, wanted
 from connector.contracts.topics import DAY_MS, Topics, manifest
@@ -23,8 +24,17 @@ class TopicAdmin(Protocol):
     def create(self, wanted: Sequence[TopicToCreate]) -> Mapping[str, str]: ...
 
 
-def show(console: Console, topics: Topics, grants: Sequence[Grant], principal: Principal) -> None:
-    """Prints the topics, and the permissions as ``kafka-acls`` commands."""
+def show(
+    console: Console,
+    topics: Topics,
+    grants: Sequence[Grant],
+    principal: Principal,
+    on: SwitchedOn = NONE_ON,
+) -> None:
+    """Prints the topics, and the permissions as ``kafka-acls`` commands.
+
+    ``on``: the capabilities that are on; they need the marketplace's permission, which its keys have, and no ACL.
+    """
     table = Table("topic", "key", "cleanup", "kept", "partitions", "connector", "for")
     for topic in manifest(topics):
         kept = topic.config.get("retention.ms")
@@ -44,6 +54,8 @@ def show(console: Console, topics: Topics, grants: Sequence[Grant], principal: P
         console.print(f"\n# connector {', '.join(grant.commands)}", highlight=False, soft_wrap=True)
         for command in commands(grant.permissions, principal):
             console.print(command, highlight=False, markup=False, soft_wrap=True)
+    for phrase in described(on):
+        console.print(f"\n# at the marketplace, by the account's keys: {phrase}", highlight=False, soft_wrap=True)
 
 
 def check(console: Console, found: Sequence[TopicFinding]) -> bool:

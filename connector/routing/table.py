@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from connector.contracts.capabilities import Capability
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -15,6 +17,8 @@ class Target:
     price_sync: bool = True
     enabled: bool = True
     allow_eans: frozenset[str] | None = None  # None = every EAN
+    capabilities: frozenset[Capability] = frozenset()  # that are on
+    create_eans: frozenset[str] | None = frozenset()  # that may be created; None = every EAN
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from connector.analytics.terms import ContractTerms
+from connector.contracts.capabilities import Capability, SwitchedOn, switched_on
 from connector.contracts.topics import ALL_FEATURES, INPUTS, Feature, Topics, named
 from connector.mappings.overrides import Overrides, parse_overrides
 from connector.marketplace.call_kinds import ORDERS, PRODUCTS, RETURNS, SHIPMENTS, UNITS_READ, UNITS_WRITE
@@ -17,6 +18,8 @@ from connector.offers.policy import (
     DriftPolicy,
     Locations,
     NegativeStock,
+    NewUnitRule,
+    NewUnitRules,
     OfferPolicy,
     StockAboveMax,
     StockRule,
@@ -99,16 +102,33 @@ def overrides(content: bytes, targets: Mapping[str, model.TargetSettings], curre
     )
 
 
+def capabilities(settings: model.Settings) -> dict[str, frozenset[Capability]]:
+    """Returns the capabilities that are on, by target: those that the target and its account both name."""
+    accounts = settings.accounts
+    return {
+        name: frozenset(target.capabilities) & frozenset(accounts[target.account].capabilities)
+        for name, target in settings.targets.items()
+    }
+
+
+def capabilities_on(settings: model.Settings) -> SwitchedOn:
+    """Returns the targets of each capability that is on for some target."""
+    return switched_on(capabilities(settings))
+
+
 def routing(
     targets: Mapping[str, model.TargetSettings],
     currencies: Mapping[str, str],
     allowed: Mapping[str, frozenset[str]] | None = None,
+    creatable: Mapping[str, frozenset[str]] | None = None,
+    on: Mapping[str, frozenset[Capability]] | None = None,
 ) -> Routing:
     """Returns the routing table. ``currencies``: by storefront; ``allowed``: the EANs of targets with an allow-list.
 
-    Raises ValueError that names both targets of a conflict.
+    ``creatable``: the EANs that may be created, of targets with a list of them; ``on``: the capabilities that are on,
+    by target. Raises ValueError that names both targets of a conflict.
     """
-    lists = allowed or {}
+    lists, creates, switches = allowed or {}, creatable or {}, on or {}
     return Routing.of(
         Target(
             id=name,
@@ -118,6 +138,8 @@ def routing(
             price_sync=target.price_sync,
             enabled=target.enabled,
             allow_eans=lists.get(name),
+            capabilities=switches.get(name, frozenset()),
+            create_eans=None if target.create.all_eans else creates.get(name, frozenset()),
         )
         for name, target in targets.items()
     )
@@ -174,6 +196,7 @@ def offer_policy(settings: model.Settings, *, dry_run: bool = False) -> OfferPol
         stock_rules={
             name: _stock_rules(target, settings.accounts[target.account]) for name, target in settings.targets.items()
         },
+        new_units={name: _new_unit_rules(target.create) for name, target in settings.targets.items()},
         window_limits=dict(_window_limits(settings.guards)),
         price_rails={
             name: rails for name, target in settings.targets.items() if not (rails := _price_rails(target)).is_off
@@ -191,6 +214,7 @@ def offer_policy(settings: model.Settings, *, dry_run: bool = False) -> OfferPol
         locations=Locations(offers.locations),
         not_found_grace_s=offers.not_found_grace,
         recheck_s=offers.recheck,
+        create_settle_s=offers.create_settle,
         read_back_s=processing.call_deadline + processing.grace,
         drift=_drift_policy(settings.reconcile),
         dry_run=dry_run,
@@ -260,6 +284,15 @@ def _stock_rules(target: model.TargetSettings, account: model.AccountSettings) -
         for over in target.stock_rules
     )
     return StockRules(rule=rule, overrides=tuple(overrides))
+
+
+def _new_unit_rules(create: model.CreateSettings) -> NewUnitRules:
+    """Returns what the new units of a target are given. Values missing in a rule default to the target's."""
+    rule = NewUnitRule(**create.model_dump(exclude={"eans_file", "all_eans", "rules"}))
+    overrides = (
+        (over.when, replace(rule, **over.model_dump(exclude={"when"}, exclude_none=True))) for over in create.rules
+    )
+    return NewUnitRules(rule=rule, overrides=tuple(overrides))
 
 
 def shipment_policy(settings: model.Settings, *, dry_run: bool = False) -> ShipmentPolicy:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from pydantic import SecretStr
 
+from connector.contracts.capabilities import Capability
 from connector.mappings.contents import carriers
 from connector.marketplace.daily_budget import time_zone
 from connector.settings import model
@@ -255,6 +256,8 @@ def _places(
             message = f"{target.values.storefront!r} is not a storefront; known: {', '.join(sorted(storefronts))}"
             yield SettingsProblem(setting=f"targets.{name}.storefront", message=message)
         yield from _eans(f"targets.{name}.allow_eans_file", target.values.allow_eans_file)
+        if target.has("capabilities", "create"):
+            yield from _creations(f"targets.{name}.create", target.values)
         if target.has("stock_rules"):
             yield from _rules(f"targets.{name}.stock_rules", target.values.stock_rules)
         if target.has("price_floor", "price_ceiling", "price_limits"):
@@ -323,6 +326,18 @@ def _eans(setting: str, file: Path | None) -> Iterator[SettingsProblem]:
         yield SettingsProblem(setting=setting, message=f"{wrong}; expected one EAN per line")
 
 
+def _creations(setting: str, target: model.TargetSettings) -> Iterator[SettingsProblem]:
+    """Checks which EANs a target may create: offers.create needs a list of them, or all."""
+    create = target.create
+    yield from _eans(f"{setting}.eans_file", create.eans_file)
+    if create.eans_file is not None and create.all_eans:
+        yield SettingsProblem(setting=f"{setting}.all_eans", message="contradicts eans_file; remove one of them")
+    if Capability.OFFERS_CREATE in target.capabilities and create.eans_file is None and not create.all_eans:
+        message = "offers.create needs the EANs that may be created: set eans_file, or all_eans = true"
+        yield SettingsProblem(setting=setting, message=message)
+    yield from _rules(f"{setting}.rules", create.rules)
+
+
 def _price_limits(setting: str, target: model.TargetSettings) -> Iterator[SettingsProblem]:
     """Checks the guard rails of a target's prices: a floor must not be above its ceiling."""
     yield from _rules(f"{setting}.price_limits", target.price_limits)
@@ -339,7 +354,8 @@ def _price_limits(setting: str, target: model.TargetSettings) -> Iterator[Settin
 
 
 def _rules(
-    setting: str, rules: Sequence[model.StockRuleSettings | model.PriceLimitSettings]
+    setting: str,
+    rules: Sequence[model.StockRuleSettings | model.PriceLimitSettings | model.NewUnitRuleSettings],
 ) -> Iterator[SettingsProblem]:
     """Reports rules that change nothing, and rules that never apply because an earlier one matches first."""
     for place, rule in enumerate(rules):
@@ -547,6 +563,7 @@ def _ignored(settings: Settings, now: datetime) -> Iterator[str]:
         if not target.enabled and {"price_sync", "allow_eans_file"} & target.model_fields_set:
             yield f"targets.{name}: price_sync and allow_eans_file have no effect while enabled = false"
     yield from _ignored_parts(settings)
+    yield from _ignored_capabilities(settings)
     yield from _ignored_days(settings)
     yield from _ignored_stock(settings)
     yield from _ignored_orders(settings)
@@ -556,6 +573,24 @@ def _ignored(settings: Settings, now: datetime) -> Iterator[str]:
         yield "health.host, health.port: no effect while enabled = false"
     if not settings.console.enabled and settings.console.model_fields_set - {"enabled"}:
         yield "console: its other settings have no effect while enabled = false"
+
+
+def _ignored_capabilities(settings: Settings) -> Iterator[str]:
+    """Reports capabilities that only an account or only a target names: they are off."""
+    for name, target in settings.targets.items():
+        off = sorted(set(target.capabilities) - set(settings.accounts[target.account].capabilities))
+        if off:
+            yield (
+                f"targets.{name}.capabilities: {', '.join(off)} is off, because "
+                f"accounts.{target.account}.capabilities does not name it"
+            )
+        if target.create.model_fields_set and Capability.OFFERS_CREATE not in target.capabilities:
+            yield f"targets.{name}.create: no effect while capabilities does not name {Capability.OFFERS_CREATE}"
+    for name, account in settings.accounts.items():
+        named = {one for target in settings.targets.values() if target.account == name for one in target.capabilities}
+        idle = sorted(set(account.capabilities) - named)
+        if idle:
+            yield f"accounts.{name}.capabilities: {', '.join(idle)} is off, because no target of the account names it"
 
 
 def _ignored_days(settings: Settings) -> Iterator[str]:

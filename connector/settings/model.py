@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
 
+from connector.contracts.capabilities import Capability
 from connector.marketplace.offers import Condition
 from connector.settings.duration import Duration
 
@@ -50,6 +51,9 @@ def property_value(written: object) -> object:
     if isinstance(written, str | int | float):
         return written
     raise ValueError("expected text, a number, true or false")
+
+
+VatIndicator = Literal["standard_rate", "reduced_rate_1", "reduced_rate_2", "super_reduced_rate", "zero_rate"]
 
 
 class Guarantee(StrEnum):
@@ -260,6 +264,9 @@ class OfferSettings(SettingsSection):
     NOT_FOUND."""
     recheck: Annotated[Duration, Field(gt=0)] = 6 * 3600.0
     """An offer that was not found is looked up again after 1, 2, 5, 15 and 60 minutes, then at this interval."""
+    create_settle: Annotated[Duration, Field(ge=10, le=86400)] = 900.0
+    """A new unit may be missing in look-ups for this long. Until then, a creation whose answer was lost is not
+    repeated, and a created unit counts as there although a look-up does not show it."""
 
 
 class ShipmentSettings(SettingsSection):
@@ -414,6 +421,9 @@ class AccountSettings(SettingsSection):
     """Off: the account's orders are not polled, while [orders] is on."""
     order_interval: Annotated[Duration, Field(ge=5, le=86400)] | None = None
     """Interval between polls of this account. Default: orders.interval."""
+    capabilities: Annotated[tuple[Capability, ...], BeforeValidator(_listed)] = ()
+    """What the connector may do for the account's targets beyond updates: offers.create, offers.delete. A capability is
+    on for a target only if the target names it too. Default: none."""
     user_agent: Text | None = None
     """The User-Agent header. Default: product and version."""
 
@@ -460,6 +470,44 @@ class PriceLimitSettings(SettingsSection):
     """Replaces the target's value."""
 
 
+class NewUnitRuleSettings(SettingsSection):
+    """``[[targets.<name>.create.rules]]``: the first rule whose attributes all match applies."""
+
+    when: Annotated[Mapping[str, str], Field(min_length=1)]
+    """Attributes of the event and their values, such as { category = "books" }; all must match."""
+    shipping_group: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    """Replaces the target's value."""
+    warehouse: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    """Replaces the target's value."""
+    handling_time_days: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Replaces the target's value."""
+    vat_indicator: VatIndicator | None = None
+    """Replaces the target's value."""
+    note: Annotated[str, StringConstraints(max_length=250)] | None = None
+    """Replaces the target's value."""
+
+
+class CreateSettings(SettingsSection):
+    """The units that offers.create makes: which EANs may have one, and what the event does not say about it."""
+
+    eans_file: Path | None = None
+    """File with the EANs that may be created, one per line. It is read again when it changes."""
+    all_eans: bool = False
+    """On: every EAN may be created. Either this or eans_file is needed."""
+    shipping_group: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    """Id of the shipping group of new units. Default: the marketplace's."""
+    warehouse: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    """Id of the warehouse of new units. Default: the marketplace's."""
+    handling_time_days: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Handling time of new units whose event carries none. Without it, such an event creates nothing."""
+    vat_indicator: VatIndicator | None = None
+    """VAT indicator of new units. Default: the marketplace's."""
+    note: Annotated[str, StringConstraints(max_length=250)] | None = None
+    """Note of new units, which buyers see. Default: none."""
+    rules: tuple[NewUnitRuleSettings, ...] = ()
+    """Other values for events with certain attributes."""
+
+
 class TargetSettings(SettingsSection):
     account: Text
     """One of [accounts]."""
@@ -488,6 +536,11 @@ class TargetSettings(SettingsSection):
     """Guard rail: a higher price, in the storefront's currency, is HELD. Default: off."""
     price_limits: tuple[PriceLimitSettings, ...] = ()
     """Other guard rails for the prices of events with certain attributes."""
+    capabilities: Annotated[tuple[Capability, ...], BeforeValidator(_listed)] = ()
+    """What the connector may do for this target beyond updates, if its account names it too. offers.create: an event
+    with listing CREATE creates the unit of an offer that is not found; offers.delete: an event with listing DELETE
+    deletes the unit after its stock was set to 0. Default: none."""
+    create: CreateSettings = CreateSettings()
 
 
 class TrustSettings(SettingsSection):

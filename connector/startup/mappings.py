@@ -5,6 +5,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from connector.contracts.capabilities import Capability
 from connector.mappings import contents
 from connector.mappings.file_watch import FileWatch
 from connector.mappings.in_use import MappingsInUse
@@ -45,9 +46,11 @@ class LiveMappings:
         self._table = _reference_file(configured, holder)
         self._overrides = _overrides_file(configured, holder)
         self._allowed = dict(_allow_lists(configured))
+        self._creatable = dict(_create_lists(configured))
         self.files: Final[tuple[WatchedFile[Any], ...]] = (
             *(file for file in (self._carriers, self._table, self._overrides) if file is not None),
             *self._allowed.values(),
+            *self._creatable.values(),
         )
         self._in_use = self._collected()
         if self._overrides is not None:
@@ -98,9 +101,12 @@ class LiveMappings:
         reference = self._holder.reference()
         currencies = {code: currency.code for code, currency in reference.storefronts.items()}
         lists = {target: file.current for target, file in self._allowed.items()}
+        creatable = {target: file.current for target, file in self._creatable.items()}
         aliases = self._configured.shipments.carriers
         return MappingsInUse(
-            routing=convert.routing(self._configured.targets, currencies, lists),
+            routing=convert.routing(
+                self._configured.targets, currencies, lists, creatable, convert.capabilities(self._configured)
+            ),
             reference=reference,
             overrides=self._overrides.current if self._overrides is not None else NO_OVERRIDES,
             carriers={**aliases, **self._carriers.current} if self._carriers is not None else aliases,
@@ -138,6 +144,17 @@ def _allow_lists(configured: Settings) -> Iterator[tuple[str, WatchedFile[frozen
         if target.allow_eans_file is not None:
             setting = f"targets.{name}.allow_eans_file"
             yield name, WatchedFile(setting, target.allow_eans_file, _eans, _keeps_most_allowed)
+
+
+def _create_lists(configured: Settings) -> Iterator[tuple[str, WatchedFile[frozenset[str]]]]:
+    """Yields the list of EANs that may be created, of each target that may create and has one.
+
+    It may become as short as it likes at any time: then less is created.
+    """
+    for name, on in convert.capabilities(configured).items():
+        file = configured.targets[name].create.eans_file
+        if file is not None and Capability.OFFERS_CREATE in on:
+            yield name, WatchedFile(f"targets.{name}.create.eans_file", file, _eans)
 
 
 def _keeps_most_allowed(before: frozenset[str], after: frozenset[str]) -> None:

@@ -7,15 +7,18 @@ from typing import Any
 import pytest
 
 from connector.contracts.codes import Code
-from connector.kaufland.reference import load_reference
+from connector.kaufland.reference import load_reference, parse_reference
 from connector.marketplace.offers import Condition, Currency, Field
 from connector.offers.events import Price
 from connector.offers.policy import OfferPolicy
 from connector.routing.table import Target
 from tests.harness.offer_harness import AT, DE, EAN, OTHER_EAN, OfferHarness, flow_of, unit
+from tests.harness.pages import block
 
-REFERENCE = load_reference().reference
-CURRENCIES = sorted({currency.code for currency in REFERENCE.storefronts.values()} | {"RON", "USD"})
+ROMANIA = block("docs/configuration.md", "text", '"ro"').body.encode()
+"""A storefront that the marketplace's document does not have yet, as an operator adds it to a running process."""
+REFERENCE = parse_reference(ROMANIA, since=load_reference()).reference
+CURRENCIES = sorted({currency.code for currency in REFERENCE.storefronts.values()} | {"USD"})
 EVERYWHERE = sorted(REFERENCE.storefronts.items())
 
 

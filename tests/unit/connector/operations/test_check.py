@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pytest
 from rich.console import Console
 
+from connector.contracts.capabilities import Capability
 from connector.contracts.permissions import Identity, Principal, of_run
 from connector.contracts.topic_checks import Limits, Needs
 from connector.contracts.topics import manifest, named
@@ -19,6 +20,7 @@ from connector.routing.table import Routing, Target
 from connector.settings.load import Loaded
 from connector.settings.model import (
     AccountSettings,
+    CreateSettings,
     GuardSettings,
     HttpSettings,
     KafkaSettings,
@@ -89,6 +91,7 @@ def parts() -> CheckInputs:
         limits=Limits(batch_bytes=1_000_000),
         needs=NEEDS,
         routing=Routing.of([Target(id="shop-de", account="main", storefront="de", currency="EUR")]),
+        storefronts={"at": "EUR", "de": "EUR"},
         broker=StubBrokerQueries(),
         moved=list,
         subjects=lambda: None,
@@ -117,6 +120,43 @@ def test_a_healthy_setup_has_no_failures_and_every_subject_is_listed(parts: Chec
     subjects = " ".join(row.subject for row in rows)
     for subject in ("configuration", "broker:9092", TOPICS.offer_state, "registry", "account main", "clock", "shop-de"):
         assert subject in subjects
+
+
+def test_the_accounts_storefronts_are_listed_and_one_without_reference_data_is_a_note(parts: CheckInputs) -> None:
+    [known] = [row for row in check(parts) if row.subject == "account main, storefronts"]
+    seen = replace(GOOD, storefronts=("at", "de", "ro"))
+    [further] = [
+        row for row in check(replace(parts, marketplace=lambda _: seen)) if row.subject == "account main, storefronts"
+    ]
+
+    assert (known.verdict, known.reason) == (CheckStatus.GOOD, "open: at (EUR), de (EUR)")
+    assert (further.verdict, further.reason) == (
+        CheckStatus.NOTE,
+        "open: at (EUR), de (EUR); also ro, without reference data",
+    )
+    assert "reference_file" in further.remedy
+
+
+def test_a_capability_is_reported_only_where_account_and_target_name_it(parts: CheckInputs) -> None:
+    def with_(of_account: tuple[Capability, ...], of_target: tuple[Capability, ...]) -> list[tuple[str, str]]:
+        before = parts.loaded.settings
+        account = before.accounts["main"].model_copy(update={"capabilities": of_account})
+        target = before.targets["shop-de"].model_copy(
+            update={"capabilities": of_target, "create": CreateSettings(eans_file=Path("new.txt"))}
+        )
+        changed = before.model_copy(update={"accounts": {"main": account}, "targets": {"shop-de": target}})
+        rows = check(replace(parts, loaded=replace(parts.loaded, settings=changed)))
+        return [(row.subject, row.reason) for row in rows if row.subject in ("capabilities", *Capability)]
+
+    both = (Capability.OFFERS_CREATE, Capability.OFFERS_DELETE)
+    [(_, off)] = with_(both, ())
+
+    assert with_((), both) == with_((), ()) == [("capabilities", off)]
+    assert off.startswith("off: nothing is created or deleted")
+    assert with_(both, both) == [
+        ("offers.create", "enabled: creation of units; shop-de: the EANs of new.txt"),
+        ("offers.delete", "enabled: deletion of units; shop-de"),
+    ]
 
 
 def test_a_broker_that_is_down_does_not_hide_other_results(parts: CheckInputs) -> None:

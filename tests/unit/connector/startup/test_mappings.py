@@ -7,6 +7,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
+from connector.contracts.capabilities import Capability
 from connector.kaufland.adapter import kaufland
 from connector.kaufland.reference import load_reference
 from connector.mappings.watched_file import SAME_LOOKS
@@ -27,6 +28,7 @@ def settings(folder: Path, **mappings: Any) -> model.Settings:
     (folder / "reference.json").write_text("{}")
     (folder / "overrides.csv").write_text(f"{OVERRIDES}{EAN},,,,2,,\n")
     return model.Settings.model_construct(
+        accounts={"main": model.AccountSettings(capabilities=(Capability.OFFERS_CREATE,))},
         targets={
             "main-de": model.TargetSettings(account="main", storefront="de", allow_eans_file=folder / "eans"),
             "main-at": model.TargetSettings(account="main", storefront="at"),
@@ -207,3 +209,24 @@ def test_a_start_says_how_many_overrides_there_are(tmp_path: Path, line: str, le
         LiveMappings(configured, kaufland([], clock=SystemClock()))
 
     assert [(one["log_level"], one.get("eans")) for one in logs] == [(level, 1 if line else None)]
+
+
+def test_the_eans_that_may_be_created_follow_their_file_and_may_all_be_removed_at_once(tmp_path: Path) -> None:
+    (tmp_path / "new").write_text(
+        "".join(f"{body}{check_digit(body)}\n" for body in map(str, range(400638133000, 400638133030)))
+    )
+    configured = settings(tmp_path)
+    create = model.CreateSettings(eans_file=tmp_path / "new")
+    target = configured.targets["main-at"].model_copy(
+        update={"create": create, "capabilities": (Capability.OFFERS_CREATE,)}
+    )
+    configured = configured.model_copy(update={"targets": {**configured.targets, "main-at": target}})
+    mappings = LiveMappings(configured, kaufland([], clock=SystemClock()))
+    before = mappings.in_use.routing.targets
+
+    (tmp_path / "new").write_text("")
+    look(mappings)
+
+    assert len(before["main-at"].create_eans or ()) == 30
+    assert mappings.in_use.routing.targets["main-at"].create_eans == frozenset()
+    assert before["main-de"].create_eans == frozenset(), "without the capability, nothing may be created"
