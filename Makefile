@@ -8,7 +8,7 @@ SHELL := bash
 unexport PYTHONDONTWRITEBYTECODE
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test check format bench rules chart manifests lock clean
+.PHONY: help demo unit pythons test check format bench rules chart manifests lock sbom image clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,6 +30,13 @@ demo: $(READY) ## offers flow in one command, no account needed: broker, registr
 
 unit: $(READY) ## the tests that need neither Java nor Docker, in about a minute
 	@TESTS=unit $(BIN)/pytest $(UNIT_SIDE_BY_SIDE) -m "not kafka and not slow" $(ARGS)
+
+pythons: ## `make unit` with each supported Python that is on this machine, in a .venv-3.x of its own
+	@for minor in 3.11 3.12 3.13 3.14; do \
+	  if python=$$(command -v python$$minor) && "$$python" -c '' 2>/dev/null; then \
+	    $(MAKE) --no-print-directory unit VENV=.venv-$$minor PYTHON="$$python"; \
+	  else echo "python$$minor is not on this machine: not tested"; fi; \
+	done
 
 test: $(READY) ## every test, on a real Apache Kafka and registry
 	@$(KAFKA_FOR_TESTS)
@@ -77,6 +84,17 @@ lock: $(READY) ## pin what pyproject.toml asks for: versions and hashes, no addr
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra dev --extra build --output-file requirements.lock
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra build --output-file requirements-run.lock --constraint requirements.lock
 
+sbom: $(READY) ## write deploy/image/sbom.cdx.json from requirements-run.lock
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	$(BIN)/uv venv --quiet --python $(BIN)/python "$$folder/image"; \
+	$(BIN)/uv pip install --quiet --python "$$folder/image" --require-hashes -r requirements-run.lock; \
+	$(BIN)/uv pip uninstall --quiet --python "$$folder/image" setuptools; \
+	UV=$(BIN)/uv deploy/image/make-sbom "$$folder/image/bin/python" > "$$folder/sbom"; \
+	cp "$$folder/sbom" deploy/image/sbom.cdx.json
+
+image: ## the image from a base image by digest, which deploy/image/pin asks for (needs Docker; ARGS="--tag NAME")
+	@deploy/image/build $(ARGS)
+
 KUBERNETES := 1.30.0
 # Has the schemas of Kubernetes, 108 MB: fetched when the chart is checked, not for every developer.
 VALIDATE := $(BIN)/uv tool run --quiet kubernetes-validate@1.37.0 --strict --no-warn --kubernetes-version 1.30
@@ -84,7 +102,7 @@ RENDERED = deploy/manifests/render $(1) --kube-version $(KUBERNETES)
 HELM_IS_THERE := command -v helm >/dev/null || { echo "helm is not there: install helm 3 or 4, or go install helm.sh/helm/v3/cmd/helm@latest" >&2; exit 2; }
 
 clean: ## remove what the targets made: .venv, caches, the broker for tests
-	@rm -rf $(VENV) .stack .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	@rm -rf $(VENV) .venv-3.* .stack .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 
 # The package itself is installed editable with the locked build backend: nothing is fetched that the lock does not name.
 $(READY): requirements.lock pyproject.toml

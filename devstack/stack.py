@@ -24,7 +24,7 @@ from streams.kafka.topic_start import have_started
 CACHE = Path(__file__).parent.parent / ".stack"
 BOOTSTRAP_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
 REGISTRY_VARIABLE = "SCHEMA_REGISTRY_URL"
-REGISTRY_IMAGE = "apicurio/apicurio-registry:2.6.13.Final"
+REGISTRY_IMAGE = "apicurio/apicurio-registry-mem:2.6.13.Final"
 
 
 class NoKafka(Exception):

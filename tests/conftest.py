@@ -25,8 +25,11 @@ settings.register_profile(
 settings.load_profile("tests")
 
 
-SHARE_WHAT_IS_SLOW_TO_START = frozenset({"tests/faults/test_three_brokers.py", "tests/faults/test_18_permissions.py"})
-"""Files whose tests run in one process, one after the other: they share a cluster or data written by the first test."""
+SHARE_WHAT_IS_SLOW_TO_START = frozenset(
+    {"tests/faults/test_three_brokers.py", "tests/faults/test_18_permissions.py", "tests/test_image.py"}
+)
+"""Files whose tests run in one process, one after the other: they share a cluster, a build or data written by the first
+test."""
 
 
 class _OneByOne(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist ships no types

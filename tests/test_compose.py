@@ -5,6 +5,7 @@ processes against a real broker and registry, until an event is APPLIED, an orde
 confirmed.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -23,12 +24,13 @@ import schemas
 from connector.offers.producer_kit import ProducerKit
 from connector.shipments.producer_kit import ShipmentKit
 from devstack.processes import ModuleProcess, wait_for
-from devstack.stack import Stack
+from devstack.stack import REGISTRY_IMAGE, Stack
 from streams.kafka.registry import RegistryClient
 from streams.kafka.settings import KafkaConnection
 from streams.kafka.topic_reader import read_key_values
 
 ROOT = Path(__file__).parent.parent
+DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 OURS = ("simulator", "topics", "schemas", "connector")
 
 
@@ -55,8 +57,43 @@ def test_every_service_that_stays_up_has_a_health_check(compose: dict[str, Any])
 def test_every_image_has_a_version_or_is_ours(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         assert ("build" in service) == (name in OURS)
-        assert "build" in service or ":" in service["image"]
+        assert "build" in service or re.fullmatch(r"\$\{[A-Z]+_IMAGE:-[\w./-]+:[\w.-]+\}", service["image"])
         assert not service["image"].endswith(":latest")
+
+
+def test_our_services_are_one_build(compose: dict[str, Any]) -> None:
+    assert len({str(compose["services"][name]["build"]) for name in OURS}) == 1
+    default = re.search(r"^ARG (PYTHON_IMAGE)=(.+)$", DOCKERFILE, re.MULTILINE)
+
+    assert default is not None
+    assert compose["x-ours"]["build"]["args"] == {default[1]: f"${{{default[1]}:-{default[2]}}}"}
+
+
+def test_broker_and_registry_have_the_versions_that_are_tested(compose: dict[str, Any]) -> None:
+    pom = (ROOT / "devstack" / "stack_files" / "pom.xml").read_text("utf-8")
+    images = images_of(compose)
+
+    for variable, element in (("KAFKA_IMAGE", "kafka.version"), ("REGISTRY_IMAGE", "registry.version")):
+        assert f"<{element}>{images[variable].rpartition(':')[2]}</{element}>" in pom
+    assert images["REGISTRY_IMAGE"] == REGISTRY_IMAGE
+
+
+def test_pinned_images_are_those_of_the_files(compose: dict[str, Any]) -> None:
+    """The file is there once ``deploy/image/pin`` has asked the registries."""
+    named = {"PYTHON_IMAGE": re.findall(r"^ARG PYTHON_IMAGE=(.+)$", DOCKERFILE, re.MULTILINE)[0], **images_of(compose)}
+    pins = ROOT / "deploy" / "image" / "digests.env"
+    lines = [line for line in pins.read_text("utf-8").splitlines() if line[:1] != "#"] if pins.exists() else []
+
+    for line in lines:
+        variable, _, image = line.partition("=")
+        assert re.fullmatch(re.escape(named.pop(variable)) + "@sha256:[0-9a-f]{64}", image), "run deploy/image/pin"
+    assert not lines or not named
+
+
+def images_of(compose: dict[str, Any]) -> dict[str, str]:
+    """Returns the image of each variable that ``deploy/image/pin`` sets."""
+    texts = [service["image"] for service in compose["services"].values() if "build" not in service]
+    return dict(text.removeprefix("${").removesuffix("}").split(":-") for text in texts)
 
 
 def test_every_service_dependency_exists(compose: dict[str, Any]) -> None:
@@ -95,11 +132,9 @@ def test_the_compose_file_contains_no_secret(compose: dict[str, Any]) -> None:
 
 
 def test_the_image_runs_as_an_ordinary_user_and_installs_by_hash() -> None:
-    lines = (ROOT / "Dockerfile").read_text("utf-8")
-
-    assert "USER 10001" in lines
-    assert "--require-hashes" in lines
-    assert "HEALTHCHECK" in lines
+    assert "USER 10001" in DOCKERFILE
+    assert "--require-hashes" in DOCKERFILE
+    assert "HEALTHCHECK" in DOCKERFILE
     assert all("--hash=" in block for block in _pins(ROOT / "requirements-run.lock"))
 
 
@@ -108,7 +143,7 @@ def test_files_copied_into_the_image_exist_and_are_not_ignored() -> None:
     first, *included = (ROOT / ".dockerignore").read_text("utf-8").split()
     copied = [
         source
-        for line in (ROOT / "Dockerfile").read_text("utf-8").splitlines()
+        for line in DOCKERFILE.splitlines()
         if line.startswith("COPY ") and "--from" not in line
         for source in line.split()[1:-1]
     ]

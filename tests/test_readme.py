@@ -201,7 +201,8 @@ def unknown(command: str) -> str:
         "kill": lambda words: "",
         "helm": _missing,
         "kubectl": _missing,
-        "docker": lambda words: "" if words[:2] == ["compose", "up"] else f"{command}: not known",
+        "docker": lambda words: "" if words[0] == "compose" and "up" in words else f"{command}: not known",
+        "pin": lambda _: "" if (ROOT / "deploy" / "image" / "pin").exists() else "deploy/image/pin: no such file",
     }
     check = checks.get(program)
     return check(words[1:]) if check is not None else f"{program}: no check for it"

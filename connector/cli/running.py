@@ -19,7 +19,11 @@ from streams.errors import SettingsError
 
 DEMO_NEEDS_CHECKOUT = (
     "connector demo runs from a checkout of the repository only: this installation does not contain the package "
-    "devstack. Clone the repository and run `make demo`; `connector simulate` works here."
+    "devstack. Clone the repository and run `make demo`."
+)
+SIMULATOR_IS_LEFT_OUT = (
+    "connector simulate needs the package simulator, which the production image leaves out. Build the image with "
+    "--target with-simulator, or run it from a checkout of the repository."
 )
 MOST_PROCESSES: Final = 64
 DryRun = Annotated[
@@ -141,8 +145,10 @@ def topics_command(
 
 def simulate(context: typer.Context) -> None:
     """Run the marketplace simulator alone; see --help for its options."""
-    from simulator.__main__ import main as simulate_main
-
+    try:
+        from simulator.__main__ import main as simulate_main
+    except ModuleNotFoundError as error:
+        raise _left_out(error, "simulator", SIMULATOR_IS_LEFT_OUT) from None
     raise typer.Exit(simulate_main(context.args))
 
 
@@ -151,8 +157,13 @@ def demo(context: typer.Context) -> None:
     try:
         from devstack.command import main as demo_main
     except ModuleNotFoundError as error:
-        if not (error.name or "").startswith("devstack"):
-            raise
-        typer.echo(DEMO_NEEDS_CHECKOUT, err=True)
-        raise typer.Exit(FAILED) from None
+        raise _left_out(error, "devstack", DEMO_NEEDS_CHECKOUT) from None
     raise typer.Exit(demo_main(context.args))
+
+
+def _left_out(error: ModuleNotFoundError, package: str, told: str) -> Exception:
+    """Returns how to end if the installation lacks this package; the error itself if it is another one."""
+    if (error.name or "").partition(".")[0] != package:
+        return error
+    typer.echo(told, err=True)
+    return typer.Exit(FAILED)
