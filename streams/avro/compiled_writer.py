@@ -148,10 +148,13 @@ class _WriterGenerator:
                 yield f"size = len({raw})"
                 yield "out += one[size << 1] if size < 64 else long(size)"
                 yield f"out += {raw}"
-            case "long":
-                yield f"out += long({name})"
-            case "int":
-                yield f"out += int_({name})"
+            case "long" | "int":
+                # a number of one byte, as most are, without a call
+                yield f"n = {name} << 1 ^ {name} >> 63"
+                yield "if 0 <= n < 128:"
+                yield "    out += one[n]"
+                yield "else:"
+                yield f"    out += {'long' if kind == 'long' else 'int_'}({name})"
             case "boolean":
                 yield f"out += one[1] if {name} else one[0]"
             case "float":
@@ -190,7 +193,8 @@ class _WriterGenerator:
     def _blocks(self, name: str, letter: str, write: Callable[[str], Iterator[str]]) -> Iterator[str]:
         item = self._variable(letter)
         yield f"if {name}:"
-        yield f"    out += long(len({name}))"
+        yield f"    size = len({name})"
+        yield "    out += one[size << 1] if size < 64 else long(size)"
         yield f"    for {item} in {name}:"
         body = list(indented(indented(write(item)))) or ["        pass"]
         yield from (line.replace("@map@", name) for line in body)
