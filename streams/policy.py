@@ -46,6 +46,7 @@ class Policy:
     checkpoint_min_s: float = 0.05  # between the starts of two checkpoints, at least
     max_outputs: int = 20_000  # outputs and changed lanes kept back before intake pauses
     max_awake: int = 50_000  # lanes awake before intake pauses
+    kept_decoded: int = 256  # sleeping lanes of each partition that stay decoded; 0 = none
     near: int = 32  # wants of an account kept ready for its next calls, at least; two full calls if that is more
     max_calls: int = 64  # in flight at once, each in a worker of its own, so that none waits for another
     urgent_calls: int = 4  # of these, reserved for priority 0
@@ -66,6 +67,8 @@ class Policy:
             )
         if self.read_ahead < 1:
             raise ValueError(f"read_ahead must be at least 1, got {self.read_ahead}")
+        if self.kept_decoded < 0:
+            raise ValueError(f"kept_decoded must not be negative, got {self.kept_decoded}")
         if self.side_background < 1:
             raise ValueError(f"side_background must be at least 1, got {self.side_background}")
         if not self.side_per_second > 0:

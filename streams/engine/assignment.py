@@ -42,7 +42,7 @@ class AssignedPartition:
     ) -> None:
         self.at = at
         self.partition = Partition(at, owned, policy, now.mono_s)
-        self.lanes = Lanes(flow, at, wants, outbox)
+        self.lanes = Lanes(flow, at, wants, outbox, kept_decoded=policy.kept_decoded)
         flow.assigned(at.partition, len(owned.state))
         self.lanes.take_over(owned.state)
         self.partition.to_restore = self.lanes.to_restore

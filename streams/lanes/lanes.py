@@ -2,7 +2,8 @@
 
 A lane is awake while a call of it is in flight, while a turn of it is not yet durable, or while its wants are near the
 front of their queues. Asleep, it is the bytes of its state record in a ``PackedStore``; a lane that is undone, has
-wants or has a timer also keeps a small ``SleepingLane``.
+wants or has a timer also keeps a small ``SleepingLane``. Of the lanes that fell asleep last, the decoded values are
+kept beside the bytes, so that waking the lane of a busy key decodes nothing.
 
 A lane that cannot be read stops its whole partition: ``fault`` says why, and no further turn is taken. The caller
 checks ``fault`` before anything is written.
@@ -27,7 +28,8 @@ _OFFSET_BYTES: Final = 6
 class Lanes:
     """Wakes lanes, gives them their turns, and puts them to sleep when nothing is lost by it."""
 
-    def __init__(self, flow: Flow[Any], at: Assignment, wants: Wants, outbox: Outbox) -> None:
+    def __init__(self, flow: Flow[Any], at: Assignment, wants: Wants, outbox: Outbox, *, kept_decoded: int = 0) -> None:
+        """``kept_decoded``: how many sleeping lanes stay decoded."""
         self.at = at
         self.awake: dict[str, Lane] = {}
         self.sleeping: dict[str, SleepingLane] = {}
@@ -40,6 +42,8 @@ class Lanes:
         self._outbox = outbox
         self._to_restore: dict[str, Stored] = {}
         self._values = PackedStore()
+        self._decoded: dict[str, Any] = {}  # values of sleeping lanes, those that fell asleep first in front
+        self._kept_decoded = kept_decoded
         self._timers: Heap[tuple[int, int, str]] = Heap(self._is_set)
         self._seq = count()
 
@@ -193,11 +197,13 @@ class Lanes:
         self.unexplained.pop(key, None)
         if sleeping is not None:
             self._wants.wake(sleeping)
-        try:
-            value = self._flow.load(key, stored)
-        except Unreadable as error:
-            self._set_fault(key, offset, str(error))
-            return None
+        value = self._decoded.pop(key, None)
+        if value is None:
+            try:
+                value = self._flow.load(key, stored)
+            except Unreadable as error:
+                self._set_fault(key, offset, str(error))
+                return None
         lane = Lane(key, value)
         if sleeping is not None:
             lane.restored, lane.undone, lane.wake_at_us = sleeping.restored, sleeping.undone, sleeping.due_us
@@ -292,8 +298,16 @@ class Lanes:
         del self.awake[lane.key]
         if lane.stored is not None and lane.stored.value is not None:
             self._values.add(lane.key, _packed(lane.stored.offset, lane.stored.value))
+            self._keep_decoded(lane)
         if lane.undone or lane.wake_at_us is not None or lane.wants:
             self._put_to_sleep(lane, now_s)
+
+    def _keep_decoded(self, lane: Lane) -> None:
+        """Keeps the value of a lane that falls asleep; it is what the lane's stored bytes were made of."""
+        if self._kept_decoded:
+            self._decoded[lane.key] = lane.value
+            if len(self._decoded) > self._kept_decoded:
+                del self._decoded[next(iter(self._decoded))]
 
     def _put_to_sleep(self, lane: Lane, now_s: float) -> None:
         """Keeps what is needed to wake a lane that is undone, has wants or has a timer."""

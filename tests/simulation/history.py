@@ -100,6 +100,7 @@ class HistoryPlan:
                 checkpoint_min_s=0.02,
                 max_outputs=rng.choice([6, 20_000, 20_000]),
                 max_awake=rng.choice([4 * near + 2, 50_000]),
+                kept_decoded={6.0: 0, 12.0: 1, 30.0: 256}[per_second],
                 near=1,  # so that waiting lanes go to sleep as soon as there are a dozen of them
                 retry_budget=rng.choice([2, 8]),
                 retry_base_s=0.05,

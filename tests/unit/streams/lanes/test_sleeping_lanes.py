@@ -229,6 +229,33 @@ def test_a_sleeping_lane_is_never_decoded() -> None:
     assert loaded == ["r5"]
 
 
+class CountingLoads(Thermostats):
+    """Notes the stored lanes that it is asked to decode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+
+    def load(self, key: str, stored: bytes | None) -> Room:
+        if stored is not None:
+            self.loaded.append(key)
+        return super().load(key, stored)
+
+
+def test_the_lanes_that_fell_asleep_last_are_woken_without_being_decoded() -> None:
+    driver = EngineDriver(flow=(flow := CountingLoads()), policy=Policy(kept_decoded=2))
+    at = driver.opened()
+    for room in ("a", "b", "a", "c", "b"):  # a is the first to leave
+        driver.event(at, room)
+        driver.run(5)
+    assert (awake(driver), flow.loaded) == (0, ["b"])
+
+    lanes = next(iter(driver.engine._partitions.values())).lanes
+    assert list(lanes._decoded) == ["c", "b"]
+    stored = {key: Thermostats.load(flow, key, lanes._values.pop(key)[6:]) for key in lanes._decoded}  # type: ignore[index]
+    assert stored == lanes._decoded, "what is kept is what the bytes say"
+
+
 def test_a_sleeping_lane_that_is_done_costs_its_bytes_and_its_part_of_a_page() -> None:
     driver = EngineDriver(policy=Policy(max_awake=9, near=1))
     at = driver.opened()
