@@ -81,8 +81,8 @@ manifests: ## write deploy/manifests from the chart, with helm
 	@for name in connector monitoring jobs; do $(call RENDERED,$$name) > deploy/manifests/$$name.yaml; done
 
 lock: $(READY) ## pin what pyproject.toml asks for: versions and hashes, no addresses (UPGRADE=1: the newest)
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra dev --extra build --output-file requirements.lock
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra build --output-file requirements-run.lock --constraint requirements.lock
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra dev --extra build --extra traces --output-file requirements.lock
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra build --extra traces --output-file requirements-run.lock --constraint requirements.lock
 
 sbom: $(READY) ## write deploy/image/sbom.cdx.json from requirements-run.lock
 	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \

@@ -12,19 +12,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from connector import flows
 from connector.configuration import load_settings
-from connector.connections import connection, marketplace, registry
+from connector.connections import collector_headers, connection, marketplace, registry
 from connector.console.console_server import ConsoleServer
 from connector.console.health import HealthServer
 from connector.console.projected import open_console_projection
 from connector.console.vitals import Beat, CoordinatorTimeouts, ProcessVitals, StartVitals
 from connector.contracts.call_log_row import MarketplaceCalled
 from connector.contracts.codec import SchemaIds, writer_of
+from connector.contracts.event_traces import EventTraces
 from connector.contracts.headers import Stamp, dataschemas
 from connector.contracts.registry_subjects import look_up, prefetch
 from connector.contracts.topics import INPUTS, Feature
@@ -65,8 +66,13 @@ from streams.kafka.source import KafkaSource
 from streams.policy import Share
 from streams.ports import Sink
 from streams.runner import Runner, RunnerSettings
+from streams.span_observer import SpanObserver
 from streams.telemetry import Telemetry
 from streams.topics import TopicDescription
+from streams.trace_context import Sampling
+
+if TYPE_CHECKING:  # its packages are optional
+    from connector.tracing.collector import Collector
 
 _log = structlog.get_logger("connector")
 
@@ -129,28 +135,29 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
     configured, clock = plan.settings, SystemClock()
     password = BrokerPassword(configured.kafka)  # before the first client: a change from now on reaches every one
     backbone = _query_backbone(plan, startup, opened)
+    traces, collector = _traces(configured), _collector(plan, opened)
     wait_for_instance_id(configured, startup)
     stamp = _stamp(plan, backbone.ids)
-    adapter = marketplace(configured, _call_log(plan, backbone.ids, stamp))
+    adapter = marketplace(configured, _call_log(plan, backbone.ids, stamp, traces))
     opened.callback(adapter.close)
     _log_bodies(configured, adapter)
     commands = controls(backbone.ids, backbone.schemas)
     mappings = LiveMappings(configured, adapter)
     watch = ConfigurationWatch(plan.loaded, partial(_read_again, plan.loaded), use_level)
-    running = _flows(plan, backbone, mappings, stamp, commands)
+    running = _flows(plan, backbone, mappings, stamp, commands, traces)
     claims = _claims(plan, clock)
     telemetry = Telemetry(write_notice, (one.dead_letters for one in running.values()))
     reading = _source_settings(plan)
     source = KafkaSource(reading)
     opened.callback(source.close)  # a consumer that is not closed keeps the process from exiting
     runner = Runner(
-        engine=_engine(plan, running, backbone, clock.now().wall_us, commands),
+        engine=_engine(plan, running, backbone, clock.now().wall_us, commands, traces),
         source=source,
         sink=_sink(plan),
         caller_factory=lambda: CallerByKind({CLAIM: claims, RELEASE: claims}, adapter.caller()),
         fetch=backbone.schemas.fetch,
         clock=clock,
-        observer=telemetry,
+        observer=telemetry if collector is None else SpanObserver(telemetry, collector.report),
         settings=_runner_settings(configured),
         side_reader=KafkaSideReader(reading.connection, reader=reading.group, topic_ids=reading.topic_ids),
         followers=[
@@ -177,6 +184,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
         cold_starts=flows.cold_starts(running),
         subscriptions=flows.subscriptions(running),
         files=lambda: {**mappings.problems(), **watch.problems()},
+        spans=dict if collector is None else collector.counts,
         calls=partial(telemetry.metrics.totals, "stream_calls_total", "account"),
         slow_downs=partial(telemetry.metrics.totals, "stream_slow_downs_total", "account"),
     )
@@ -206,17 +214,54 @@ def _stamp(plan: RunPlan, ids: SchemaIds) -> Stamp:
     )
 
 
-def _call_log(plan: RunPlan, ids: SchemaIds, stamp: Stamp) -> CallLog:
+def _traces(configured: Settings) -> EventTraces | None:
+    if not configured.traces.enabled:
+        return None
+    return EventTraces(
+        sampling=Sampling(ratio=configured.traces.ratio),
+        group=configured.kafka.group,
+        instance_id=configured.kafka.instance_id,
+    )
+
+
+def _collector(plan: RunPlan, opened: ExitStack) -> "Collector | None":
+    """Returns what sends spans; None if nothing is traced. The packages of OpenTelemetry are optional."""
+    configured = plan.settings
+    if not configured.traces.enabled:
+        return None
+    from connector.tracing.collector import Collector, CollectorSettings
+
+    collector = Collector(
+        CollectorSettings(
+            endpoint=configured.traces.endpoint,
+            headers=collector_headers(configured),
+            ca_file=configured.http.ca_file,
+            version=version("kaufland-stream-connector"),
+            instance_id=configured.kafka.instance_id,
+        )
+    )
+    opened.callback(collector.close)
+    _log.info("spans are sent", where=configured.traces.endpoint, ratio=configured.traces.ratio)
+    return collector
+
+
+def _call_log(plan: RunPlan, ids: SchemaIds, stamp: Stamp, traces: EventTraces | None) -> CallLog:
     return CallLog(
         topic=plan.topics.marketplace_calls,
         encode=writer_of(MarketplaceCalled, ids.value(MarketplaceCalled)),
         instance_id=plan.settings.kafka.instance_id,
         headers=stamp.of_called,
+        sampling=traces.sampling if traces is not None else None,
     )
 
 
 def _flows(
-    plan: RunPlan, backbone: _Backbone, mappings: LiveMappings, stamp: Stamp, commands: Controls
+    plan: RunPlan,
+    backbone: _Backbone,
+    mappings: LiveMappings,
+    stamp: Stamp,
+    commands: Controls,
+    traces: EventTraces | None,
 ) -> dict[str, flows.RunningFlow]:
     return flows.running_flows(
         flows.FlowDependencies(
@@ -236,6 +281,7 @@ def _flows(
             push=subscription_watch(plan.settings, plan.topics),
             report_unlisted=_log_unlisted,
             report_cold_start=_log_cold_start,
+            traces=traces,
         )
     )
 
@@ -251,6 +297,7 @@ def _engine(
     backbone: _Backbone,
     boot_us: int,
     commands: Controls,
+    traces: EventTraces | None,
 ) -> Engine:
     configured, inputs = plan.settings, backbone.inputs
     return Engine(
@@ -264,6 +311,7 @@ def _engine(
             topics={topic: one.dead_letters for topic, one in running.items()},
             instance=configured.kafka.instance_id,
             connector=configured.kafka.group,
+            sampling=traces.sampling if traces is not None else None,
         ),
         control=commands,
         side_inputs={topic: one.side_inputs for topic, one in running.items() if one.side_inputs is not None},

@@ -16,6 +16,7 @@ from connector.kaufland.http.credentials import Credentials
 from connector.kaufland.reference import load_reference
 from connector.logs import SCRUBBER
 from connector.settings import convert, model
+from connector.settings.connection_checks import headers_of
 from connector.settings.load import KeySource, key_sources
 from connector.settings.model import Settings
 from streams.clock import SystemClock
@@ -161,6 +162,28 @@ def _report_tls_files(problem: str) -> None:
         _log.error("a changed TLS file cannot be used; the last valid one stays in use", reason=problem)
     else:
         _log.info("TLS files were read again")
+
+
+def collector_headers(configured: Settings) -> dict[str, str]:
+    """Returns the headers for the collector of traces; their values are registered with the log's scrubber."""
+    file = configured.traces.headers_file
+    headers = {} if file is None else headers_of(file.read_text(encoding="utf-8"))
+    SCRUBBER.learn([*headers.values(), *(value.split()[-1] for value in headers.values())])
+    return headers
+
+
+def collector_problem(configured: Settings) -> str:
+    """Sends no span to the collector of traces, and returns why it takes none; "" = it answers."""
+    import httpx
+
+    ca = configured.http.ca_file
+    headers = {**collector_headers(configured), "Content-Type": "application/x-protobuf"}
+    try:
+        context = TlsContext(TlsFiles(ca=ca)).current if ca is not None else True
+        answer = httpx.post(configured.traces.endpoint, content=b"", headers=headers, timeout=5.0, verify=context)
+    except httpx.HTTPError as error:
+        return f"the collector does not answer ({type(error).__name__})"
+    return "" if answer.is_success else f"the collector answers with status {answer.status_code}"
 
 
 def _proxy(http: model.HttpSettings) -> HttpProxy | None:

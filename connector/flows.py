@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from connector.contracts.capabilities import SwitchedOn, described
 from connector.contracts.codec import SchemaIds
+from connector.contracts.event_traces import EventTraces
 from connector.contracts.headers import Stamp
 from connector.contracts.released_orders import ReleasedOrders
 from connector.contracts.topics import Feature, Topics
@@ -73,6 +74,7 @@ class FlowDependencies:
     push: PushWatch | None = None
     report_unlisted: ReportUnlisted | None = None
     report_cold_start: ReportColdStart | None = None
+    traces: EventTraces | None = None  # None: nothing is traced
 
 
 def running_flows(around: FlowDependencies) -> dict[str, RunningFlow]:
@@ -215,6 +217,7 @@ def _offers(around: FlowDependencies, cold: ColdStarts) -> OfferFlow:
         partitions=around.partitions.get(around.topics.offer_changes, 1),
         mappings=around.mappings,
         cold=cold,
+        traces=around.traces,
     )
 
 
@@ -246,6 +249,7 @@ def _shipments(around: FlowDependencies, released: ReleasedOrders | None) -> Shi
         commands=around.commands,
         released=released,
         mappings=around.mappings,
+        traces=around.traces,
     )
 
 
@@ -266,6 +270,7 @@ def _orders(around: FlowDependencies, released: ReleasedOrders | None) -> OrderF
             target_ids={(one.account, one.storefront): one.id for one in routing.targets.values()},
         ),
         units=_unit_rows(around),
+        sampling=around.traces.sampling if around.traces is not None else None,
     )
 
 

@@ -23,7 +23,7 @@ _SHORTEST = 6
 """The minimum length of a secret: a shorter one would also be removed from ordinary words. The marketplace's keys have
 31 characters or more."""
 
-_NOISY = ("httpx", "httpcore", "uvicorn", "asyncio")
+_NOISY = ("httpx", "httpcore", "uvicorn", "asyncio", "urllib3")
 """Libraries that log every call at level info; only their warnings are logged."""
 
 

@@ -12,6 +12,8 @@ from typing import Final
 
 from streams.flow import BadRecord, Headers, Output, Record
 from streams.records import RecordPlace, number
+from streams.span import Span, SpanKind, named, processed
+from streams.trace_context import TRACEPARENT, Sampling, parse
 
 CONNECT: Final = "__connect.errors."
 CODE: Final = "code"
@@ -32,16 +34,22 @@ class DeadLetters:
     instance: str
     connector: str = "connector"
     max_bytes: int = 900_000  # a batch of Kafka's default size takes 1,048,588 bytes, headers included
+    sampling: Sampling | None = None  # None: nothing is traced
 
-    def letter(self, record: Record, bad: BadRecord) -> Output:
-        """Returns the dead letter of a record. If it were too large, it has sizes and a digest instead of the value."""
+    def letter(self, record: Record, bad: BadRecord, read_us: int = 0) -> Output:
+        """Returns the dead letter of a record. If it were too large, it has sizes and a digest instead of the value.
+
+        ``read_us``: when the record was read; only a trace needs it.
+        """
         reason = self._reason(record, bad)
         headers = (*record.headers, *reason)
         size = len(record.key or b"") + len(record.value or b"") + _size(headers)
         topic = self.topics[record.at.topic]
+        span = None if self.sampling is None else _span(record, bad, read_us, self)
         if size <= self.max_bytes:
-            return Output(topic=topic, key=record.key, value=record.value, headers=headers)
-        return Output(topic=topic, key=_short(record.key), value=None, headers=(*reason, *_instead(record)))
+            return Output(topic=topic, key=record.key, value=record.value, headers=headers, span=span)
+        headers = (*_trace(record.headers), *reason, *_instead(record))
+        return Output(topic=topic, key=_short(record.key), value=None, headers=headers, span=span)
 
     def _reason(self, record: Record, bad: BadRecord) -> Headers:
         fields = {
@@ -60,6 +68,31 @@ class DeadLetters:
             RECORD_TIME: str(record.time_us // 1_000),
         }
         return tuple((name, text.encode()) for name, text in fields.items())
+
+
+def _trace(headers: Headers) -> Headers:
+    """Returns the trace context of a record whose other headers are left out; empty if it has none that is valid."""
+    return tuple((name, value) for name, value in headers if name == TRACEPARENT and parse(_text(value)) is not None)
+
+
+def _span(record: Record, bad: BadRecord, read_us: int, letters: "DeadLetters") -> Span | None:
+    """Returns the span of a record that could not be read; None if its trace is not recorded."""
+    at, parent = record.at, parse(_text_in(record.headers, TRACEPARENT))
+    if letters.sampling is None:
+        return None
+    context = letters.sampling.below(f"{at.topic}/{at.partition}/{record.offset}/{read_us}", parent)
+    if not context.sampled:
+        return None
+    return Span(
+        name=f"process {at.topic}",
+        kind=SpanKind.CONSUMER,
+        context=context,
+        parent=parent,
+        start_us=read_us,
+        end_us=read_us,
+        error=bad.code,
+        attributes=named({**processed(at.topic, at.partition, record.offset), "error.type": bad.code}),
+    )
 
 
 def _instead(record: Record) -> Headers:

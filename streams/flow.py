@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from streams.frozen import quick
+from streams.span import Span
 
 L = TypeVar("L")
 """A lane's value: frozen, the flow's own type."""
@@ -65,6 +66,7 @@ class Output:
     value: bytes | None
     headers: Headers = ()
     partition: int | None = None
+    span: Span | None = field(default=None, compare=False)  # of the step that made it: reported when it is durable
 
 
 # ---- what a flow returns --------------------------------------------------------------------------------------------

@@ -111,6 +111,14 @@ FILE_REFUSED: Final = Gauge(
     "read, and its last valid content stays in use. /readyz and /status have the reason.",
     label="setting",
 )
+SPANS: Final = Gauge(
+    name="connector_trace_spans_total",
+    unit="spans",
+    means="Spans of events and calls by outcome: sent to the collector, or lost because it did not take them in time. "
+    "Only where [traces] is enabled. The stream does not wait for the collector.",
+    label="outcome",
+    kind="counter",
+)
 STARTS: Final = Gauge(
     name="connector_process_starts_total",
     unit="starts",
@@ -135,6 +143,7 @@ EVERY: Final = (
     SWEPT,
     PUSH_DISABLED,
     FILE_REFUSED,
+    SPANS,
 )
 
 Readings = Mapping[Gauge, Mapping[str, float | None]]
@@ -155,6 +164,7 @@ def readings(
     sweeps: Mapping[str, SweepReport],
     subscriptions: Mapping[str, PushReport],
     files: Mapping[str, str],
+    spans: Mapping[str, float],
 ) -> Readings:
     """Returns the present value of each metric."""
     return {
@@ -176,6 +186,7 @@ def readings(
             name: len(push.disabled) if push.read_at_us is not None else None for name, push in subscriptions.items()
         },
         FILE_REFUSED: {setting: float(bool(problem)) for setting, problem in files.items()},
+        SPANS: spans,
     }
 
 

@@ -65,6 +65,7 @@ class ProcessVitals:
         cold_starts: Callable[[], Mapping[str, ColdStart]] = dict,
         subscriptions: Callable[[], Mapping[str, PushReport]] = dict,
         files: Callable[[], Mapping[str, str]] = dict,
+        spans: Callable[[], Mapping[str, float]] = dict,
         calls: Callable[[], Mapping[str, float]] = dict,
         slow_downs: Callable[[], Mapping[str, float]] = dict,
         clock: Callable[[], float] = uptime_s,
@@ -85,6 +86,7 @@ class ProcessVitals:
         self._cold_starts = cold_starts
         self._subscriptions = subscriptions
         self._files = files
+        self._spans = spans
         self._calls = calls
         self._slow_downs = slow_downs
         self._clock = clock
@@ -155,6 +157,7 @@ class ProcessVitals:
             sweeps=self._sweeps(),
             subscriptions=self._subscriptions(),
             files=self._files(),
+            spans=self._spans(),
         )
         return self._metrics() + exposition(read)
 

@@ -9,11 +9,14 @@ from decimal import Decimal
 from hashlib import sha256
 
 from connector.contracts.call_log_row import CallItem, MarketplaceCalled
+from connector.kaufland.call_spans import span_of, trace_of
+from connector.kaufland.http.address import Address
 from connector.kaufland.http.exchange import ApiResponse, Exchange, TransportFailure
 from connector.kaufland.prepared_call import PreparedCall
 from connector.kaufland.verdict.judge import Verdict
 from connector.marketplace.offers import Update
 from streams.flow import Call, Headers, Output
+from streams.trace_context import TRACEPARENT, Sampling
 
 MAX_BODIES_S = 3600.0
 """The longest time, in seconds, for which the switch can be turned on."""
@@ -47,6 +50,7 @@ class CallLog:
     encode: Callable[[MarketplaceCalled], bytes]
     instance_id: str
     headers: Callable[[MarketplaceCalled], Headers] | None = None  # of the record, including those of CloudEvents
+    sampling: Sampling | None = None  # None: calls are not traced
 
     def output(
         self,
@@ -56,15 +60,25 @@ class CallLog:
         outcome: ApiResponse | TransportFailure,
         verdict: Verdict,
         *,
+        address: Address,
         with_bodies: bool,
     ) -> Output:
-        """Returns the record of one attempt. ``with_bodies``: whether the switch is on."""
+        """Returns the record of one attempt. ``with_bodies``: whether the switch is on.
+
+        Its trace context is that of the call. Without tracing, it is that of the first event that has one.
+        """
         row = _row(call, prepared, exchange, outcome, verdict, self.instance_id)
         if with_bodies and not prepared.question.kind.personal:
             response = outcome.body if isinstance(outcome, ApiResponse) else None
             row = replace(row, request_body=prepared.request.body, response_body=response)
         headers = self.headers(row) if self.headers is not None else ()
-        return Output(topic=self.topic, key=row.account.encode(), value=self.encode(row), headers=headers)
+        trace, span = (prepared.traces or (None,))[0], None
+        if self.sampling is not None:
+            own = trace_of(call.id, prepared.traces, self.sampling)
+            trace, span = own.context.traceparent, span_of(call, prepared, exchange, outcome, verdict, own, address)
+        if trace is not None:
+            headers = (*headers, (TRACEPARENT, trace.encode()))
+        return Output(topic=self.topic, key=row.account.encode(), value=self.encode(row), headers=headers, span=span)
 
 
 def _row(

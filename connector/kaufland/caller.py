@@ -132,7 +132,8 @@ class KauflandCaller:
         if log is None:
             return ()
         with_bodies = self._shared.bodies.is_on(exchange.ended.mono_s)
-        return (log.output(call, prepared, exchange, outcome, verdict, with_bodies=with_bodies),)
+        address = self._shared.accounts[call.account].settings.address
+        return (log.output(call, prepared, exchange, outcome, verdict, address=address, with_bodies=with_bodies),)
 
 
 def _answered(prepared: PreparedCall, replies: tuple[Reply, ...]) -> tuple[Reply, ...]:

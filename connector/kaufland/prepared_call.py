@@ -34,6 +34,7 @@ class PreparedCall:
     count_listed: Callable[[bytes | None], int | None] | None = None  # counts the units that a look-up's response lists
     event_ids: tuple[str, ...] = ()  # of the events waiting for the call, if no update names them
     event_count: int = 0
+    traces: tuple[str, ...] = ()  # ``traceparent`` of the events behind the call, each once
 
 
 PrepareCall: TypeAlias = Callable[[Call, CallOptions], PreparedCall | tuple[Reply, ...]]

@@ -73,6 +73,7 @@ class LookUp:
     conditions: frozenset[str] = frozenset()
     event_ids: tuple[str, ...] = ()  # of the events waiting for the look-up, for the call log; at most the first 20
     event_count: int = 0  # of all events waiting for it
+    traces: tuple[str, ...] = ()  # ``traceparent`` of these events, each once; at most the first 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,7 @@ class Update:
     values: Mapping[Field, int]
     event_ids: tuple[str, ...] = ()  # of the events that led to the update, for the call log; at most the first 20
     event_count: int = 0  # of all events that led to it
+    traces: tuple[str, ...] = ()  # ``traceparent`` of these events, each once; at most the first 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

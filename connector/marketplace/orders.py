@@ -23,6 +23,7 @@ class SendUnit:
     carrier_code: str
     tracking_numbers: tuple[str, ...]  # without commas; empty for a carrier without tracking
     event_ids: tuple[str, ...] = ()  # for the call log
+    traces: tuple[str, ...] = ()  # ``traceparent`` of its event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class AddParcel:
     carrier_code: str
     tracking_number: str
     event_ids: tuple[str, ...] = ()
+    traces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from connector.contracts import state_versions
 from connector.contracts.codes import Code
+from connector.contracts.event_traces import EventTraces
 from connector.contracts.headers import NO_TRACE, Stamp, Trace
 from connector.contracts.topics import Topics
 from connector.controls.commands import Verify
@@ -40,6 +41,7 @@ from connector.offers.outcomes import apply_answer
 from connector.offers.policy import OfferPolicy, OfferTerms
 from connector.offers.results import Cleared, OfferOutput
 from connector.offers.swept_identity import kept, unknown_places
+from connector.offers.traces import trace_of
 from connector.offers.window_rails import WindowRails
 from connector.reconciliation.events import UnitObserved
 from connector.routing.table import Routing
@@ -114,6 +116,7 @@ class OfferFlow:
         partitions: int = 1,
         mappings: MappingSource | None = None,
         cold: ColdStarts = NO_COLD_STARTS,
+        traces: EventTraces | None = None,
     ) -> None:
         """``mappings``: where routing and reference are found while the process runs; None: they do not change.
 
@@ -122,7 +125,12 @@ class OfferFlow:
         if not 1 <= update_limit <= reference.bulk_limit:
             raise ValueError(f"update_limit must be in 1..{reference.bulk_limit}, got {update_limit}")
         self._terms = OfferTerms(
-            policy=policy, routing=routing, reference=reference, cluster_id=cluster_id, topic=topics.offer_changes
+            policy=policy,
+            routing=routing,
+            reference=reference,
+            cluster_id=cluster_id,
+            topic=topics.offer_changes,
+            traces=traces,
         )
         self._codecs = codecs
         self._topics = topics
@@ -265,7 +273,7 @@ class OfferFlow:
         return Turn(
             lane=state_mapping.stamped(lane, after, now_us),
             wants=wanted,
-            outputs=tuple([self._output(one, after.partition) for one in (*drifts, *outputs)]),
+            outputs=tuple([self._output(one, after.partition, now_us) for one in (*drifts, *outputs)]),
             wake_at_us=wake_at_us,
         )
 
@@ -322,9 +330,16 @@ class OfferFlow:
             case Woken() | Draining() | Told() | Arrived():
                 return lane
 
-    def _output(self, output: OfferOutput, partition: int) -> Output:
+    def _output(self, output: OfferOutput, partition: int, now_us: int) -> Output:
         what, entry = output
-        trace = Trace(traceparent=entry.traceparent) if entry is not None else NO_TRACE
+        traces, traced = self._terms.traces, None
+        if entry is None:
+            trace = NO_TRACE
+        elif traces is None:
+            trace = Trace(traceparent=entry.traceparent)
+        else:
+            traced = trace_of(entry, traces, now_us)
+            trace = Trace(traceparent=traced.context.traceparent)
         match what:
             case OfferResult():
                 self._count(what)
@@ -335,6 +350,7 @@ class OfferFlow:
                     key=self._codecs.result_key(what.ean),
                     value=self._codecs.encode_result(what),
                     headers=self._result_headers(what, trace),
+                    span=traces.span(what, traced, _call_ids(what)) if traces is not None and traced else None,
                 )
             case OfferNotFound():
                 return Output(
@@ -386,6 +402,10 @@ class OfferFlow:
         counts = self._out_of_order
         name = source if source in counts or len(counts) < NAMED_SOURCES else OTHER_SOURCES
         counts[name] = counts.get(name, 0) + 1
+
+
+def _call_ids(result: OfferResult) -> tuple[str, ...]:
+    return (*result.lookup_call_ids, *(result.sent.call_ids if result.sent is not None else ()))
 
 
 def _added(before: OfferLane, after: OfferLane, cause: Cause) -> Mapping[str, int]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from connector.contracts.event_traces import EventTraces
 from connector.mappings.overrides import NO_OVERRIDES, Overrides
 from connector.marketplace.offers import Condition, Field, Reference
 from connector.offers.attribute_rules import rule_for
@@ -204,6 +205,7 @@ class OfferTerms:
     cluster_id: str
     topic: str
     overrides: Overrides = NO_OVERRIDES
+    traces: EventTraces | None = None  # None: events are not traced
 
     def exponent(self, storefront: str) -> int:
         """Returns the exponent of the storefront's currency; 2 if the storefront is no longer in the reference."""

@@ -8,9 +8,10 @@ from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Field
 from connector.offers.call_bodies import CLAIM, RELEASE, Carried, OfferClaim, OfferLookUp, OfferRelease, OfferUpdate
 from connector.offers.field_knowledge import written
-from connector.offers.ledger import KnownUnit, OfferLane
+from connector.offers.ledger import KnownUnit, LedgerEntry, OfferLane
 from connector.offers.plan import OfferPlan, PlannedClaim, PlannedLookUp, PlannedUpdate
 from connector.offers.policy import OfferTerms
+from connector.offers.traces import traceparent_of
 from streams.flow import Want
 
 FIRST_EVENT_IDS = 20
@@ -41,8 +42,11 @@ def _update(sends: list[PlannedUpdate], terms: OfferTerms) -> Want:
     unit = sends[0].unit
     values: dict[Field, int] = {}
     carried: list[Carried] = []
+    traces: list[str | None] = []
     for send in sends:
         entry = send.entry
+        if entry.traceparent is not None or terms.traces is not None:
+            traces.append(traceparent_of(entry, terms.traces))
         values[send.field] = send.value
         carried.append(
             Carried(
@@ -70,6 +74,7 @@ def _update(sends: list[PlannedUpdate], terms: OfferTerms) -> Want:
             values=values,
             event_ids=event_ids[:FIRST_EVENT_IDS],
             event_count=len(event_ids),
+            traces=_each_once(traces) if traces else (),
             account=unit.account,
             offer_id=unit.offer_id,
             carried=tuple(carried),
@@ -97,7 +102,8 @@ def _look_up(lane: OfferLane, look: PlannedLookUp, terms: OfferTerms) -> Want:
             exclusive[f"unit:{unit.unit_id}"] = None
             if unit.offer_id is not None:
                 exclusive[f"offer:{unit.account}:{unit.offer_id}"] = None
-    event_ids = tuple(dict.fromkeys(_waiting(lane, look, terms)))
+    waiting = list(_waiting(lane, look, terms))
+    event_ids = tuple(dict.fromkeys([entry.event_id for entry in waiting if entry.event_id]))
     return Want(
         slot=f"lookup/{look.account}/{look.storefront}",
         account=look.account,
@@ -110,14 +116,19 @@ def _look_up(lane: OfferLane, look: PlannedLookUp, terms: OfferTerms) -> Want:
             conditions=look.conditions,
             event_ids=event_ids[:FIRST_EVENT_IDS],
             event_count=len(event_ids),
+            traces=_each_once([traceparent_of(entry, terms.traces) for entry in waiting]),
             account=look.account,
         ),
         exclusive=tuple(exclusive),
     )
 
 
-def _waiting(lane: OfferLane, look: PlannedLookUp, terms: OfferTerms) -> Iterator[str]:
-    """Yields the ids of events that wait for the look-up.
+def _each_once(traces: list[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([trace for trace in traces if trace is not None]))[:FIRST_EVENT_IDS]
+
+
+def _waiting(lane: OfferLane, look: PlannedLookUp, terms: OfferTerms) -> Iterator[LedgerEntry]:
+    """Yields the entries of events that wait for the look-up.
 
     Those are the events for its storefront, and those with a stock that units of the storefront may share.
     """
@@ -127,7 +138,7 @@ def _waiting(lane: OfferLane, look: PlannedLookUp, terms: OfferTerms) -> Iterato
             continue
         wanted = entry.open
         if wanted and (target.storefront == look.storefront or any(asked.field is Field.STOCK for asked in wanted)):
-            yield entry.event_id
+            yield entry
 
 
 def _claim(lane: OfferLane, ask: PlannedClaim) -> Want:

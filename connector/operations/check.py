@@ -71,7 +71,8 @@ class CheckInputs:
 
     ``moved`` returns a message for each target id whose meaning differs from the accepted routing; it raises
     SourceFailed or NotPermitted if that routing cannot be read, and Stopped if its record is invalid. ``subjects``
-    looks up the ids of our schemas; it raises RegistryDown, RegistryDenied or SchemaUnknown.
+    looks up the ids of our schemas; it raises RegistryDown, RegistryDenied or SchemaUnknown. ``collector``
+    returns why the collector of traces takes none; "" = it does.
     """
 
     loaded: Loaded
@@ -84,6 +85,7 @@ class CheckInputs:
     moved: Callable[[], Sequence[str]]
     subjects: Callable[[], object]
     marketplace: Callable[[str], Health]
+    collector: Callable[[], str]
 
 
 def check(parts: CheckInputs) -> list[CheckRow]:
@@ -94,6 +96,7 @@ def check(parts: CheckInputs) -> list[CheckRow]:
         _egress(parts.loaded),
         *_broker(parts),
         *_registry(parts),
+        *_traces(parts),
         *(row for account in sorted(parts.loaded.settings.accounts) for row in _account(parts, account)),
     ]
 
@@ -326,7 +329,7 @@ def _egress(loaded: Loaded) -> CheckRow:
     proxy = f"https through the proxy {without_password(http.proxy or '')}" if used else "no proxy"
     except_for = f", but {', '.join(http.no_proxy)} directly" if used and http.no_proxy else ""
     ca = f"CA certificates of {http.ca_file}" if http.ca_file is not None else "the shipped CA certificates"
-    variables = sorted(set(loaded.sources.values()))
+    variables = sorted({variable for name, variable in loaded.sources.items() if name.startswith("http.")})
     source = f" (from {', '.join(variables)} of the environment)" if variables else ""
     return CheckRow(subject="http", verdict=CheckStatus.GOOD, reason=f"{proxy}{except_for}; {ca}{source}")
 
@@ -404,6 +407,22 @@ def _registry(parts: CheckInputs) -> Iterator[CheckRow]:
         )
     else:
         yield CheckRow(subject=subject, verdict=CheckStatus.GOOD, reason="has the schema of every output")
+
+
+def _traces(parts: CheckInputs) -> Iterator[CheckRow]:
+    """Reports what is traced, and whether the collector answers; the connector runs without it, so it is a note."""
+    traces = parts.loaded.settings.traces
+    if not traces.enabled:
+        return
+    problem = parts.collector()
+    source = parts.loaded.sources.get("traces.endpoint")
+    where = f"{traces.endpoint} (from {source} of the environment)" if source else traces.endpoint
+    yield CheckRow(
+        subject="traces",
+        verdict=CheckStatus.NOTE if problem else CheckStatus.GOOD,
+        reason=f"{traces.ratio:.0%} of the traces that begin here, to {where}" + (f": {problem}" if problem else ""),
+        remedy="check that the collector is running, and [traces] endpoint and headers_file" if problem else "",
+    )
 
 
 def _account(parts: CheckInputs, account: str) -> Iterator[CheckRow]:

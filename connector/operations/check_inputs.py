@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from connector.configuration import routing
-from connector.connections import accepted_routing, administration, marketplace, registry
+from connector.connections import accepted_routing, administration, collector_problem, marketplace, registry
 from connector.contracts.registry_subjects import look_up
 from connector.operations.check import CheckInputs
 from connector.operations.required_permissions import limits, needs
@@ -32,6 +32,7 @@ def open_inputs(loaded: Loaded) -> Iterator[CheckInputs]:
                 moved=lambda: differences(accepted_routing(configured), configured.kafka.group, routing(configured)),
                 subjects=lambda: look_up(client, topics, avro_keys=convert.avro_keys(configured)),
                 marketplace=adapter.check,
+                collector=lambda: collector_problem(configured),
             )
     finally:
         adapter.close()

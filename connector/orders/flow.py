@@ -53,6 +53,7 @@ from streams.flow import (
     Arrived,
     BadRecord,
     Cause,
+    Headers,
     NotYet,
     Now,
     Output,
@@ -63,6 +64,7 @@ from streams.flow import (
     Want,
 )
 from streams.frozen import replace
+from streams.trace_context import TRACEPARENT, Sampling
 
 _LATER_US = 24 * 3600 * 1_000_000
 """How often an undone lane of an account that is no longer polled is woken: once a day."""
@@ -86,17 +88,20 @@ class OrderFlow:
         push: PushWatch | None = None,
         sweeps: SweepTerms | None = None,
         units: UnitRows | None = None,
+        sampling: Sampling | None = None,
     ) -> None:
         """``currencies`` are by code.
 
         ``released`` and ``push`` are shared by the process. Orders seen with a unit to be sent are noted in
         ``released``. ``push`` watches the marketplace's subscriptions; None: notifications are not received.
         ``sweeps`` and ``units``: what is swept, and the writer of what a sweep sees; None: reconciliation is off.
+        ``sampling``: how calls are traced; None: they are not.
         """
         self._terms = OrderTerms(policy=policy, currencies=currencies)
         self._codecs = codecs
         self._topics = topics
         self._stamp = stamp
+        self._sampling = sampling
         self._released = released
         self._push = push
         self._sweep_terms = sweeps if sweeps is not None else SweepTerms()
@@ -209,13 +214,20 @@ class OrderFlow:
             wants, wake_at_us = self._watched(key.account, cause, now_us)
             step = replace(step, wants=(*step.wants, *wants), wake_at_us=_sooner(step.wake_at_us, wake_at_us))
         self._note(step.outputs)
+        trace = self._trace(cause)
         return Turn(
             lane=lane if after == before else OrderLane(key=key, state=replace(after, updated_at_us=now_us)),
             wants=step.wants,
-            outputs=tuple(output for one in step.outputs for output in self._outputs(one)),
+            outputs=tuple(_traced(output, trace) for one in step.outputs for output in self._outputs(one)),
             tells=step.tells,
             wake_at_us=step.wake_at_us,
         )
+
+    def _trace(self, cause: Cause) -> Headers:
+        """Returns the trace context of the answered call; empty if calls are not traced, or if none was answered."""
+        if self._sampling is None or not isinstance(cause, Answered):
+            return ()
+        return ((TRACEPARENT, self._sampling.begins(cause.call_id).traceparent.encode()),)
 
     def _sweep(self, lane: OrderLane, storefront: str, cause: Cause, now_us: int) -> Turn[OrderLane]:
         """Applies a cause to the lane of a sweep; one that is not configured any more rests."""
@@ -335,6 +347,10 @@ class OrderFlow:
                 )
             case unreachable:
                 assert_never(unreachable)
+
+
+def _traced(output: Output, trace: Headers) -> Output:
+    return replace(output, headers=(*output.headers, *trace)) if trace else output
 
 
 def _sooner(one_us: int | None, other_us: int | None) -> int | None:

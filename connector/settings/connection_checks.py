@@ -4,8 +4,10 @@ It reads the files that they name.
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -25,12 +27,15 @@ def connection_problems(tables: Tables) -> Iterator[SettingsProblem]:
         yield from _registry(registry)
     if kafka := tables.section(model.KafkaSettings):
         yield from _unverified(kafka)
+    if traces := tables.section(model.TracesSettings):
+        yield from _traces(traces.values)
 
 
 def connection_notes(settings: model.Settings) -> Iterator[str]:
     """Yields what an operator should know of valid settings."""
     yield from _registry_notes(settings.registry)
     yield from _kafka_notes(settings.kafka)
+    yield from _traces_notes(settings.traces)
     for setting, file in secret_files(settings):
         if note := _readers(file):
             yield f"{setting}: {note}"
@@ -46,6 +51,7 @@ def secret_files(settings: model.Settings) -> Iterator[tuple[str, Path]]:
     if settings.registry.client_key_file is None:
         yield from _files("registry", settings.registry, "client_certificate_file")
     yield from _files("registry.oauth", settings.registry.oauth, "client_secret_file")
+    yield from _files("traces", settings.traces, "headers_file")
     for name, file in settings.kafka.properties_from_files.items():
         yield f"kafka.properties_from_files.{name}", file
     for name in _KEY_FILES & settings.kafka.properties.keys():
@@ -184,6 +190,64 @@ def _registry_notes(registry: model.RegistrySettings) -> Iterator[str]:
     oauth = registry.oauth.url
     if oauth is not None and urlsplit(oauth).scheme == "http":
         yield "registry.oauth.url: the client's secret is sent without TLS; anyone on the way can read it"
+
+
+# ---- traces ---------------------------------------------------------------------------------------------------------
+
+
+def headers_of(text: str) -> dict[str, str]:
+    """Returns the headers of a file, one ``name: value`` on each line. Raises ValueError without repeating any."""
+    headers: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        name, colon, value = (part.strip() for part in line.partition(":"))
+        if not line.strip():
+            continue
+        if not colon or not value or not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"line {number} is not a header; expected name: value")
+        headers[name] = value
+    return headers
+
+
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def _traces(traces: model.TracesSettings) -> Iterator[SettingsProblem]:
+    """Reports a collector that cannot be addressed, and packages that are missing."""
+    address = urlsplit(traces.endpoint)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        message = "expected the URL of a collector (OTLP over HTTP), such as http://localhost:4318/v1/traces"
+        yield SettingsProblem(setting="traces.endpoint", message=message)
+    if "@" in address.netloc:
+        message = "must not contain user or password; write an Authorization header into headers_file"
+        yield SettingsProblem(setting="traces.endpoint", message=message)
+    if traces.headers_file is not None:
+        problems = list(_unusable("traces.headers_file", traces.headers_file))
+        yield from problems or _not_headers(traces.headers_file)
+    if traces.enabled and not _can_trace():
+        message = (
+            "true, but the packages of OpenTelemetry are not installed: pip install "
+            "'kaufland-stream-connector[traces]' (the image has them)"
+        )
+        yield SettingsProblem(setting="traces.enabled", message=message)
+
+
+def _not_headers(file: Path) -> Iterator[SettingsProblem]:
+    try:
+        headers_of(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        yield SettingsProblem(setting="traces.headers_file", message=str(error))
+
+
+def _can_trace() -> bool:
+    try:
+        return all(map(find_spec, ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http")))
+    except ModuleNotFoundError:
+        return False
+
+
+def _traces_notes(traces: model.TracesSettings) -> Iterator[str]:
+    if traces.enabled and traces.headers_file is not None and urlsplit(traces.endpoint).scheme == "http":
+        yield "traces.endpoint: the headers are sent without TLS; anyone on the way can read them"
 
 
 # ---- Kafka ----------------------------------------------------------------------------------------------------------

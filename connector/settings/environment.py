@@ -1,6 +1,7 @@
 """Overrides settings of the file from the environment: ``CONNECTOR__KAFKA__GROUP=x`` is ``[kafka] group = "x"``. Pure.
 
-The variables by which most programs learn of proxies and CA certificates give settings that are not set otherwise.
+The variables by which most programs learn of proxies, CA certificates and the collector of traces give settings that
+are not set otherwise.
 
 Names of accounts and targets are matched case-insensitively, and ``_`` also matches ``-``, because a shell variable
 cannot be named ``CONNECTOR__TARGETS__shop-de__ENABLED``.
@@ -23,6 +24,12 @@ PROXY_VARIABLES: Final = ("https_proxy", "HTTPS_PROXY")
 NO_PROXY_VARIABLES: Final = ("no_proxy", "NO_PROXY")
 """The first that is set and not empty counts; in lower case first, as in curl."""
 
+COLLECTOR_VARIABLES: Final[Mapping[str, str]] = {
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "/v1/traces",
+}
+"""Variables of OpenTelemetry with the collector's URL, and what follows that URL for traces; the first counts."""
+
 
 def overlay(tree: Mapping[str, Any], environ: Mapping[str, str]) -> Tree:
     """Returns a copy of the file's tree with the environment's settings in it."""
@@ -34,7 +41,25 @@ def overlay(tree: Mapping[str, Any], environ: Mapping[str, str]) -> Tree:
 
 
 def with_usual_variables(tree: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Tree, dict[str, str]]:
-    """Returns the tree with settings from the usual variables, and the variable of each such setting.
+    """Returns the tree with settings from the usual variables, and the variable of each such setting."""
+    with_http, of_http = _with_http_variables(tree, environ)
+    with_all, of_traces = _with_collector(with_http, environ)
+    return with_all, of_http | of_traces
+
+
+def _with_collector(tree: Tree, environ: Mapping[str, str]) -> tuple[Tree, dict[str, str]]:
+    variable = _first_set(tuple(COLLECTOR_VARIABLES), environ)
+    traces = tree.get("traces", {})
+    if variable is None or not isinstance(traces, Mapping) or "endpoint" in traces:
+        return tree, {}
+    path = COLLECTOR_VARIABLES[variable]
+    address = environ[variable].strip()
+    endpoint = f"{address.rstrip('/')}{path}" if path else address
+    return {**tree, "traces": {**traces, "endpoint": endpoint}}, {"traces.endpoint": variable}
+
+
+def _with_http_variables(tree: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Tree, dict[str, str]]:
+    """Returns the tree with proxy and CA certificates.
 
     A proxy of the environment is not used for this machine, unless ``http.no_proxy`` is set.
     """

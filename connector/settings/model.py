@@ -591,6 +591,20 @@ class ConsoleSettings(SettingsSection):
     """Header in which the proxy of write = "proxy" names the user. It must remove this header from outside requests."""
 
 
+class TracesSettings(SettingsSection):
+    enabled: bool = False
+    """Sends a span for each event and each call to a collector of OpenTelemetry. traceparent is passed on
+    without it, too."""
+    endpoint: Text = "http://localhost:4318/v1/traces"
+    """URL of the collector: OTLP over HTTP. Default: OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, or OTEL_EXPORTER_OTLP_ENDPOINT
+    with /v1/traces."""
+    ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of the traces that begin here that is recorded. An event with a traceparent is recorded if its flag says
+    so."""
+    headers_file: Path | None = None
+    """File with headers for the collector, such as a token: one "name: value" on each line. Read at the start."""
+
+
 class ContractSettings(SettingsSection):
     owner: str = ""
     """Team that answers for the topics, as the data contracts of connector contracts export name it."""
@@ -626,6 +640,7 @@ class Settings(SettingsSection):
     health: HealthSettings = HealthSettings()
     console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
+    traces: TracesSettings = TracesSettings()
     contracts: ContractSettings = ContractSettings()
 
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from connector.contracts import state_versions
 from connector.contracts.codes import Code
+from connector.contracts.event_traces import EventTraces
 from connector.contracts.headers import NO_TRACE, Stamp, Trace
 from connector.contracts.microseconds import us
 from connector.contracts.released_orders import ReleasedOrders
@@ -29,6 +30,7 @@ from connector.shipments.plan import UnitOutcome
 from connector.shipments.policy import ShipmentPolicy, ShipmentTerms
 from connector.shipments.shared import ShipmentShared
 from connector.shipments.shipment_draft import ShipmentDraft
+from connector.shipments.traces import trace_of
 from streams.flow import (
     Answered,
     Arrived,
@@ -72,6 +74,7 @@ class ShipmentFlow:
         commands: CommandSource,
         released: ReleasedOrders | None = None,
         mappings: MappingSource | None = None,
+        traces: EventTraces | None = None,
     ) -> None:
         """``carriers`` and ``released`` are shared by all lanes.
 
@@ -81,7 +84,7 @@ class ShipmentFlow:
         ``commands``: only those that stop writes concern shipments. ``released`` is None if this process does not poll
         orders.
         """
-        self._terms = ShipmentTerms(policy=policy, cluster_id=cluster_id, topic=topics.shipments)
+        self._terms = ShipmentTerms(policy=policy, cluster_id=cluster_id, topic=topics.shipments, traces=traces)
         self._shared = ShipmentShared(carriers=carriers, released=released)
         self._mappings = mappings
         self._commands = commands
@@ -171,7 +174,8 @@ class ShipmentFlow:
             wake_at_us = after.updated_at_us + us(self._terms.policy.keep_s)
             if now_us >= wake_at_us and not plan.ends:
                 return Turn(lane=ledger.blank(lane.order_id))
-        wanted, commands = wants.derive(after, plan, draining=isinstance(cause, Draining)), self._commands.in_force
+        commands = self._commands.in_force
+        wanted = wants.derive(after, plan, self._terms, draining=isinstance(cause, Draining))
         if commands.stops:
             wanted, wake_at_us = without_stopped(wanted, wake_at_us, commands, now_us)
         return Turn(
@@ -208,7 +212,11 @@ class ShipmentFlow:
         if end.code is Code.CARRIER_SENT_AS_OTHER:
             known = self._sent_as_other
             self._sent_as_other = MappingProxyType({**known, end.event.account: known.get(end.event.account, 0) + 1})
-        trace = NO_TRACE if end.event.traceparent is None else Trace(traceparent=end.event.traceparent)
+        trace, span = NO_TRACE if end.event.traceparent is None else Trace(traceparent=end.event.traceparent), None
+        if (traces := self._terms.traces) is not None:
+            traced = trace_of(end.event, end.order_unit_id, traces)
+            trace = Trace(traceparent=traced.context.traceparent)
+            span = traces.span(result, traced, result.call_ids)
         return Output(
             topic=self._topics.shipment_results,
             key=self._codecs.result_key(result.order_id),
@@ -220,4 +228,5 @@ class ShipmentFlow:
                 subject=result.order_id,
                 trace=trace,
             ),
+            span=span,
         )

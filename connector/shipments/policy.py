@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from connector.contracts.event_traces import EventTraces
+
 _HOUR_S = 3600.0
 _DAY_S = 24 * _HOUR_S
 
@@ -79,6 +81,7 @@ class ShipmentTerms:
     policy: ShipmentPolicy
     cluster_id: str
     topic: str
+    traces: EventTraces | None = None  # None: events are not traced
 
 
 def loosened(name: str) -> str:

@@ -6,26 +6,30 @@ announced before it is sent (``once``), and its slot identifies it. So a new own
 and that no others were.
 """
 
+from itertools import repeat
+
 from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.orders import ReadCarriers, ReadOrderSummary, ReadOrderUnit
 from connector.shipments.call_bodies import ParcelPost, UnitSend
 from connector.shipments.ledger import ShipmentLane, parcel_slot, send_slot
 from connector.shipments.plan import RANK, PlannedParcel, PlannedRead, PlannedSend, ShipmentPlan
+from connector.shipments.policy import ShipmentTerms
+from connector.shipments.traces import traceparents_of
 from streams.flow import Want
 
 
-def derive(lane: ShipmentLane, plan: ShipmentPlan, *, draining: bool = False) -> tuple[Want, ...]:
+def derive(lane: ShipmentLane, plan: ShipmentPlan, terms: ShipmentTerms, *, draining: bool = False) -> tuple[Want, ...]:
     """Returns the wants of a lane. ``draining``: none that changes something, so none is announced any more."""
     return (
-        *(() if draining else map(_send, plan.sends)),
-        *(() if draining else map(_post, plan.posts)),
+        *(() if draining else map(_send, plan.sends, repeat(terms))),
+        *(() if draining else map(_post, plan.posts, repeat(terms))),
         *map(_unit, plan.units),
         *(_order(lane, read) for read in plan.orders),
         *map(_carriers, plan.carriers),
     )
 
 
-def _send(send: PlannedSend) -> Want:
+def _send(send: PlannedSend, terms: ShipmentTerms) -> Want:
     event = send.event
     return Want(
         slot=send_slot(send.order_unit_id, event.input_offset),
@@ -38,6 +42,7 @@ def _send(send: PlannedSend) -> Want:
             carrier_code=send.carrier_code,
             tracking_numbers=send.tracking_numbers,
             event_ids=(event.event_id,),
+            traces=traceparents_of(event, send.order_unit_id, terms.traces),
             event_id=event.event_id,
             input_offset=event.input_offset,
         ),
@@ -46,7 +51,7 @@ def _send(send: PlannedSend) -> Want:
     )
 
 
-def _post(post: PlannedParcel) -> Want:
+def _post(post: PlannedParcel, terms: ShipmentTerms) -> Want:
     event = post.event
     return Want(
         slot=parcel_slot(post.order_unit_id, post.tracking_number),
@@ -59,6 +64,7 @@ def _post(post: PlannedParcel) -> Want:
             carrier_code=post.carrier_code,
             tracking_number=post.tracking_number,
             event_ids=(event.event_id,),
+            traces=traceparents_of(event, post.order_unit_id, terms.traces),
             event_id=event.event_id,
             input_offset=event.input_offset,
         ),

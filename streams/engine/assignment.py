@@ -77,7 +77,7 @@ class AssignedPartition:
                 case Arrived():
                     self.lanes.turn(decoded.lane, decoded, now)
                 case BadRecord():
-                    part.outputs.append(self._dead_letters.letter(record, decoded))
+                    part.outputs.append(self._dead_letters.letter(record, decoded, now.wall_us))
                 case NotYet():
                     partition.needs = decoded
                     break

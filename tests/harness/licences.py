@@ -11,6 +11,7 @@ ALLOWED: Final = frozenset(
 """SPDX ids: permissive licences, and MPL-2.0, which asks for the source of its own files, passed on unchanged."""
 
 _OTHER_NAMES: Final[Mapping[str, str]] = {
+    "3-Clause BSD License": "BSD-3-Clause",
     "Apache 2.0": "Apache-2.0",
     "ISC License": "ISC",
     "License :: OSI Approved :: Apache Software License": "Apache-2.0",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from connector.contracts.event_traces import EventTraces
 from connector.contracts.headers import Stamp
 from connector.contracts.result_ids import result_id
 from connector.contracts.topics import named
@@ -127,6 +128,7 @@ def flow_of(
     commands: CommandSource | None = None,
     mappings: MappingSource | None = None,
     cold: ColdStarts = NO_COLD_STARTS,
+    traces: EventTraces | None = None,
 ) -> OfferFlow:
     return OfferFlow(
         policy=policy if policy is not None else OfferPolicy(),
@@ -140,6 +142,7 @@ def flow_of(
         commands=commands if commands is not None else NoControls(),
         mappings=mappings,
         cold=cold,
+        traces=traces,
     )
 
 

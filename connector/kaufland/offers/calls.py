@@ -48,6 +48,7 @@ class OfferCalls:
             count_listed=answers.listed if next_call.lists_units else None,
             event_ids=body.event_ids,
             event_count=body.event_count,
+            traces=body.traces,
         )
 
     def update(self, call: Call, options: CallOptions) -> PreparedCall | tuple[Reply, ...]:
@@ -78,6 +79,7 @@ class OfferCalls:
             storefront=storefront,
             held_back=held_back,
             updates=updates,
+            traces=tuple(dict.fromkeys([trace for update in updates for trace in update.traces])),
         )
 
     def unit_page(self, call: Call, options: CallOptions) -> PreparedCall | tuple[Reply, ...]:

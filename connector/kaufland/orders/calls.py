@@ -1,5 +1,6 @@
 """Prepares calls about orders, parcels and carriers: the request, and how its response is judged. Pure."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -28,7 +29,11 @@ class OrderCalls:
 
     def prepare(self, call: Call, options: CallOptions) -> PreparedCall | tuple[Reply, ...]:
         """Prepares a call; returns a refusal if its item cannot be sent."""
-        return prepare_item(call, options, partial(self._pair, contacts=options.contacts))
+        prepared = prepare_item(call, options, partial(self._pair, contacts=options.contacts))
+        body = call.items[0].body
+        if not isinstance(prepared, PreparedCall) or not isinstance(body, SendUnit | AddParcel):
+            return prepared
+        return replace(prepared, traces=body.traces)
 
     def _pair(self, kind: CallKind, body: Any, *, contacts: bool) -> RequestAndJudge | None:
         """Returns the request and the judge of its response; None if kind and body do not match."""

@@ -16,9 +16,11 @@ from connector.configuration import load_settings
 from connector.logs import SCRUBBER
 from connector.operations import config
 from connector.settings.load import Loaded
+from connector.settings.model import TracesSettings
 from streams.errors import RegistryDenied
 from streams.kafka.registry import RegistryClient
 from tests.harness.connect_proxy import ConnectProxy
+from tests.harness.otlp_collector import collecting
 from tests.harness.tls_certificates import CA, CLIENT, serving
 from tests.unit.connector.kaufland.answering_server import AnsweringServer, answer, answering
 
@@ -166,3 +168,18 @@ def test_config_show_names_the_variable_of_a_setting_and_masks_a_password(tmp_pa
     assert "http.proxy = http://me:***@proxy.test:3128  # from HTTPS_PROXY" in lines
     assert "http.no_proxy = .svc, localhost, 127.0.0.0/8, ::1  # from NO_PROXY" in lines
     assert not [line for line in lines if "s3cret" in line]
+
+
+@pytest.mark.parametrize(("status", "problem"), [(200, ""), (401, "the collector answers with status 401")])
+def test_a_collector_is_asked_with_its_headers(tmp_path: Path, status: int, problem: str) -> None:
+    headers = tmp_path / "headers"
+    headers.write_text("X-Token: canary-of-the-collector\n")
+    with collecting() as collector:
+        collector.status = status
+        traces = TracesSettings(enabled=True, endpoint=collector.endpoint, headers_file=headers)
+
+        configured = loaded(tmp_path).settings.model_copy(update={"traces": traces})
+        assert connections.collector_problem(configured) == problem
+
+    assert collector.headers[0]["x-token"] == "canary-of-the-collector"
+    assert SCRUBBER.clean("said canary-of-the-collector") == "said ***"

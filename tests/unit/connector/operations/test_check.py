@@ -31,6 +31,7 @@ from connector.settings.model import (
     Settings,
     ShipmentSettings,
     TargetSettings,
+    TracesSettings,
 )
 from streams.errors import NotPermitted, RegistryDenied, RegistryDown, SchemaUnknown, SourceFailed
 from streams.topics import TopicDescription
@@ -96,6 +97,7 @@ def parts() -> CheckInputs:
         moved=list,
         subjects=lambda: None,
         marketplace=lambda account: GOOD,
+        collector=str,
     )
 
 
@@ -457,3 +459,25 @@ def test_a_connection_that_fails_is_told_with_its_own_remedy(parts: CheckInputs)
     [row] = bad(check(replace(parts, marketplace=lambda _: down)))
 
     assert (row.reason, row.remedy) == ("not reachable: it expired.", "renew it")
+
+
+# ---- traces ---------------------------------------------------------------------------------------------------------
+
+
+def test_traces_that_are_on_are_reported_with_their_collector(parts: CheckInputs) -> None:
+    given = settings().model_copy(update={"traces": TracesSettings(enabled=True, ratio=0.05)})
+    loaded = replace(parts.loaded, settings=given, sources={"traces.endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT"})
+
+    def row(collector: str) -> CheckRow:
+        found = check(replace(parts, loaded=loaded, collector=lambda: collector))
+        return next(row for row in found if row.subject == "traces")
+
+    assert row("").verdict is CheckStatus.GOOD
+    assert row("").reason == (
+        "5% of the traces that begin here, to http://localhost:4318/v1/traces (from OTEL_EXPORTER_OTLP_ENDPOINT of the "
+        "environment)"
+    )
+    silent = row("the collector does not answer (ConnectError)")
+    assert silent.verdict is CheckStatus.NOTE, "the connector runs without it"
+    assert silent.reason.endswith("does not answer (ConnectError)")
+    assert not [row for row in check(parts) if row.subject == "traces"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from connector.settings import connection_checks
 from tests.harness.tls_certificates import CA, CLIENT
 from tests.unit.connector.settings.test_load import MINIMAL, folder, problems, read
 
@@ -216,3 +217,75 @@ def test_keys_of_a_simulator_are_no_secrets(folder: Path) -> None:
     )
 
     assert not [line for line in read(folder, text).warnings if "may read the secret" in line]
+
+
+# ---- traces ---------------------------------------------------------------------------------------------------------
+
+
+def with_traces(text: str) -> str:
+    return f"{MINIMAL}\n[traces]\n{text}"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('endpoint = "collector:4318"', "traces.endpoint: expected the URL of a collector"),
+        ('endpoint = "https://me:s3cret@collector/v1/traces"', "traces.endpoint: must not contain user or password"),
+        ('headers_file = "nowhere"', "traces.headers_file: "),
+        ('headers_file = "secret"', "traces.headers_file: line 1 is not a header; expected name: value"),
+        ("ratio = 1.5", "traces.ratio"),
+    ],
+)
+def test_a_collector_that_cannot_be_used_is_named(folder: Path, text: str, told: str) -> None:
+    private(folder / "secret")
+
+    found = problems(folder, with_traces(text))
+
+    assert [line for line in found if line.startswith(told)]
+    assert "s3cret" not in str(found)
+
+
+def test_tracing_without_its_packages_is_refused_with_what_to_install(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(name: str) -> None:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(connection_checks, "find_spec", absent)
+
+    [problem] = problems(folder, with_traces("enabled = true"))
+
+    assert problem.startswith("traces.enabled: true, but the packages of OpenTelemetry are not installed: pip install")
+    assert read(folder, MINIMAL).settings.traces.enabled is False, "without tracing, they are not missed"
+
+
+@pytest.mark.parametrize(
+    ("environ", "endpoint", "source"),
+    [
+        ({}, "http://localhost:4318/v1/traces", None),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c:1/otlp/"}, "https://c:1/otlp/v1/traces", "_ENDPOINT"),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c:1", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://t:2/own"},
+            "https://t:2/own",
+            "_TRACES_ENDPOINT",
+        ),
+    ],
+)
+def test_the_usual_variables_name_the_collector(
+    folder: Path, environ: Mapping[str, str], endpoint: str, source: str | None
+) -> None:
+    loaded = read(folder, with_traces("enabled = true"), environ)
+
+    assert loaded.settings.traces.endpoint == endpoint
+    assert loaded.sources.get("traces.endpoint") == (source and f"OTEL_EXPORTER_OTLP{source}")
+    set_here = read(folder, with_traces('endpoint = "http://here:4318/v1/traces"'), environ)
+    assert set_here.settings.traces.endpoint == "http://here:4318/v1/traces"
+
+
+def test_headers_without_tls_and_a_file_that_others_may_read_are_told(folder: Path) -> None:
+    private(folder / "headers", "Authorization: Bearer s3cret\n\nX-Tenant: shop\n").chmod(0o644)
+
+    told = notes(folder, with_traces('enabled = true\nheaders_file = "headers"'), "traces.")
+
+    assert [line.partition(": ")[0] for line in told] == ["traces.endpoint", "traces.headers_file"]
+    assert "s3cret" not in str(told)
