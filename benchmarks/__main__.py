@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from benchmarks import bodies, calls, cold, memory, mix, pace, replay, stages, throughput, why
+from benchmarks import bodies, calls, cold, memory, mix, pace, rebuild, replay, rolling, stages, throughput, why
 from benchmarks.report import ReportSection
 from benchmarks.stand import Stand, stand
 from devstack.stack import NoKafka, Stack, find
@@ -36,6 +36,7 @@ class Size:
     counted: int  # offers whose events' function calls are counted
     history: int  # results in the topics
     replayed: int  # records of a replay
+    rebuilt: tuple[int, int]  # offers and events of a rebuild
     cold: tuple[int, int]  # units, and EANs of them that are not known
     latencies_s: Sequence[float]  # of the marketplace's responses
     lingers: Sequence[str]  # values of the connector's setting
@@ -53,6 +54,7 @@ FULL = Size(
     counted=1_000,
     history=1_000_000,
     replayed=200_000,
+    rebuilt=(10_000, 100_000),
     cold=(100_000, 20_000),
     latencies_s=(0.0, 0.15),
     lingers=("0s", "500ms"),
@@ -69,6 +71,7 @@ QUICK = Size(
     counted=200,
     history=20_000,
     replayed=10_000,
+    rebuilt=(1_000, 5_000),
     cold=(2_000, 400),
     latencies_s=(0.15,),
     lingers=("0s",),
@@ -81,6 +84,8 @@ MEASUREMENTS: Final = (
     "mix",
     "throughput",
     "replay",
+    "rolling",
+    "rebuild",
     "memory",
     "bodies",
     "calls",
@@ -119,6 +124,8 @@ class Run:
             "mix": lambda: mix.shared(self._kafka, *size.mixed),
             "throughput": lambda: throughput.measure(self._stand, size.throughput, size.processes, timeout_s=120),
             "replay": lambda: replay.measure(self._stand, size.replayed, size.seconds, timeout_s=900),
+            "rolling": lambda: rolling.measure(self._stand, longest_s=300.0),
+            "rebuild": lambda: rebuild.measure(self._kafka, *size.rebuilt),
             "memory": lambda: memory.measure(size.units),
             "bodies": lambda: bodies.measure(size.rounds),
             "calls": lambda: calls.measure(size.counted),

@@ -38,6 +38,7 @@ class Offer:
 class LoadEvent:
     """One encoded event and the time at which to produce it."""
 
+    event_id: str
     offer: Offer
     price_cents: int
     intended_s: float  # on the monotonic clock
@@ -86,9 +87,10 @@ class Events:
         values: dict[str, Any] = {"price": (Decimal(price_cents).scaleb(-2), offer.currency)}
         if full:
             values |= {"stock": price_cents % 500 + 1, "handling_time_days": price_cents % 9 + 1}
+        event_id = f"bench-{self._number}"
         key, value = self._kit.message(
             {
-                "event_id": f"bench-{self._number}",
+                "event_id": event_id,
                 "occurred_at_us": int((time.time() - time.monotonic() + intended_s) * 1e6),
                 "source": "benchmark",
                 "target_id": offer.target_id,
@@ -97,7 +99,9 @@ class Events:
                 **values,
             }
         )
-        return LoadEvent(offer=offer, price_cents=price_cents, intended_s=intended_s, key=key, value=value)
+        return LoadEvent(
+            event_id=event_id, offer=offer, price_cents=price_cents, intended_s=intended_s, key=key, value=value
+        )
 
 
 def produce(bootstrap_servers: str, topic: str, events: Iterable[LoadEvent]) -> float:

@@ -99,10 +99,10 @@ def _first(way: ChangeMix, offer: Offer) -> int:
 
 
 def _event(kit: ProducerKit, number: int, offer: Offer, way: ChangeMix, value: int, begin_s: float) -> LoadEvent:
-    is_price = way.field == "listing_price"
+    event_id, is_price = f"mix-{number}", way.field == "listing_price"
     key, message = kit.message(
         {
-            "event_id": f"mix-{number}",
+            "event_id": event_id,
             "occurred_at_us": time.time_ns() // 1000,
             "source": "benchmark",
             "target_id": offer.target_id,
@@ -111,7 +111,8 @@ def _event(kit: ProducerKit, number: int, offer: Offer, way: ChangeMix, value: i
             **({"price": (Decimal(value).scaleb(-2), offer.currency)} if is_price else {"stock": value}),
         }
     )
-    return LoadEvent(offer=offer, price_cents=value if is_price else 0, intended_s=begin_s, key=key, value=message)
+    cents = value if is_price else 0
+    return LoadEvent(event_id=event_id, offer=offer, price_cents=cents, intended_s=begin_s, key=key, value=message)
 
 
 def _sell(ready: Stand, count: int) -> None:

@@ -6,7 +6,7 @@ had been looked up: otherwise look-ups would be measured. Every part is a proces
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -75,7 +75,7 @@ class Stand:
         self._set_positions(start or self.input_ends())
         self.deployment.account = account
         self.deployment.settings = f'[offers]\nmode = "{"single" if single else "batch"}"\n'
-        running = [self._connector(number) for number in range(count)]
+        running = [self.connector(number) for number in range(count)]
         try:
             wait_for("the partitions", lambda: all_owned(running, self._partitions), still_s=60)
             yield running
@@ -89,7 +89,8 @@ class Stand:
         shipments = PARTITIONS if self.deployment.shipments is not None else 0
         return PARTITIONS + shipments + (self.deployment.orders is not None)
 
-    def _connector(self, number: int) -> ModuleProcess:
+    def connector(self, number: int) -> ModuleProcess:
+        """Starts a connector with the settings of the last ``connectors``; a number is an instance id."""
         config = self.deployment.config(f"instance-{number}")
         return self.process(f"connector-{number}", ["connector", "run", "--config", str(config)])
 
@@ -116,7 +117,7 @@ class Stand:
     def input(self) -> str:
         return self.deployment.topic("offer-changes")
 
-    def send(self, events: Sequence[LoadEvent]) -> float:
+    def send(self, events: Iterable[LoadEvent]) -> float:
         return produce(self.deployment.kafka.bootstrap_servers, self.input, events)
 
     def input_ends(self) -> dict[int, int]:

@@ -171,7 +171,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
         lambda: Beat(at_s=runner.beat_s, snapshot=runner.snapshot, membership=source.membership),
         metrics=telemetry.metrics.exposition,
         about=_about(plan),
-        timeouts=CoordinatorTimeouts.of(heartbeat_s=reading.heartbeat_s, session_s=reading.session_s),
+        timeouts=CoordinatorTimeouts.of(session_s=reading.session_s),
         skews=partial(_skews, adapter, tuple(configured.accounts)),
         refused=adapter.refused,
         results=flows.results(running),

@@ -38,6 +38,7 @@ class OwnedPartition:
     state: dict[str, Stored] = field(default_factory=dict)  # stored lanes by key; the engine owns and empties it
     committed: bool = False  # the group has a committed position, with a mark or without (set by Kafka's own tools)
     skips: bool = False  # the group has no position, and the configured start skips existing records
+    assigned_at_s: float | None = None  # monotonic clock; restoring took the time since then. None = it took none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

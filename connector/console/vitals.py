@@ -38,9 +38,9 @@ class CoordinatorTimeouts:
     session_s: float  # during a rebalance: there are no heartbeats, and its response waits for the slowest member
 
     @classmethod
-    def of(cls, *, heartbeat_s: float, session_s: float) -> "CoordinatorTimeouts":
-        """Returns the limits for a heartbeat interval and a session timeout."""
-        return cls(settled_s=2 * heartbeat_s + 1.0, session_s=session_s)
+    def of(cls, *, session_s: float) -> "CoordinatorTimeouts":
+        """Returns the limits for a session timeout: in a stable group half of it, which is many heartbeats."""
+        return cls(settled_s=session_s / 2, session_s=session_s)
 
 
 class ProcessVitals:

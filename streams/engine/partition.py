@@ -91,7 +91,10 @@ class Partition:
         self._reach = owned.end if found is None else found.position + found.read_ahead
         self._target = min(owned.end, self._reach)
         undrained_s = policy.lease_s + policy.call_deadline_s + policy.grace_s
-        self._waits_until_s = now_s + (policy.drained_wait_s if self._predecessor_drained else undrained_s)
+        # The group assigns a partition when its previous owner has released it, or was removed: no lease that a commit
+        # of that owner began is younger. So the time for which the state was restored counts as waiting.
+        since_s = now_s if owned.assigned_at_s is None else min(owned.assigned_at_s, now_s)
+        self._waits_until_s = since_s + (policy.drained_wait_s if self._predecessor_drained else undrained_s)
 
     # ---- phase ------------------------------------------------------------------------------------------------------
 

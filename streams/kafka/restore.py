@@ -60,6 +60,7 @@ class _RestoringPartition:
     """A partition whose state records are being read."""
 
     at: Assignment
+    assigned_at_s: float
     mark: Mark | None
     committed: bool
     skips: bool
@@ -88,6 +89,7 @@ class _RestoringPartition:
     def owned(self) -> OwnedPartition:
         return OwnedPartition(
             mark=self.mark,
+            assigned_at_s=self.assigned_at_s,
             committed=self.committed,
             skips=self.skips,
             start=self.start,
@@ -109,7 +111,7 @@ class Restorer:
         self._admin = admin
         self._clock = clock
         self._requests: list[_Steps[None]] = []
-        self._wanted: set[Assignment] = set()
+        self._wanted: dict[Assignment, float] = {}  # with the time of the assignment
         self._reading: dict[Part, _RestoringPartition] = {}  # by the partition of the state topic
         self._reader: Consumer | None = None
         self._logged_s = 0.0
@@ -123,13 +125,14 @@ class Restorer:
     def begin(self, parts: Iterable[Assignment]) -> None:
         """Starts to restore partitions, without waiting."""
         fresh = tuple(parts)
-        self._wanted.update(fresh)
+        self._wanted.update(dict.fromkeys(fresh, self._clock()))
         self._requests.append(self._request_for(fresh))
 
     def forget(self, parts: Iterable[Assignment]) -> None:
         """Stops restoring revoked assignments and drops their state."""
         gone = set(parts)
-        self._wanted -= gone
+        for at in gone:
+            self._wanted.pop(at, None)
         state_parts = [part for part, reading in self._reading.items() if reading.at in gone]
         self._stop_reading(state_parts)
 
@@ -172,6 +175,7 @@ class Restorer:
             position, metadata = committed.get(_input_part(at), (starts.get(at, 0), None))
             self._reading[self._state_part(at)] = _RestoringPartition(
                 at=at,
+                assigned_at_s=self._wanted[at],
                 mark=offset_metadata.decode(position, metadata),
                 committed=_input_part(at) in committed,
                 skips=at in first_offsets and position > first_offsets[at],
@@ -375,7 +379,8 @@ class Restorer:
         done = [part for part, reading in self._reading.items() if reading.complete]
         ready = {reading.at: reading.owned() for reading in map(self._reading.__getitem__, done)}
         self._stop_reading(done)
-        self._wanted -= set(ready)
+        for at in ready:
+            self._wanted.pop(at, None)
         return ready
 
     def _stop_reading(self, state_parts: Iterable[Part]) -> None:

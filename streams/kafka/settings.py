@@ -80,8 +80,12 @@ class SourceSettings:
 
     @property
     def heartbeat_s(self) -> float:
-        """heartbeat.interval.ms: how often a member reports to the group coordinator."""
-        return min(3.0, self.session_s / 5)
+        """heartbeat.interval.ms: how often a member reports to the group coordinator.
+
+        The answer tells it of a rebalance, so a partition that moves waits for up to one interval when its owner
+        leaves, and for up to two when a member joins (docs/decisions/frequent-heartbeats.md).
+        """
+        return min(0.5, self.session_s / 8)
 
     def __post_init__(self) -> None:
         if not self.topics:

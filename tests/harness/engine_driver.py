@@ -133,6 +133,7 @@ class EngineDriver:
         input_topic_id: str = "input-1",
         committed: int | None = None,
         skips: bool = False,
+        restored_in_s: float | None = None,
     ) -> Assignment:
         """``committed``: a committed position without a mark. ``skips``: no position, and the start skips records."""
         self.epochs += 1
@@ -149,6 +150,7 @@ class EngineDriver:
             state=dict(state or {}),
             committed=mark is not None or committed is not None,
             skips=skips,
+            assigned_at_s=None if restored_in_s is None else self.now.mono_s - restored_in_s,
         )
         self.feed(Assigned(parts={at: owned}))
         return at

@@ -103,6 +103,7 @@ class BrokerFaults:
 
 
 HANGS_AFTER_S = 1.0
+SLOW_RESTORE_S = 3.0  # where reading is slow; longer than the gate waits after a hand-over
 
 STEPS = ("call made", "call sent", "answer heard", "checkpoint made", "offsets sent", "landed", "written heard")
 """Steps at which a process may be killed or frozen."""
@@ -303,22 +304,24 @@ class SimulatedProcess:
         self._epoch += 1
         at = Assignment(topic=INPUT, partition=partition, epoch=self._epoch)
         self._restoring[partition] = at
-        self.later(self.world.between(0.0, 0.03), lambda: self._restore(at))
+        assigned_at_s = self.mono_s()
+        self.later(self.world.between(0.0, 0.03), lambda: self._restore(at, assigned_at_s))
 
-    def _restore(self, at: Assignment) -> None:
+    def _restore(self, at: Assignment, assigned_at_s: float) -> None:
         """Fetches the marks first: they are answered only when the predecessor's transaction has ended."""
         if self._restoring.get(at.partition) != at:
             return
         if self.around.broker.is_pending(at.partition):
             self.world.count("restore waits for a transaction")
-            self.later(0.02, lambda: self._restore(at))
+            self.later(0.02, lambda: self._restore(at, assigned_at_s))
             return
-        owned = self._owned(at.partition)
+        owned = self._owned(at.partition, assigned_at_s)
         if self.session in self.around.group.members:  # else it may read, but cannot commit
             self.around.witness.restored(self.process, at)
-        self.later(self.world.between(0.0, 0.03), lambda: self._report(at, owned))
+        longest_s = SLOW_RESTORE_S if self.slow_reads else 0.03
+        self.later(self.world.between(0.0, longest_s), lambda: self._report(at, owned))
 
-    def _owned(self, partition: int) -> OwnedPartition:
+    def _owned(self, partition: int, assigned_at_s: float) -> OwnedPartition:
         """Returns the partition's committed mark and state."""
         broker = self.around.broker
         mark = broker.marks.get(partition)
@@ -328,6 +331,7 @@ class SimulatedProcess:
             end = start
         return OwnedPartition(
             mark=mark,
+            assigned_at_s=assigned_at_s,
             committed=mark is not None,
             start=start,
             end=end,

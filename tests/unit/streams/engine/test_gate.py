@@ -71,6 +71,29 @@ def test_the_wait_is_short_after_a_drained_owner_and_covers_its_calls_after_a_cr
     assert len(driver.calls) == 1
 
 
+@pytest.mark.parametrize(("drained", "left_s"), [(True, 0.6), (False, 10.6)])
+def test_the_time_for_which_the_state_was_restored_counts_as_waiting(drained: bool, left_s: float) -> None:
+    driver = EngineDriver()
+    at = driver.assign(mark=mark(drained=drained), restored_in_s=0.4)
+    driver.event(at)
+
+    driver.run(left_s - 0.01, answer=None)
+    assert driver.calls == []
+
+    driver.run(0.05, answer=None)
+    assert len(driver.calls) == 1
+
+
+def test_after_a_long_restore_only_the_own_mark_is_waited_for() -> None:
+    driver = EngineDriver()
+    at = driver.assign(mark=mark(drained=False), restored_in_s=60.0)
+    driver.event(at)
+
+    driver.run(0.1, answer=None)
+
+    assert len(driver.calls) == 1
+
+
 def test_a_position_that_a_tool_has_set_waits_as_after_a_crash() -> None:
     driver = EngineDriver()
     at = driver.assign(committed=0)
