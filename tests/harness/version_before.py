@@ -1,0 +1,32 @@
+"""The version before this one, as far as records are concerned: this code without the newest version of each schema.
+
+It writes states, results and commands with the schemas before the newest ones, and reads those of this version as a
+version does that does not know them. ``CONNECTOR_BEFORE`` names the checkout of a real older version instead
+(docs/decisions/version-before.md).
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import schemas
+from schemas import naming
+
+ROOT: Final = Path(schemas.__file__).parents[1]
+
+
+def version_before(folder: Path) -> Mapping[str, str]:
+    """Returns the environment in which ``python -m connector`` is the version before; its files go to ``folder``."""
+    checkout = os.environ.get("CONNECTOR_BEFORE")
+    # with the first, Python does not look for modules in the directory in which it is started
+    return {"PYTHONSAFEPATH": "1", "PYTHONPATH": checkout or str(_without_the_newest(folder))}
+
+
+def _without_the_newest(folder: Path) -> Path:
+    copy = shutil.copytree(ROOT / "schemas", folder / "schemas", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in schemas.NAMES:
+        if schemas.newest(name) > 1:
+            (copy / naming.file_name(name, schemas.newest(name))).unlink()
+    return folder
