@@ -124,7 +124,7 @@ class Run:
             "mix": lambda: mix.shared(self._kafka, *size.mixed),
             "throughput": lambda: throughput.measure(self._stand, size.throughput, size.processes, timeout_s=120),
             "replay": lambda: replay.measure(self._stand, size.replayed, size.seconds, timeout_s=900),
-            "rolling": lambda: rolling.measure(self._stand, longest_s=300.0),
+            "rolling": lambda: rolling.measure(self._stand, longest_s=600.0),
             "rebuild": lambda: rebuild.measure(self._kafka, *size.rebuilt),
             "memory": lambda: memory.measure(size.units),
             "bodies": lambda: bodies.measure(size.rounds),
