@@ -11,7 +11,7 @@ of steps in time, as TCP does with its window.
 from math import inf
 from typing import Final
 
-LOT: Final = 10
+LOT: Final = 3
 """The fewest turns that are given out at once."""
 LATE_S: Final = 0.05
 """How late a step may be: the loop polls for 5 ms, and a step with much live input takes some tens of milliseconds."""

@@ -15,8 +15,8 @@ from streams.messages import Notice, SideFetch, SideRecords
 from streams.policy import Policy
 from streams.side_input import INPUTS_LIMIT, NAME_LIMIT, Opening, SideInput, SideInputs, SidePosition
 
-TURNS_PER_STEP: Final = 20
-"""Turns that side inputs get in one step, about 10 ms of work: live input waits no longer than that."""
+TURNS_PER_STEP: Final = 6
+"""Turns that side inputs get in one step, a few milliseconds of work: live input waits no longer than that."""
 
 SHARE_OF_ROOM: Final = 0.25
 """Part of ``Policy.max_outputs`` and ``Policy.max_awake`` up to which side inputs are read; live input has the rest."""

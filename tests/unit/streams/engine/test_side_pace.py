@@ -17,9 +17,10 @@ def test_what_was_saved_up_is_given_at_once_and_then_as_the_rate_says() -> None:
 
     assert pace.allowed(5.0) == MOST
     pace.took(MOST)
-    assert pace.allowed(5.05) == 0
-    assert pace.ready_at_s(5.05) == pytest.approx(5.1)
-    assert pace.allowed(5.1) == LOT
+    lot_s = LOT / 100.0
+    assert pace.allowed(5.0 + lot_s / 2) == 0
+    assert pace.ready_at_s(5.0 + lot_s / 2) == pytest.approx(5.0 + lot_s)
+    assert pace.allowed(5.0 + lot_s) == LOT
 
 
 def test_a_pause_saves_up_no_more_than_the_most() -> None:
