@@ -14,6 +14,7 @@ from typing import Any, Final, TextIO
 
 import structlog
 
+from connector.log_events import LIBRARY, id_of
 from streams.clock import uptime_s
 from streams.errors import StreamError
 from streams.messages import Notice
@@ -26,6 +27,9 @@ _SHORTEST = 6
 _NOISY = ("httpx", "httpcore", "uvicorn", "asyncio", "urllib3")
 """Libraries that log every call at level info; only their warnings are logged."""
 
+
+_RUNTIME: Final = "streams"
+"""The logger of the runtime's notices, whose events are ids already."""
 
 CLIENT: Final = "librdkafka"
 """The Kafka client's logger. It repeats a line for every connection attempt, several times a second."""
@@ -65,6 +69,7 @@ def configure(*, level: str, form: str, stream: TextIO | None = None, process: i
         structlog.contextvars.merge_contextvars,
         *([] if process is None else [_Numbered(process)]),
         structlog.stdlib.add_log_level,
+        _identified,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
@@ -82,6 +87,13 @@ def configure(*, level: str, form: str, stream: TextIO | None = None, process: i
     sys.excepthook = _crashed
     sys.unraisablehook = _unraisable
     threading.excepthook = _thread_crashed
+
+
+def _identified(logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Adds the id of the event to a line; a line of a library has its log record beside it here."""
+    event = str(line["event"])
+    line["event_id"] = LIBRARY if "_record" in line else event if logger.name == _RUNTIME else id_of(event)
+    return line
 
 
 class _Numbered:
@@ -115,7 +127,7 @@ def log_final_error(error: StreamError) -> bool:
 def write_notice(notice: Notice) -> None:
     """Logs a notice of the runtime."""
     level = logging.getLevelNamesMapping()[notice.level.upper()]
-    structlog.get_logger("streams").log(level, notice.event, **notice.fields)
+    structlog.get_logger(_RUNTIME).log(level, notice.event, **notice.fields)
 
 
 class Unrepeated(logging.Filter):

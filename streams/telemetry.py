@@ -327,6 +327,12 @@ EVENTS: Final = (
         fields=("name", "topic", "partition", "beside", "offset", "code", "count", "reason"),
     ),
     LogEvent(
+        name="account_closed",
+        meaning="An account sends nothing for a while, and why.",
+        fields=("account", "reason"),
+    ),
+    LogEvent(name="account_opened", meaning="An account sends again.", fields=("account", "reason")),
+    LogEvent(
         name="quota_low",
         meaning="Four fifths of this process's part of an account's quota are used; logged once in a window.",
         fields=("account", "used", "part", "used_up_at"),

@@ -6,6 +6,7 @@
 import sys
 
 from connector.console.gauges import EVERY, STARTS
+from connector.log_events import OWN_EVENTS
 from streams.telemetry import described
 
 _HEAD = """\
@@ -17,13 +18,19 @@ of its own, and for orders and parcels the name of the call (`send`, `order-page
 `stream_oldest_undone_age_seconds`; how long events took is `stream_event_to_settled_seconds`.
 """
 
+_LOGS = """\
+A log event is the `event_id` of a line. `event` is its sentence for people, which may change. Lines of libraries have
+the id `library`. `deploy/logs/log-line.schema.json` is the JSON Schema of all lines.
+"""
+
 
 def document() -> str:
     """Returns the content of docs/metrics.md."""
     tables = list(described())
     first = tables.index("")
+    lines = (f"| `{event.id}` | {', '.join(event.fields)} | {event.text} |" for event in OWN_EVENTS)
     own = (f"| `{gauge.name}` | {gauge.label or ''} | {gauge.unit} | {gauge.means} |" for gauge in (*EVERY, STARTS))
-    return "\n".join([_HEAD, *tables[:first], *own, *tables[first:], ""])
+    return "\n".join([_HEAD, *tables[:first], *own, *tables[first:], *lines, "", _LOGS])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from connector.log_events import WAITING
 from streams.clock import uptime_s
 from streams.errors import BrokerDown, RegistryDown
 
@@ -63,12 +64,12 @@ class Startup:
             try:
                 return self._call(request)
             except (BrokerDown, RegistryDown) as down:
-                self._log_wait(f"waiting for {server}", str(down))
+                self._log_wait(f"{WAITING}{server}", str(down))
                 self.pause(self._retry_s)
 
     def wait(self, for_what: str, reason: str, for_s: float) -> None:
         """Logs what the process waits for, and waits ``for_s``. Raises StopRequested."""
-        self._log_wait(f"waiting for {for_what}", reason)
+        self._log_wait(f"{WAITING}{for_what}", reason)
         self.pause(for_s)
 
     def pause(self, for_s: float) -> None:

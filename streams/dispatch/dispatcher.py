@@ -290,8 +290,11 @@ class Dispatcher:
             is_open = limiter.is_open(now_s)
             if is_open != self._reported_open[name]:
                 self._reported_open[name] = is_open
-                event, level = ("account_opened", "info") if is_open else ("account_closed", "warning")
-                yield Notice(event=event, level=level, fields={"account": name, "reason": limiter.state(now_s)})
+                fields = {"account": name, "reason": limiter.state(now_s)}
+                if is_open:
+                    yield Notice(event="account_opened", fields=fields)
+                else:
+                    yield Notice(event="account_closed", level="warning", fields=fields)
         if self.quotas:
             for name, quota in self.quotas.items():
                 yield from quota.notices(name)

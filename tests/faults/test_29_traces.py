@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from confluent_kafka import Message, Producer
+from jsonschema_rs import validator_for
 
+from connector.console.log_schema import schema
 from connector.offers.producer_kit import ProducerKit
 from devstack.processes import wait_for
 from devstack.traffic import OfferPlace
@@ -111,8 +113,12 @@ def test_an_event_is_followed_from_its_producer_to_its_result_with_and_without_a
     with connector.health() as health:
         wait_for("the loss", lambda: 'connector_trace_spans_total{outcome="lost"} 0' not in health.get("/metrics").text)
     assert connector.stop() == 0
-    lines = [json.loads(line) for line in connector.text().splitlines() if line.startswith("{")]
-    assert len([line for line in lines if "collector takes no spans" in line["event"]]) == 1
+    lines = [json.loads(line) for line in connector.text().splitlines()]
+    of_schema = validator_for(schema())
+    said_before = [json.loads(line) for line in said.splitlines()]
+    assert [list(of_schema.iter_errors(line)) for line in (*said_before, *lines) if not of_schema.is_valid(line)] == []
+    assert {"starts", "begins", "spans_sent", "partition_opened", "ended"} <= {one["event_id"] for one in said_before}
+    assert len([line for line in lines if line["event_id"] == "collector_lost"]) == 1
     assert not [line for line in lines if "opentelemetry" in str(line).lower()]
     assert traces_of(deployment.read("offer-results"))[-1].split("-")[1] == later.trace_id
 

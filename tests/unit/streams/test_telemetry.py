@@ -119,6 +119,26 @@ def test_every_log_event_is_listed_and_every_listed_one_is_logged() -> None:
     assert said == {event.name for event in EVENTS}
 
 
+def test_no_log_event_is_chosen_where_the_list_cannot_be_compared() -> None:
+    """A name that is not written at the notice comes as an argument of the function, from where it is written."""
+    hidden = []
+    for path in SOURCES.rglob("*.py"):
+        for function in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            given = {argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)}
+            names = [
+                keyword.value.id
+                for node in ast.walk(function)
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Notice"
+                for keyword in node.keywords
+                if keyword.arg == "event" and isinstance(keyword.value, ast.Name)
+            ]
+            hidden += [f"{path.name}::{function.name}" for name in names if name not in given]
+
+    assert hidden == []
+
+
 def test_every_metric_that_the_code_feeds_is_listed_and_every_listed_one_is_fed() -> None:
     source = (SOURCES / "telemetry.py").read_text()
     fed = set(re.findall(r'"(stream_[a-z_]+)"', source))
