@@ -10,12 +10,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from devstack import backbone
+from devstack import backbone, listings
 from devstack.clients import Position, position
 from devstack.deployment import Deployment
 from devstack.expectation import Produced
@@ -26,6 +27,7 @@ from devstack.shop import ALIASES
 from devstack.summary import Observed, summarise
 from devstack.traffic import Message, Traffic
 from simulator.journal import WriteCause
+from simulator.offers.catalogue import ean_13
 
 SELLER = "shop"
 LIMIT = 111
@@ -40,6 +42,11 @@ conditions = ["NEW", "USED___GOOD"]
 ambiguous = 0.02
 linked = 0.3
 """
+PRODUCTS = 500
+NEW = f"missing = 0.1\n{CATALOGUE}"
+"""With --all: a tenth of the products have no unit of the seller yet."""
+CAPABILITIES = ["offers.create", "offers.delete"]
+TARGET = f"{SELLER}-de"  # of the new units
 SETTINGS = """
 [offers]
 not_found_grace = "2s"
@@ -72,6 +79,8 @@ class Demo:
         self._folder = folder
         self._events: int = options.events
         self._keep: bool = options.keep
+        self._all: bool = options.all
+        self._new: list[str] = []  # EANs whose unit is created
         self._real: bool = options.real_kafka
         self._cache: Path = options.cache
 
@@ -79,6 +88,8 @@ class Demo:
         self._start()
         self._traffic()
         self._settle()
+        if self._all:
+            self._listings()
         if self._keep:
             self._leave_running()
         summary = summarise(self._observe())
@@ -105,10 +116,11 @@ class Demo:
                 apart=True,
                 sellers=(SELLER,),
                 seed=42,
-                catalogue=CATALOGUE,
+                catalogue=NEW if self._all else CATALOGUE,
                 scenario=f"[limits]\nrequests_per_second = {LIMIT}",
                 settings=SETTINGS,
-                account={"rate": {"strict": True}},
+                account={"rate": {"strict": True}} | ({"capabilities": CAPABILITIES} if self._all else {}),
+                targeted={"capabilities": CAPABILITIES, "create": {"all_eans": True}} if self._all else {},
                 shipments={"carriers": ALIASES},
                 orders={"interval": f"{POLL_S}s", "overlap": "30s"},
                 console={"projection": str(self._folder / "console")},
@@ -136,6 +148,23 @@ class Demo:
         with self._progress("events sent", self._events) as advance:
             messages = source.messages(self._events, _wall_us())
             self._produced: Sequence[Produced] = self._deployment.produce(self._paced(messages, advance))
+
+    def _listings(self) -> None:
+        """Has the units of offers created that are not there, and some of them deleted again."""
+        there = {unit["eans"][0] for unit in self._deployment.units_before.values()}
+        self._new = [ean for number in range(PRODUCTS) if (ean := ean_13(number)) not in there]
+        now_us = _wall_us()
+        for messages in (
+            listings.creations(self._new, TARGET, now_us),
+            listings.deletions(self._new, TARGET, now_us),
+        ):
+            made = self._deployment.produce(messages)
+            self._produced = [*self._produced, *made]
+            wanted = {(one.partition, one.offset) for one in made}
+            self._until("units listed", len(wanted), partial(self._ended_of, wanted))
+
+    def _ended_of(self, wanted: set[Position]) -> int:
+        return len(self._deployment.ended() & wanted)
 
     def _paced(self, messages: Iterator[Message], advance: Callable[[int], None]) -> Iterator[Message]:
         began = time.monotonic()
@@ -173,15 +202,21 @@ class Demo:
     def _observe(self) -> Observed:
         there = self._deployment
         journal = there.marketplace.journal()
+        units, results = there.marketplace.units(), there.results()
+        listed = listings.seen(len(self._new), results, there.units_before, units) if self._all else None
         return Observed(
             produced=self._produced,
-            results=there.results(),
+            results=results,
             dead=there.dead_positions(),
             not_found=list(there.newest("offers-not-found").values()),
             before=there.units_there(),
-            after=there.marketplace.units(),
+            after=units,
             storefronts=there.targets,
-            writes=[write for write in journal.writes if write.cause is not WriteCause.MARKETPLACE],
+            writes=[
+                write
+                for write in journal.writes
+                if write.cause is not WriteCause.MARKETPLACE and write.unit_id in there.units_before
+            ],
             calls_by_kind={kind.value: count for kind, count in journal.by_kind.items()},
             calls_by_status=journal.by_status,
             worst_second=journal.worst_second(SELLER),
@@ -191,6 +226,7 @@ class Demo:
             once=self._backbone.transactions,
             orders=self._sales.observe(journal.order_rows),
             others=self._others(),
+            listed=listed,
         )
 
     def _others(self) -> dict[Position, str]:
@@ -289,6 +325,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--events", type=_some, default=20_000, help="how many events to send (default 20,000)")
     parser.add_argument("--real-kafka", action="store_true", help="on a real Apache Kafka: needs Java 17 and Maven")
+    parser.add_argument("--all", action="store_true", help="also what is off by default: create and delete units")
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     parser.add_argument("--cache", type=Path, default=Path(".stack"), help="where the real Kafka's jars are kept")
     return parser.parse_args(arguments)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from devstack.audit import differences, out_of_order, percentile
 from devstack.expectation import Produced, UnitThere
+from devstack.listings import ListingsSeen
 from devstack.order_audit import OrdersSeen, differing, posted_twice, sent_twice
 
 STATUSES = (
@@ -26,9 +27,16 @@ STATUSES = (
     "DRY_RUN",
     "FAILED",
     "UNMANAGED",
+    "CREATED",
+    "DELETED",
 )
 
-CALLS: Final[Mapping[str, str]] = {"bulk": "bulk updates", "list": "look-ups"}
+CALLS: Final[Mapping[str, str]] = {
+    "bulk": "bulk updates",
+    "list": "look-ups",
+    "create": "creations",
+    "delete": "deletions",
+}
 ORDER_CALLS: Final[Mapping[str, str]] = {
     "send": "confirmations",
     "shipment": "further parcels",
@@ -69,6 +77,7 @@ class Observed:
     limit: int
     once: bool  # exactly once: the broker has transactions
     orders: OrdersSeen
+    listed: ListingsSeen | None = None  # None: nothing may be created or deleted
     others: Mapping[Position, str] = field(default_factory=dict)  # position -> key of events that the demo did not send
 
     def of_the_demo(self) -> "Observed":
@@ -232,11 +241,23 @@ def _promises(summary: Summary, seen: Observed) -> None:
     compared, different = differences(seen.before, seen.after, seen.storefronts, seen.produced)
     summary.say()
     summary.say("Promises, by the marketplace's own log")
-    summary.hold(f"  created {seen.created}, deleted {seen.deleted}", seen.created == seen.deleted == 0)
+    _listings(summary, seen)
     summary.hold(f"  older value over a newer one: {len(older)}", not older)
     summary.hold(f"  marketplace equals the computed state: {compared:,} values", not different)
     for wrong in [*older[:3], *different[:3]]:
         summary.say(f"    {wrong}")
+
+
+def _listings(summary: Summary, seen: Observed) -> None:
+    """Adds what was created and deleted: nothing, or with ``--all`` each unit that an event asks for, once."""
+    if (listed := seen.listed) is None:
+        summary.hold(f"  created {seen.created}, deleted {seen.deleted}", seen.created == seen.deleted == 0)
+        return
+    summary.hold(
+        f"  created {len(listed.created)} for {listed.wanted} events, deleted {len(listed.deleted)} of them, "
+        f"{len(listed.there)} more units there",
+        listed.good and len(listed.deleted) == seen.deleted,
+    )
 
 
 def _pace(summary: Summary, seen: Observed) -> None:

@@ -14,7 +14,7 @@ _HEAD = """\
 
 `/metrics` serves Prometheus' text format. This list is complete. No label has unbounded values: no EAN, no unit, no
 message. `kind` is `lookup:<storefront>` or `update:<storefront>`, so every storefront has figures
-of its own, and for orders and parcels the name of the call (`send`, `order-page`, ...). The measure to watch is
+of its own, and for other calls their name (`create`, `send`, `order-page`, ...). The measure to watch is
 `stream_oldest_undone_age_seconds`; how long events took is `stream_event_to_settled_seconds`.
 """
 

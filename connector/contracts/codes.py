@@ -21,6 +21,13 @@ class Code(StrEnum):
     ALIAS_EAN = "ALIAS_EAN"
     UNIT_GONE = "UNIT_GONE"
     FULFILLED_BY_MARKETPLACE = "FULFILLED_BY_MARKETPLACE"
+    # creation and deletion of units
+    PRODUCT_NOT_IN_CATALOGUE = "PRODUCT_NOT_IN_CATALOGUE"
+    OFFER_ID_TAKEN = "OFFER_ID_TAKEN"
+    CREATION_REFUSED = "CREATION_REFUSED"
+    DELETION_REFUSED = "DELETION_REFUSED"
+    LISTING_UNKNOWN = "LISTING_UNKNOWN"
+    DELETE_WITHOUT_ZERO = "DELETE_WITHOUT_ZERO"
     # contents of the event
     EAN_MISSING = "EAN_MISSING"
     EAN_INVALID = "EAN_INVALID"
@@ -187,6 +194,33 @@ TABLE: Mapping[Code, CodeText] = {
     Code.FULFILLED_BY_MARKETPLACE: CodeText(
         sentence="Unit {unit_id} is fulfilled by the marketplace, which manages its stock itself",
         advice="Send no stock for this offer, or offer it as fulfilled by merchant.",
+    ),
+    Code.PRODUCT_NOT_IN_CATALOGUE: CodeText(
+        sentence="The unit was not created: the catalogue has no product with EAN {ean} on storefront {storefront}",
+        advice="Have the product added to the marketplace's catalogue, or correct the EAN. Each further look-up of the "
+        "offer tries again to create it.",
+    ),
+    Code.OFFER_ID_TAKEN: CodeText(
+        sentence="The unit was not created: the marketplace has another offer with offer_id {offer_id}",
+        advice="An offer id is one product in one condition. Give the offer another offer_id at the source, and send "
+        "its event again.",
+    ),
+    Code.CREATION_REFUSED: CodeText(
+        sentence="The marketplace refused to create the unit: {message}",
+        advice="Correct what the marketplace names, in the event or in [targets.<name>.create], and send the event "
+        "again.",
+    ),
+    Code.DELETION_REFUSED: CodeText(
+        sentence="The marketplace refused to delete unit {unit_id}: {message}",
+        advice="The unit's stock is 0, so nothing is sold. Delete it in the seller portal, or send the event again.",
+    ),
+    Code.LISTING_UNKNOWN: CodeText(
+        sentence="The listing {listing} is not known; known are {known}",
+        advice="Correct listing at the source, or leave it empty.",
+    ),
+    Code.DELETE_WITHOUT_ZERO: CodeText(
+        sentence="An event with listing DELETE must carry stock 0 and nothing else",
+        advice="Send the event with stock 0, without location, price and handling time.",
     ),
     Code.EAN_MISSING: CodeText(
         sentence="The event has no EAN",

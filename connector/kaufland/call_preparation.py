@@ -38,6 +38,10 @@ class CallPreparation:
                 return self._offers.product
             case CallKind.UPDATE:
                 return self._offers.update
+            case CallKind.CREATE:
+                return self._offers.create
+            case CallKind.DELETE:
+                return self._offers.delete
             case (
                 CallKind.SEND
                 | CallKind.PARCEL

@@ -74,6 +74,7 @@ class _LookUpTable:
 
     reference: Reference
     conditions: Mapping[str, Condition]  # by every spelling, in lower case
+    condition_names: Mapping[Condition, str]  # as requests spell them
 
 
 class KauflandReference:
@@ -109,6 +110,10 @@ class KauflandReference:
         if text is None:
             return Condition.UNKNOWN
         return self._table.conditions.get(str(text).lower(), Condition.UNKNOWN)
+
+    def condition_name(self, condition: Condition) -> str:
+        """Returns the condition as requests spell it."""
+        return self._table.condition_names[condition]
 
 
 def read_reference(shipped: bytes, over: bytes | None = None) -> KauflandReference:
@@ -161,7 +166,8 @@ def _built(table: _Table) -> KauflandReference:
         max_handling_time_days=table.max_handling_time_days,
         bulk_limit=table.bulk_limit,
     )
-    return KauflandReference(_LookUpTable(reference=reference, conditions=spellings))
+    names = {Condition(ours): row.name for ours, row in table.conditions.items()}
+    return KauflandReference(_LookUpTable(reference=reference, conditions=spellings, condition_names=names))
 
 
 def load_reference(over: Path | None = None) -> KauflandReference:

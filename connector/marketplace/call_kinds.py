@@ -14,6 +14,8 @@ class CallKind(StrEnum):
 
     LOOK_UP = "lookup"
     UPDATE = "update"
+    CREATE = "create"
+    DELETE = "delete"
     UNIT_PAGE = "unit-page"
     PRODUCT = "product"
     SEND = "send"
@@ -43,7 +45,7 @@ class CallKind(StrEnum):
     @property
     def once(self) -> bool:
         """Whether the call is not idempotent: it is repeated only on proof that nothing was executed."""
-        return self is CallKind.PARCEL
+        return self in _ONCE
 
     @property
     def addresses_one_resource(self) -> bool:
@@ -64,7 +66,8 @@ def storefront_of(kind: str) -> str:
     return kind.partition(":")[2]
 
 
-_WRITES = frozenset({CallKind.UPDATE, CallKind.SEND, CallKind.PARCEL})
+_WRITES = frozenset({CallKind.UPDATE, CallKind.CREATE, CallKind.DELETE, CallKind.SEND, CallKind.PARCEL})
+_ONCE = frozenset({CallKind.CREATE, CallKind.PARCEL})
 _LISTS = frozenset(
     {
         CallKind.LOOK_UP,
@@ -102,6 +105,8 @@ GROUPS: Mapping[str, str] = MappingProxyType(
         CallKind.UNIT_PAGE: UNITS_READ,
         CallKind.PRODUCT: PRODUCTS,
         CallKind.UPDATE: UNITS_WRITE,
+        CallKind.CREATE: UNITS_WRITE,
+        CallKind.DELETE: UNITS_WRITE,
         CallKind.SEND: SHIPMENTS,
         CallKind.PARCEL: SHIPMENTS,
         CallKind.CARRIERS: SHIPMENTS,

@@ -89,6 +89,38 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CreateUnit:
+    """Creates a unit of a product that the catalogue has. Kind ``create``, one per call; not idempotent.
+
+    ``values``: of all fields. None: the marketplace's default.
+    """
+
+    storefront: str
+    ean: str
+    condition: Condition
+    offer_id: str
+    values: Mapping[Field, int]
+    shipping_group: int | None = None
+    warehouse: int | None = None
+    vat_indicator: str | None = None
+    note: str | None = None
+    event_ids: tuple[str, ...] = ()  # of the events that led to it, for the call log; at most the first 20
+    event_count: int = 0
+    traces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteUnit:
+    """Deletes a unit. Kind ``delete``, one per call."""
+
+    storefront: str
+    unit_id: int
+    event_ids: tuple[str, ...] = ()
+    event_count: int = 0
+    traces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadUnitPage:
     """Reads a page of all own units on a storefront, with their EANs.
 
@@ -108,7 +140,7 @@ class ReadProduct:
     ean: str
 
 
-Body: TypeAlias = LookUp | Update | ReadUnitPage | ReadProduct
+Body: TypeAlias = LookUp | Update | CreateUnit | DeleteUnit | ReadUnitPage | ReadProduct
 
 
 # ---- answers of settled replies -------------------------------------------------------------------------------------
@@ -125,7 +157,10 @@ class Found:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """Answer to an update: it was accepted. ``unit`` is the unit as returned; None if the response holds none."""
+    """Answer to an update, a creation or a deletion: it was accepted.
+
+    ``unit`` is the unit as returned; None if the response holds none. A creation always returns it.
+    """
 
     unit: Unit | None
     http_status: int

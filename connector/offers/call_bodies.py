@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from connector.marketplace.offers import Field, LookUp, Update
+from connector.marketplace.offers import CreateUnit, DeleteUnit, Field, LookUp, Update
 from connector.offers.event_order import Recency
 from streams.frozen import quick
 
@@ -30,6 +30,22 @@ class OfferUpdate(Update):
 
     account: str
     offer_id: str | None
+    carried: tuple[Carried, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferCreate(CreateUnit):
+    """A creation, with the event behind each value; a value without one is the target's default."""
+
+    account: str
+    carried: tuple[Carried, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferDelete(DeleteUnit):
+    """A deletion, with the stock of zero of the event that asks for it."""
+
+    account: str
     carried: tuple[Carried, ...]
 
 

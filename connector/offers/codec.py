@@ -24,6 +24,7 @@ from connector.offers.events import (
     FieldState,
     FieldStatus,
     HeldField,
+    ListingWish,
     LocationStock,
     Miss,
     OfferChanged,
@@ -47,7 +48,7 @@ from streams.flow import BadRecord, NotYet, Record
 
 PARTS_OF_STATES: Final = (
     UnitState, FieldState, Basis, Miss, LocationStock, OrderMark, Undone, Origin, UndoneField, Ended, FieldStatus,
-    Announced, HeldField, Sent, Problem, ProblemError, BegunCommand,
+    Announced, HeldField, Sent, Problem, ProblemError, BegunCommand, ListingWish,
 )  # fmt: skip
 PARTS_OF_RESULTS: Final = (Origin, Status, FieldResult, FieldStatus, Basis, Sent, Problem, ProblemError)
 
@@ -135,6 +136,7 @@ def _changed(value: Mapping[str, Any], key: str, record: Record) -> OfferChanged
         location=value["location"],
         handling_time_days=value["handling_time_days"],
         attributes=value["attributes"],
+        listing=value["listing"],
         key=key,
         input_topic=record.at.topic,
         partition=record.at.partition,

@@ -13,9 +13,10 @@ from connector.contracts.codes import Code
 from connector.contracts.result_ids import result_id
 from connector.controls.in_force import NO_COMMANDS, CommandsInForce
 from connector.marketplace.offers import Field
+from connector.offers.creations import Creations
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.event_order import EventOrder, Recency, newest
-from connector.offers.events import FieldStatus, Origin
+from connector.offers.events import FieldStatus, ListingAct, Origin
 from connector.offers.field_knowledge import (
     accepted,
     group_of,
@@ -32,7 +33,7 @@ from connector.offers.locations import Total, stands
 from connector.offers.look_ups import LookUps
 from connector.offers.offer_draft import OfferDraft
 from connector.offers.ownership import Ownership
-from connector.offers.plan import NOTHING, OfferPlan, PlanDraft, PlannedUpdate, rank_of
+from connector.offers.plan import LISTING_RANK, NOTHING, OfferPlan, PlanDraft, PlannedUpdate, rank_of
 from connector.offers.policy import OfferTerms
 from connector.offers.refusal import Refusal, refuse
 from connector.offers.resend import Comparison
@@ -40,7 +41,7 @@ from connector.offers.stock import Offered, refused_above
 from connector.offers.unaccepted import cell_of, newer_than
 from connector.offers.watermarks import newer_mark
 from connector.offers.window_rails import NO_WINDOWS, WindowRails
-from connector.routing.table import Target
+from connector.routing.table import Target, may_delete
 
 
 def decide(
@@ -90,6 +91,7 @@ class _OfferDecision:
         has_rails = terms.policy.has_rails or terms.overrides.concerns(lane.ean)
         if has_rails or commands.holds or commands.drops or lane.has_holds:
             self._holding = Holding(self._draft, self._plan, commands, fresh, windows)
+        self._creations = Creations(self._draft, self._plan, self._look_ups, self._holding)
         self._comparison = Comparison(self._draft, self._plan, commands)
         self._cells: dict[_Cell, list[tuple[EntryDraft, Asked]]] = {}
         self._marks: dict[_Cell, list[Watermark]] = {}
@@ -194,6 +196,7 @@ class _OfferDecision:
                 self._supersede(losers, winner, asked)
             if winner.unit is not None:
                 self._decide(winner, asked, winner.unit)
+        self._creations.plan()
         self._look_ups.plan_unproven()
         self._look_ups.plan_read_backs()
         self._ownership.plan_releases()
@@ -269,6 +272,7 @@ class _OfferDecision:
         """Ends the losers as SUPERSEDED; the winner takes over the age of the oldest that was not held."""
         order = self._draft.order_of(winner, won)
         for loser, asked in losers:
+            winner.inherit_listing(loser)
             if loser.entry.held_field(asked.field) is None:
                 winner.since_us = min(winner.since_us, loser.since_us)
             self._draft.doubt(loser, asked, newer=order)
@@ -317,13 +321,40 @@ class _OfferDecision:
         elif entry.is_compared:
             if self._comparison.differs(row, asked, unit):
                 self._send(row, asked, offer, order, unit, known, group)
-        elif known is not None and _is_accepted_event(known, entry, order, total, value):
+        elif (
+            known is not None
+            and _is_accepted_event(known, entry, order, total, value)
+            and not self._deletes(row, field, value)
+        ):
             self._draft.end(row, field, FieldStatus.UNCHANGED, before=known, code=offer.code, rules=offer.rules)
         elif is_already_so(facts, field, value, policy, self._now_us):
             self._raise_orders(group, field, order, entry.event_id)
-            self._draft.end(row, field, FieldStatus.UNCHANGED, before=known, code=offer.code, rules=offer.rules)
+            self._end_unchanged(row, asked, offer, order, unit, known)
         else:
             self._send(row, asked, offer, order, unit, known, group)
+
+    def _deletes(self, row: EntryDraft, field: Field, value: int) -> bool:
+        """Whether an event asks for its unit to be deleted, once its stock is zero, and may have that done."""
+        wishes = row.listing is not None and row.listing.wish == ListingAct.DELETE
+        return wishes and field is Field.STOCK and value == 0 and may_delete(self._terms.routing, row.entry.target_id)
+
+    def _end_unchanged(
+        self, row: EntryDraft, asked: Asked, offer: Offered, order: Recency, unit: KnownUnit, known: Fact | None
+    ) -> None:
+        """Ends a field that the unit already has, or plans the deletion that its event asks for."""
+        if self._deletes(row, asked.field, offer.value):
+            self._delete(row, asked, order, unit, known)
+        else:
+            self._draft.end(row, asked.field, FieldStatus.UNCHANGED, before=known, code=offer.code, rules=offer.rules)
+
+    def _delete(self, row: EntryDraft, asked: Asked, order: Recency, unit: KnownUnit, known: Fact | None) -> None:
+        """Plans the deletion of a unit, unless a command holds the field. A dry run ends the field instead."""
+        if self._holding is not None and self._holding.holds(row, asked, 0, unit, known):
+            return
+        if self._terms.policy.dry_run:
+            self._draft.end(row, asked.field, FieldStatus.DRY_RUN, before=known, sent=0, code=Code.DRY_RUN)
+            return
+        self._plan.delete(PlannedUpdate(row.entry, row.since_us, asked.field, 0, order, unit, LISTING_RANK))
 
     def _raise_orders(self, group: Sequence[KnownUnit], field: Field, order: Recency, event_id: str | None) -> None:
         """Notes that the units hold what a newer event wants."""

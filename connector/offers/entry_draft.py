@@ -20,6 +20,7 @@ class EntryDraft:
         "ends",
         "entry",
         "held",
+        "listing",
         "one_by_one",
         "open",
         "passed",
@@ -41,6 +42,7 @@ class EntryDraft:
         self.sent = entry.sent
         self.one_by_one = entry.one_by_one
         self.proved_again = entry.proved_again
+        self.listing = entry.listing
         self.unit: KnownUnit | None = None
 
     def end(self, end: FieldOutcome, problem: Problem | None) -> None:
@@ -52,6 +54,14 @@ class EntryDraft:
             self.problem = problem or self.problem
         self.ends.append(end)
         self.open = [asked for asked in self.open if asked.field is not end.field]
+
+    def inherit_listing(self, of: "EntryDraft") -> None:
+        """Takes over the listing of an entry that this one replaces, unless it has another."""
+        mine, theirs = self.listing, of.listing
+        if theirs is None or (mine is not None and mine.wish != theirs.wish):
+            return
+        if mine is None or theirs.was_sent:
+            self.listing = theirs
 
     def held_field(self, field: Field) -> HeldField | None:
         """Returns by what a field is held, as changed in this turn so far; None if it is not."""
@@ -73,9 +83,9 @@ class EntryDraft:
         """Returns the entry after the turn; the same object if nothing changed."""
         entry = self.entry
         if not self.ends and (
-            self.since_us, self.held, self.passed, self.sent, self.one_by_one, self.proved_again,
+            self.since_us, self.held, self.passed, self.sent, self.one_by_one, self.proved_again, self.listing,
         ) == (
-            entry.since_us, entry.held, entry.passed, entry.sent, entry.one_by_one, entry.proved_again,
+            entry.since_us, entry.held, entry.passed, entry.sent, entry.one_by_one, entry.proved_again, entry.listing,
         ):  # fmt: skip
             return entry
         held = self.held
@@ -91,5 +101,6 @@ class EntryDraft:
             sent=self.sent,
             one_by_one=self.one_by_one,
             proved_again=self.proved_again,
+            listing=self.listing,
             resolved=self.unit or entry.resolved,
         )

@@ -34,6 +34,15 @@ class Status(StrEnum):
     DRY_RUN = "DRY_RUN"  # would have been sent
     FAILED = "FAILED"  # given up after the retry budget
     UNMANAGED = "UNMANAGED"  # ended by a tombstone
+    CREATED = "CREATED"  # its unit was created with its values
+    DELETED = "DELETED"  # its unit was deleted
+
+
+class ListingAct(StrEnum):
+    """What an event asks for beyond its values. It takes effect only where a capability is on."""
+
+    CREATE = "CREATE"
+    DELETE = "DELETE"
 
 
 class FieldStatus(StrEnum):
@@ -116,6 +125,7 @@ class OfferChanged:
     location: str | None = None  # whose stock it is; None or empty: the stock is the total
     handling_time_days: int | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
+    listing: str | None = None  # one of ``ListingAct``; not validated
 
     # of the input record
     key: str
@@ -340,6 +350,7 @@ class UnitState:
     owner_asked_at_us: int | None = None
     claims: tuple[str, ...] = ()  # names under which this EAN holds claims on it
     release_at_us: int | None = None  # when these claims are to be released
+    created_at_us: int | None = None  # when it was created, while no look-up has shown it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -415,6 +426,14 @@ class HeldField:
     guarded_at_us: int | None = None  # since when a guard rail does
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingWish:
+    """That an undone event asks for its unit to be created or deleted (one of ``ListingAct``)."""
+
+    wish: str
+    was_sent: bool  # whether a call for it has left that was executed, or may have been
+
+
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undone:
@@ -451,6 +470,7 @@ class Undone:
     problem: Problem | None = None
     reason: str | None = None
     traceparent: str | None = None
+    listing: ListingWish | None = None
 
 
 @quick

@@ -18,7 +18,7 @@ from connector.controls.commands import Verify
 from connector.controls.in_force import CommandSource
 from connector.controls.waiting import without_stopped
 from connector.mappings.in_use import MappingsInUse, MappingSource
-from connector.marketplace.call_kinds import UNITS_WRITE, group_of
+from connector.marketplace.call_kinds import CallKind, group_of
 from connector.marketplace.offers import Reference
 from connector.offers import cold_turn, holding, locations, merge, resend, results, state_mapping, unaccepted, wants
 from connector.offers.call_bodies import CLAIM, CLAIMS_IN_A_CALL, RELEASE
@@ -37,6 +37,7 @@ from connector.offers.events import (
     Status,
 )
 from connector.offers.ledger import OfferLane
+from connector.offers.listing_answers import restored
 from connector.offers.outcomes import apply_answer
 from connector.offers.policy import OfferPolicy, OfferTerms
 from connector.offers.results import Cleared, OfferOutput
@@ -184,7 +185,7 @@ class OfferFlow:
         """Returns the number of wants that one call of this kind may have."""
         if kind in (CLAIM, RELEASE):
             return CLAIMS_IN_A_CALL
-        return self._update_limit if group_of(kind) == UNITS_WRITE else 1
+        return self._update_limit if CallKind.of(kind) is CallKind.UPDATE else 1
 
     def group(self, kind: str) -> str | None:
         return group_of(kind)
@@ -268,6 +269,8 @@ class OfferFlow:
         if self._cold.is_on:
             self._count_unknown(lane, after, cause)
         wanted, wake_at_us = wants.derive(after, plan, self._terms), plan.wake_at_us
+        if isinstance(cause, Draining):
+            wanted = tuple(want for want in wanted if not want.once)  # none is announced any more
         if commands.stops:
             wanted, wake_at_us = without_stopped(wanted, wake_at_us, commands, now_us)
         return Turn(
@@ -323,8 +326,8 @@ class OfferFlow:
                 return merge.withdraw(lane, withdrawn, self._terms, now_us, replay_id)
             case Answered():
                 return apply_answer(lane, cause, self._terms, now_us)
-            case Restored():
-                return holding.taken_over(lane)
+            case Restored(announced=announced):
+                return restored(holding.taken_over(lane), announced, self._terms, now_us)
             case Told(message=Verify(command=command)):
                 return resend.begin(lane, command, self._terms, now_us)
             case Woken() | Draining() | Told() | Arrived():

@@ -12,7 +12,7 @@ from connector.contracts.microseconds import us
 from connector.contracts.problem import Problem
 from connector.marketplace.offers import Condition, Currency, Field
 from connector.offers.event_order import EventOrder
-from connector.offers.events import FieldStatus, OfferChanged, Price
+from connector.offers.events import FieldStatus, ListingAct, OfferChanged, Price
 from connector.offers.gtin import GtinError, normal_form
 from connector.offers.ledger import Asked, FieldOutcome
 from connector.offers.policy import Locations, OfferTerms
@@ -134,7 +134,19 @@ def _of_event(
         return fault
     if event.price is None and event.stock is None and event.handling_time_days is None:
         return refuse(Code.NOTHING_CARRIED)
-    return None
+    return _listing_fault(event)
+
+
+def _listing_fault(event: OfferChanged) -> Refusal | None:
+    """Returns why an event with a listing is rejected; None if it is not."""
+    match event.listing:
+        case None | ListingAct.CREATE:
+            return None
+        case ListingAct.DELETE:
+            others = event.price is not None or event.handling_time_days is not None or event.location
+            return refuse(Code.DELETE_WITHOUT_ZERO) if others or event.stock != 0 else None
+        case unknown:
+            return refuse(Code.LISTING_UNKNOWN, listing=unknown, known=", ".join(ListingAct))
 
 
 def _fields(event: OfferChanged, target: Target | None, terms: OfferTerms) -> list[tuple[Asked, Refusal | None]]:

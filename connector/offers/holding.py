@@ -135,6 +135,12 @@ class Holding:
         self._plan.wake(looks_again_at_us(row.since_us, self._draft.now_us))
         return True
 
+    def hold_along(self, row: EntryDraft, field: Field, held: tuple[EntryDraft, Field]) -> None:
+        """Has a field wait with one that is held: a unit is created with both or not at all."""
+        found = self._held.get((held[0].entry.result_id, held[1]))
+        if found is not None:
+            self._held.setdefault((row.entry.result_id, field), (replace(found[0], field=field), found[1]))
+
     def to_announce(self, rows: Iterable[EntryDraft]) -> Iterator[tuple[str, PlannedHold]]:
         """Yields, by result id, the entries for which a result HELD is due: one for each hold.
 

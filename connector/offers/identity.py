@@ -29,6 +29,11 @@ READ_BACK = "READ_BACK"
 """The answer to an update was lost; when this is due, one look-up reads back what the marketplace holds."""
 AWAITS_SWEEP = "AWAITS_SWEEP"
 """Until this is due, the units of the storefront are awaited from the sweep that began at its ``since_us``."""
+UNSETTLED = "CREATE_UNSETTLED"
+"""A unit may have been created without an answer. Until a look-up that is sent when this is due has not shown it, none
+is created in its condition."""
+NO_PRODUCT = "NO_PRODUCT"
+"""No unit can be created because the catalogue lacks the product, as of the last look-up."""
 ANY_CONDITION = ""
 """The condition of a miss that applies to the whole storefront, such as a look-up that showed no unit of the EAN."""
 
@@ -39,7 +44,8 @@ OLD_S = 60.0
 SPACING_S = 5.0
 """The shortest interval in seconds between look-ups for stocks of zero, per EAN and storefront."""
 
-_NOT_A_LOOK = frozenset((LOOKUP_FAILED, READ_BACK, AWAITS_SWEEP))
+_CREATION = frozenset((UNSETTLED, NO_PRODUCT))
+_NOT_A_LOOK = frozenset((LOOKUP_FAILED, READ_BACK, AWAITS_SWEEP)) | _CREATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class Missing:
 
     miss: Miss
     others: tuple[KnownUnit, ...]  # of the EAN on the storefront, in other conditions or with other ids
+    code: Code = Code.OFFER_NOT_FOUND
+    hint: str = ""  # why its unit is not created, if an event asks for that
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +137,12 @@ def find_note(lane: OfferLane, place: tuple[str, str]) -> Miss | None:
         if miss.code == AWAITS_SWEEP and (miss.account, miss.storefront) == place:
             return miss
     return None
+
+
+def creation_note(lane: OfferLane, account: str, storefront: str, condition: str) -> Miss | None:
+    """Returns the note that keeps creations back; None if there is none."""
+    found = [m for m in lane.misses if m.code in _CREATION and (m.account, m.storefront) == (account, storefront)]
+    return next((m for m in sorted(found, key=lambda m: m.code) if m.condition == condition), None)
 
 
 def looked(lane: OfferLane, account: str, storefront: str) -> bool:
@@ -236,7 +250,11 @@ def renew_misses(
     undone entries for the storefront; ``looked_at_us`` is when the look-up was sent.
     """
     here = [u for u in lane.units if u.storefront == storefront and u.account == account and u.proved_at_us]
-    rest = tuple(m for m in before.misses if m.storefront != storefront or m.account != account)
+    rest = tuple(
+        m
+        for m in before.misses
+        if m.storefront != storefront or m.account != account or _is_unsettled(m, before, here, looked_at_us)
+    )
     asked = [m for m in before.misses if m.storefront == storefront and m.account == account]
     old = {m.condition: m for m in asked if m.condition != ANY_CONDITION and m.code not in _NOT_A_LOOK}
     wanted: dict[str, list[LedgerEntry]] = {condition: [] for condition in old}
@@ -261,6 +279,14 @@ def renew_misses(
         )
         return (*rest, nothing)
     return (*rest, *renewed) if renewed else rest
+
+
+def _is_unsettled(note: Miss, before: OfferLane, here: Sequence[KnownUnit], looked_at_us: int) -> bool:
+    """Whether it stays unknown, after a look-up that showed ``here``, whether a unit was created."""
+    if note.code != UNSETTLED or looked_at_us >= note.next_check_at_us:
+        return False
+    known = {unit.unit_id for unit in before.units}
+    return not any(unit.condition == note.condition and unit.unit_id not in known for unit in here)
 
 
 def _miss_code(here: Sequence[KnownUnit], condition: str, waiting: Sequence[LedgerEntry]) -> str | None:

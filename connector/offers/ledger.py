@@ -13,7 +13,17 @@ from connector.contracts.event_time import NO_SEQUENCE
 from connector.contracts.problem import Problem
 from connector.marketplace.offers import Field
 from connector.offers.event_order import UNKNOWN_OFFSET, EventOrder, Recency
-from connector.offers.events import Announced, Basis, BegunCommand, FieldStatus, HeldField, Miss, Origin, Sent
+from connector.offers.events import (
+    Announced,
+    Basis,
+    BegunCommand,
+    FieldStatus,
+    HeldField,
+    ListingWish,
+    Miss,
+    Origin,
+    Sent,
+)
 from streams.frozen import quick
 
 Selectors: TypeAlias = tuple[str | None, str | None, str | None, int | None]
@@ -70,6 +80,7 @@ class KnownUnit:
     owner_asked_us: int | None = None
     claims: tuple[str, ...] = ()  # names under which this EAN holds claims on it
     release_at_us: int | None = None  # when its claims are to be released; until they are, nothing is written
+    created_at_us: int | None = None  # when it was created, while no look-up has shown it
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -163,6 +174,7 @@ class LedgerEntry:
     proved_again: bool = False  # its unit was gone once, and was looked up again
     asked_again: bool = False  # announced, then read again: the next result is the replay's
     lookup_call_ids: tuple[str, ...] = ()  # the last answered look-ups for the event
+    listing: ListingWish | None = None
 
     @property
     def open(self) -> tuple[Asked, ...]:

@@ -66,7 +66,8 @@ def _found(
     release_at_us = now_us + us(terms.policy.read_back_s)
     if terms.policy.dry_run:
         own = [_as_decided(lane, account, unit) for unit in own]
-    lane = replace(lane, units=_units_after(lane, account, storefront, own, answered, release_at_us))
+    settle_us = us(terms.policy.create_settle_s)
+    lane = replace(lane, units=_units_after(lane, account, storefront, own, answered, release_at_us, settle_us))
     meaning = _meaning(lane, account, storefront, terms)
     misses = renew_misses(
         before, lane, account, storefront, meaning, now_us, terms.policy, answered.sent_us, _calls_of(answered)
@@ -120,12 +121,18 @@ def _same(ean: str, other: str) -> bool:
 
 
 def _units_after(
-    lane: OfferLane, account: str, storefront: str, shown: Sequence[Unit], answered: Answered, release_at_us: int
+    lane: OfferLane,
+    account: str,
+    storefront: str,
+    shown: Sequence[Unit],
+    answered: Answered,
+    release_at_us: int,
+    settle_us: int,
 ) -> tuple[KnownUnit, ...]:
     """Returns the lane's units after a look-up of one storefront that showed ``shown``.
 
     ``release_at_us`` is when to release the claims on units that were renamed or are not shown any more. By then, this
-    turn is durable.
+    turn is durable. ``settle_us``: how long a created unit may be missing.
     """
     at_us = answered.answered_us or answered.sent_us
     known = {u.unit_id: u for u in lane.units if u.account == account and u.storefront == storefront}
@@ -168,7 +175,11 @@ def _units_after(
                 release_at_us=_release_at_us(prior, release_at_us if is_renamed else None),
             )
         )
-    units += (_no_longer_shown(old, release_at_us) for old in gone.values() if old.stays_unshown)
+    for old in gone.values():
+        if old.created_at_us is not None and answered.sent_us < old.created_at_us + settle_us:
+            units.append(replace(old, proved_at_us=at_us))
+        elif old.stays_unshown:
+            units.append(_no_longer_shown(old, release_at_us))
     return tuple(units)
 
 
@@ -194,7 +205,7 @@ def _other_eans(ean: str, unit: Unit) -> tuple[str, ...]:
 
 def _no_longer_shown(unit: KnownUnit, release_at_us: int) -> KnownUnit:
     """Returns the unit as unproven, with its claims to be released."""
-    return replace(unit, proved_at_us=0, release_at_us=_release_at_us(unit, release_at_us))
+    return replace(unit, proved_at_us=0, created_at_us=None, release_at_us=_release_at_us(unit, release_at_us))
 
 
 def _taken_over(unit: Unit, gone: dict[int, KnownUnit]) -> KnownUnit | None:

@@ -1,7 +1,9 @@
 """Plans look-ups of unproven units, of linked units, of units that the marketplace fulfils, and to read back values."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from connector.contracts.codes import Code
 from connector.contracts.microseconds import us
 from connector.marketplace.offers import Field
 from connector.offers.entry_draft import EntryDraft
@@ -44,6 +46,7 @@ class LookUps:
         self._lane = draft.before
         self._now_us = draft.now_us
         self._unproven: list[tuple[EntryDraft, Target, Identity]] = []
+        self._why: dict[str, tuple[Code, str | None]] = {}  # by result id: of missing offers, why none is created
 
     # -- entries whose unit is not proven
 
@@ -70,13 +73,22 @@ class LookUps:
             if row.open:
                 self._await(row, target, identity)
 
+    def missing(self) -> list[tuple[EntryDraft, Target, Missing]]:
+        """Returns the open entries whose offer was looked up for good and not found."""
+        return [(row, target, one) for row, target, one in self._unproven if isinstance(one, Missing) and row.open]
+
+    def explain(self, result_id: str, code: Code, hint: str | None) -> None:
+        """Notes why no unit is created for a missing offer. ``hint`` None: one may be, so nothing is announced yet."""
+        self._why[result_id] = code, hint
+
     def to_announce(self) -> list[tuple[str, Missing]]:
         """Returns, by result id, the open entries for which a result NOT_FOUND is due."""
-        return [
-            (row.entry.result_id, found)
-            for row, _, found in self._unproven
-            if isinstance(found, Missing) and row.open and _is_to_be_announced(row.entry, found.miss)
-        ]
+        found = []
+        for row, _, missing in self.missing():
+            code, hint = self._why.get(row.entry.result_id, (missing.code, ""))
+            if hint is not None and _is_to_be_announced(row.entry, missing.miss):
+                found.append((row.entry.result_id, replace(missing, code=code, hint=hint)))
+        return found
 
     def _await(self, row: EntryDraft, target: Target, identity: Identity) -> None:
         match identity:

@@ -4,7 +4,7 @@ from connector.contracts.codes import Code
 from connector.contracts.event_time import NO_SEQUENCE, effective_us
 from connector.contracts.result_ids import result_id
 from connector.offers.event_order import Recency, order_of
-from connector.offers.events import Announced, FieldStatus, OfferChanged, OfferWithdrawn, Origin
+from connector.offers.events import Announced, FieldStatus, ListingWish, OfferChanged, OfferWithdrawn, Origin
 from connector.offers.guards import date_fault, examine, key_fault
 from connector.offers.late import out_of_order_after_tombstone
 from connector.offers.ledger import FieldOutcome, KnownUnit, LedgerEntry, OfferLane
@@ -50,6 +50,7 @@ def merge_event(
         origin=_origin(lane, event, replay_id),
         attributes=event.attributes,
         traceparent=event.traceparent,
+        listing=_listing(lane, event, replay_id),
         refused=found.refusal.code if found.refusal is not None else None,
         problem=found.problem,
     )
@@ -134,6 +135,13 @@ def _origin(lane: OfferLane, event: OfferChanged | OfferWithdrawn, replay_id: st
     if replay_id is not None or event.offset <= lane.last_offset:
         return Origin.REPLAY
     return Origin.REDRIVE if event.redriven else Origin.LIVE
+
+
+def _listing(lane: OfferLane, event: OfferChanged, replay_id: str | None) -> ListingWish | None:
+    """Returns what the event asks for; nothing if it is read again, so that a replay creates and deletes nothing."""
+    if event.listing is None or _origin(lane, event, replay_id) is Origin.REPLAY:
+        return None
+    return ListingWish(wish=event.listing, was_sent=False)
 
 
 def _let_go(unit: KnownUnit, now_us: int) -> KnownUnit:

@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from connector.marketplace.offers import Field
+from connector.marketplace.offers import Condition, Field
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.event_order import Recency
 from connector.offers.events import Announced, Miss, Origin
 from connector.offers.identity import Missing, Unclear
 from connector.offers.ledger import Fact, FieldOutcome, KnownUnit, LedgerEntry, OfferLane
+from connector.offers.policy import NewUnitRule
 from connector.offers.refusal import Refusal
 from streams.flow import BACKGROUND
 from streams.frozen import quick
 
+LISTING_RANK = 6
+"""Rank of creations and deletions: stock, prices and handling times come first."""
 RECHECK_RANK = 7
 """Rank of releases, and of look-ups that read back values."""
 REPLAY_RANK = 8
@@ -33,6 +36,17 @@ class PlannedUpdate:
     order: Recency
     unit: KnownUnit
     rank: int
+    is_carried: bool = True  # whether the answer ends the entry's field; not if another event's value is sent along
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCreation:
+    """A unit that is to be created now. ``unit`` has no id yet; ``sends``: its values; ``rule``: what else it gets."""
+
+    unit: KnownUnit
+    condition: Condition
+    rule: NewUnitRule
+    sends: tuple[PlannedUpdate, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +85,8 @@ class OfferPlan:
     """What a lane still needs after everything that can end has ended."""
 
     sends: tuple[PlannedUpdate, ...] = ()
+    creations: tuple[PlannedCreation, ...] = ()
+    deletions: tuple[PlannedUpdate, ...] = ()  # of units whose stock is zero
     look_ups: tuple[PlannedLookUp, ...] = ()
     claims: tuple[PlannedClaim, ...] = ()
     releases: tuple[PlannedClaim, ...] = ()
@@ -92,6 +108,8 @@ class PlanDraft:
     def __init__(self, lane: OfferLane) -> None:
         self._lane = lane
         self._updates: list[PlannedUpdate] = []
+        self._creations: list[PlannedCreation] = []
+        self._deletions: list[PlannedUpdate] = []
         self._look_ups: dict[tuple[str, str], PlannedLookUp] = {}  # by account and storefront
         self._claims: dict[tuple[str, int], PlannedClaim] = {}  # by account and unit
         self._releases: dict[tuple[str, int], PlannedClaim] = {}
@@ -100,6 +118,12 @@ class PlanDraft:
 
     def update(self, planned: PlannedUpdate) -> None:
         self._updates.append(planned)
+
+    def create(self, planned: PlannedCreation) -> None:
+        self._creations.append(planned)
+
+    def delete(self, planned: PlannedUpdate) -> None:
+        self._deletions.append(planned)
 
     def look_up(self, account: str, storefront: str, rank: int, since_us: int, condition: str | None = None) -> None:
         conditions = frozenset({condition} if condition else ()) | self._of_marketplace(account, storefront)
@@ -128,6 +152,8 @@ class PlanDraft:
     def plan(self, missing: Sequence[tuple[str, Missing]], held: tuple[tuple[str, PlannedHold], ...] = ()) -> OfferPlan:
         return OfferPlan(
             sends=tuple(self._updates),
+            creations=tuple(self._creations),
+            deletions=tuple(self._deletions),
             look_ups=tuple(self._look_ups.values()),
             claims=tuple(self._claims.values()),
             releases=tuple(self._releases.values()),

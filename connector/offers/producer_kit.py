@@ -42,6 +42,7 @@ class ProducedChange:
     location: str | None = None
     handling_time_days: int | None = None
     attributes: Mapping[str, str]
+    listing: str | None = None
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:

@@ -1,9 +1,9 @@
 """Builds results, not-found records, and the tombstones that delete not-found records. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from connector.contracts.codes import Code, explain
 from connector.contracts.event_time import NO_SEQUENCE
@@ -14,6 +14,7 @@ from connector.offers.events import (
     Candidate,
     FieldResult,
     FieldStatus,
+    ListingAct,
     Miss,
     OfferDrifted,
     OfferNotFound,
@@ -44,10 +45,12 @@ OfferOutput: TypeAlias = tuple[OfferResult | OfferNotFound | OfferDrifted | Clea
 
 _SENT = frozenset((FieldStatus.APPLIED, FieldStatus.DRY_RUN))
 """Statuses of a value that was sent, or would have been: beside these, UNCHANGED does not count."""
+_AS_WANTED = frozenset((FieldStatus.APPLIED, FieldStatus.UNCHANGED))
 _IDENTITY = (FieldStatus.NOT_FOUND, FieldStatus.AMBIGUOUS, FieldStatus.CONFLICT)
 """Statuses of an event whose offer could not be identified; one such field decides the event's status."""
 _BY_LOOK_UP = frozenset(Status(status.value) for status in _IDENTITY)
-_NO_PROBLEM = frozenset((Status.APPLIED, Status.UNCHANGED))
+_LISTED: Final[Mapping[str, Status]] = {ListingAct.CREATE: Status.CREATED, ListingAct.DELETE: Status.DELETED}
+_NO_PROBLEM = frozenset((Status.APPLIED, Status.UNCHANGED, *_LISTED.values()))
 _ADJUSTED = frozenset((Code.CLAMPED, Code.BUFFER_OVERRIDDEN))
 """Codes of a stock that was sent as another value than the event's."""
 
@@ -98,6 +101,8 @@ def status_of(entry: LedgerEntry) -> Status:
     if not entry.asked:
         return Status.UNMANAGED
     statuses = {end.status for end in entry.ended}
+    if entry.listing is not None and entry.listing.was_sent and statuses <= _AS_WANTED:
+        return _LISTED[entry.listing.wish]
     if len(statuses) > 1:
         for status in _IDENTITY:
             if status in statuses:
@@ -155,12 +160,12 @@ def _announce(
 ) -> tuple[LedgerEntry, OfferNotFound, OfferResult]:
     """Returns the entry, which stays undone, its not-found record, and the NOT_FOUND result."""
     storefront = missing.miss.storefront
-    problem = explain(Code.OFFER_NOT_FOUND, ean=lane.ean, condition=entry.condition, storefront=storefront)
-    ends = (*entry.ended, *map(_missed, entry.open))
-    result = _result(lane, entry, Status.NOT_FOUND, Code.OFFER_NOT_FOUND, ends, problem, terms, now_us)
-    row = _row(
-        lane, entry, Code.OFFER_NOT_FOUND, problem, missing.others, missing.miss, _hint(entry, missing.others), terms
-    )
+    code = missing.code
+    problem = explain(code, ean=lane.ean, condition=entry.condition, storefront=storefront)
+    ends = (*entry.ended, *(_missed(asked, code) for asked in entry.open))
+    result = _result(lane, entry, Status.NOT_FOUND, code, ends, problem, terms, now_us)
+    hint = "; ".join(filter(None, (missing.hint, _hint(entry, missing.others)))) or None
+    row = _row(lane, entry, code, problem, missing.others, missing.miss, hint, terms)
     return replace(entry, announced=Announced.NOT_FOUND, asked_again=False), row, result
 
 
@@ -178,8 +183,8 @@ def _announce_held(
     )
 
 
-def _missed(asked: Asked) -> FieldOutcome:
-    return FieldOutcome(field=asked.field, status=FieldStatus.NOT_FOUND, code=Code.OFFER_NOT_FOUND)
+def _missed(asked: Asked, code: Code) -> FieldOutcome:
+    return FieldOutcome(field=asked.field, status=FieldStatus.NOT_FOUND, code=code)
 
 
 def _result(
@@ -203,7 +208,7 @@ def _result(
         ean=lane.ean,
         target_id=entry.target_id,
         condition=entry.condition,
-        unit_id=unit.unit_id if unit is not None else entry.unit_id,
+        unit_id=(unit.unit_id or None) if unit is not None else entry.unit_id,
         fields=_fields(entry, ends, terms.exponent(target.storefront) if target is not None else 2),
         input_topic=terms.topic,
         input_partition=entry.partition,

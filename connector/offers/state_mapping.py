@@ -133,6 +133,7 @@ def _unit_state(unit: KnownUnit, terms: OfferTerms) -> UnitState:
         owner_asked_at_us=unit.owner_asked_us,
         claims=unit.claims,
         release_at_us=unit.release_at_us,
+        created_at_us=unit.created_at_us,
     )
 
 
@@ -197,6 +198,7 @@ def _known_unit(unit: UnitState, terms: OfferTerms) -> KnownUnit:
         owner_asked_us=unit.owner_asked_at_us,
         claims=unit.claims,
         release_at_us=unit.release_at_us,
+        created_at_us=unit.created_at_us,
     )
 
 
@@ -336,6 +338,7 @@ def _undone(entry: LedgerEntry, terms: OfferTerms) -> Undone:
         sent=entry.sent,
         problem=entry.problem,
         traceparent=entry.traceparent,
+        listing=entry.listing,
     )
 
 
@@ -394,6 +397,7 @@ def _entry(undone: Undone, partition: int, terms: OfferTerms) -> LedgerEntry:
         sent=undone.sent,
         problem=undone.problem,
         traceparent=undone.traceparent,
+        listing=undone.listing,
     )
 
 

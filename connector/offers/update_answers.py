@@ -8,14 +8,15 @@ from connector.contracts.microseconds import us
 from connector.marketplace.offers import Accepted, Field, Gone, Refused, Unit
 from connector.offers.call_bodies import Carried, OfferUpdate
 from connector.offers.entry_draft import EntryDraft
-from connector.offers.events import FieldStatus, Miss, Sent
+from connector.offers.events import FieldStatus, ListingAct, Miss, Sent
 from connector.offers.field_knowledge import accepted, doubted, given_up, group_of, not_applied, renewed
-from connector.offers.identity import READ_BACK, misses_without
+from connector.offers.identity import READ_BACK, UNSETTLED, misses_without
 from connector.offers.ledger import Fact, FieldOutcome, KnownUnit, LedgerEntry, OfferLane
 from connector.offers.locations import total_for
 from connector.offers.policy import OfferTerms
 from connector.offers.refusal import Refusal, refuse, refused_by_marketplace
 from connector.offers.stock import offered
+from connector.routing.table import may_delete
 from streams.flow import Answered, GaveUp, Lost, Settled
 from streams.frozen import replace
 
@@ -152,7 +153,7 @@ class UpdateAnswerDraft:
         for unit in self._lane.units:
             if (unit.account, unit.storefront) == place:
                 self._put(replace(unit, proved_at_us=0))
-        self._misses = tuple(m for m in self._misses if (m.account, m.storefront) != place)
+        self._misses = tuple(m for m in self._misses if (m.account, m.storefront) != place or m.code == UNSETTLED)
 
     def lose(self, now_us: int, read_back_us: int) -> None:
         """Makes the fields uncertain, so that the newest value is sent again, and schedules a look-up to read back.
@@ -216,6 +217,8 @@ class UpdateAnswerDraft:
         asked = next((asked for asked in row.open if asked.field is carried.field), None) if row is not None else None
         if row is None or asked is None:
             return
+        if status is FieldStatus.APPLIED and asked.field is Field.STOCK and self._is_to_be_deleted(row):
+            return  # the field ends when the unit is deleted
         total = total_for(self._lane, row.entry, asked)
         buffer = self._terms.overrides.buffer(self._lane.ean, row.entry.target_id)
         offer = offered(self._terms.policy, row.entry, asked, total, buffer)
@@ -241,6 +244,10 @@ class UpdateAnswerDraft:
             rules=offer.rules if is_still_so else (),
         )
         row.end(end, fault.problem if fault is not None else None)
+
+    def _is_to_be_deleted(self, row: EntryDraft) -> bool:
+        wishes = row.listing is not None and row.listing.wish == ListingAct.DELETE
+        return wishes and may_delete(self._terms.routing, row.entry.target_id)
 
     def _sent(self, entry: LedgerEntry) -> Sent:
         """Returns the entry's record of sent calls, with this call added."""

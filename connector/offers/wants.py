@@ -6,10 +6,21 @@ from typing import Final
 
 from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Field
-from connector.offers.call_bodies import CLAIM, RELEASE, Carried, OfferClaim, OfferLookUp, OfferRelease, OfferUpdate
+from connector.offers.call_bodies import (
+    CLAIM,
+    RELEASE,
+    Carried,
+    OfferClaim,
+    OfferCreate,
+    OfferDelete,
+    OfferLookUp,
+    OfferRelease,
+    OfferUpdate,
+)
 from connector.offers.field_knowledge import written
 from connector.offers.ledger import KnownUnit, LedgerEntry, OfferLane
-from connector.offers.plan import OfferPlan, PlannedClaim, PlannedLookUp, PlannedUpdate
+from connector.offers.listing_answers import create_slot
+from connector.offers.plan import OfferPlan, PlannedClaim, PlannedCreation, PlannedLookUp, PlannedUpdate
 from connector.offers.policy import OfferTerms
 from connector.offers.traces import traceparent_of
 from streams.flow import Want
@@ -21,12 +32,14 @@ _STOCK_FIRST: Final[Mapping[Field, int]] = {Field.STOCK: 0, Field.PRICE: 1, Fiel
 
 
 def derive(lane: OfferLane, plan: OfferPlan, terms: OfferTerms) -> tuple[Want, ...]:
-    """Returns the wants of a lane: one update per unit, then look-ups, claims and releases."""
+    """Returns the wants of a lane: one update per unit, then creations, deletions, look-ups, claims and releases."""
     by_unit: dict[int, list[PlannedUpdate]] = {}
     for send in plan.sends:
         by_unit.setdefault(send.unit.unit_id, []).append(send)
     return (
         *map(_update, by_unit.values(), repeat(terms)),
+        *map(_create, repeat(lane), plan.creations, repeat(terms)),
+        *map(_delete, plan.deletions, repeat(terms)),
         *map(_look_up, repeat(lane), plan.look_ups, repeat(terms)),
         *map(_claim, repeat(lane), plan.claims),
         *map(_release, repeat(lane), plan.releases),
@@ -48,15 +61,7 @@ def _update(sends: list[PlannedUpdate], terms: OfferTerms) -> Want:
         if entry.traceparent is not None or terms.traces is not None:
             traces.append(traceparent_of(entry, terms.traces))
         values[send.field] = send.value
-        carried.append(
-            Carried(
-                field=send.field,
-                value=send.value,
-                order=send.order,
-                result_id=entry.result_id,
-                event_id=entry.event_id,
-            )
-        )
+        carried.append(_carried(send))
     has_stock = Field.STOCK in values
     if has_stock and not sends[0].entry.one_by_one and unit.account in terms.policy.stock_sends_price:
         _add_last_price(values, unit)
@@ -78,6 +83,70 @@ def _update(sends: list[PlannedUpdate], terms: OfferTerms) -> Want:
             account=unit.account,
             offer_id=unit.offer_id,
             carried=tuple(carried),
+        ),
+        exclusive=(f"unit:{unit.unit_id}", *group),
+    )
+
+
+def _carried(send: PlannedUpdate) -> Carried:
+    entry = send.entry
+    return Carried(
+        field=send.field, value=send.value, order=send.order, result_id=entry.result_id, event_id=entry.event_id
+    )
+
+
+def _create(lane: OfferLane, planned: PlannedCreation, terms: OfferTerms) -> Want:
+    """Returns the want of a creation: announced before it leaves, and never repeated without proof."""
+    unit, rule, sends = planned.unit, planned.rule, planned.sends
+    event_ids = tuple(dict.fromkeys([send.entry.event_id for send in sends if send.entry.event_id]))
+    values = {send.field: send.value for send in sends}
+    if rule.handling_time_days is not None:
+        values.setdefault(Field.HANDLING_TIME, rule.handling_time_days)
+    return Want(
+        slot=create_slot(unit.account, unit.storefront, unit.condition),
+        account=unit.account,
+        kind=CallKind.CREATE,
+        priority=min([send.rank for send in sends]),
+        since_us=min([send.since_us for send in sends]),
+        body=OfferCreate(
+            storefront=unit.storefront,
+            ean=lane.ean,
+            condition=planned.condition,
+            offer_id=unit.offer_id or "",
+            values=values,
+            shipping_group=rule.shipping_group,
+            warehouse=rule.warehouse,
+            vat_indicator=rule.vat_indicator,
+            note=rule.note,
+            event_ids=event_ids[:FIRST_EVENT_IDS],
+            event_count=len(event_ids),
+            traces=_each_once([traceparent_of(send.entry, terms.traces) for send in sends]),
+            account=unit.account,
+            carried=tuple(_carried(send) for send in sends if send.is_carried),
+        ),
+        exclusive=(f"offer:{unit.account}:{unit.offer_id}",),
+        once=True,
+    )
+
+
+def _delete(send: PlannedUpdate, terms: OfferTerms) -> Want:
+    """Returns the want of a deletion. It excludes every other write of the unit and of those that share its stock."""
+    unit, event_id = send.unit, send.entry.event_id
+    group = (f"offer:{unit.account}:{unit.offer_id}",) if unit.offer_id is not None else ()
+    return Want(
+        slot=f"delete/{unit.slot}",
+        account=unit.account,
+        kind=CallKind.DELETE,
+        priority=send.rank,
+        since_us=send.since_us,
+        body=OfferDelete(
+            storefront=unit.storefront,
+            unit_id=unit.unit_id,
+            event_ids=(event_id,) if event_id is not None else (),
+            event_count=1 if event_id is not None else 0,
+            traces=_each_once([traceparent_of(send.entry, terms.traces)]),
+            account=unit.account,
+            carried=(_carried(send),),
         ),
         exclusive=(f"unit:{unit.unit_id}", *group),
     )

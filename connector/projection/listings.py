@@ -19,7 +19,7 @@ PART: Final = 50
 """Rows of a part of a list."""
 _ACCEPTED: Final = (
     "EXISTS (SELECT 1 FROM results WHERE results.ean = newest.ean AND results.target_id = newest.place "
-    "AND results.status IN ('APPLIED', 'PARTIAL', 'UNCHANGED'))"
+    "AND results.status IN ('APPLIED', 'PARTIAL', 'UNCHANGED', 'CREATED'))"
 )
 """Whether the marketplace has accepted a value for the unit."""
 _HELD: Final = (

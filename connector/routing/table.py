@@ -52,3 +52,9 @@ class Routing:
     def storefronts_of(self, account: str) -> tuple[str, ...]:
         """Returns the sorted storefronts of an account, disabled targets included: linked stock changes there, too."""
         return tuple(sorted(t.storefront for t in self.targets.values() if t.account == account))
+
+
+def may_delete(routing: Routing, target_id: str | None) -> bool:
+    """Whether units of a target may be deleted."""
+    target = routing.find(target_id)
+    return target is not None and Capability.OFFERS_DELETE in target.capabilities

@@ -21,7 +21,8 @@ CREATE TABLE IF NOT EXISTS raw_offer_changes (
   stock Nullable(Int32),
   location Nullable(String),
   handling_time_days Nullable(Int32),
-  attributes Map(String, String)
+  attributes Map(String, String),
+  listing Nullable(String)
 ) ENGINE = ReplacingMergeTree ORDER BY (kafka_topic, kafka_partition, kafka_offset);
 
 CREATE TABLE IF NOT EXISTS raw_offer_results (
@@ -139,12 +140,12 @@ CREATE TABLE IF NOT EXISTS raw_offer_state (
   managed Nullable(Bool),
   unmanaged_at Nullable(DateTime64(6, 'UTC')),
   unmanaged_offset Nullable(Int64),
-  units Array(Tuple(account Nullable(String), storefront Nullable(String), condition Nullable(String), unit_id Nullable(Int64), offer_id Nullable(String), unit_status Nullable(String), fulfilled_by_marketplace Nullable(Bool), proved_at Nullable(DateTime64(6, 'UTC')), fields Array(Tuple(field Nullable(String), value Nullable(Decimal(18, 4)), currency Nullable(String), basis Nullable(String), event_time Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), source Nullable(String), event_id Nullable(String), input_offset Nullable(Int64), accepted_at Nullable(DateTime64(6, 'UTC')), certain Nullable(Bool), value_known Nullable(Bool), accepted_value Nullable(Decimal(18, 4)))), other_eans Array(String), owner Nullable(String), owner_asked_at Nullable(DateTime64(6, 'UTC')), claims Array(String), release_at Nullable(DateTime64(6, 'UTC')))),
+  units Array(Tuple(account Nullable(String), storefront Nullable(String), condition Nullable(String), unit_id Nullable(Int64), offer_id Nullable(String), unit_status Nullable(String), fulfilled_by_marketplace Nullable(Bool), proved_at Nullable(DateTime64(6, 'UTC')), fields Array(Tuple(field Nullable(String), value Nullable(Decimal(18, 4)), currency Nullable(String), basis Nullable(String), event_time Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), source Nullable(String), event_id Nullable(String), input_offset Nullable(Int64), accepted_at Nullable(DateTime64(6, 'UTC')), certain Nullable(Bool), value_known Nullable(Bool), accepted_value Nullable(Decimal(18, 4)))), other_eans Array(String), owner Nullable(String), owner_asked_at Nullable(DateTime64(6, 'UTC')), claims Array(String), release_at Nullable(DateTime64(6, 'UTC')), created_at Nullable(DateTime64(6, 'UTC')))),
   misses Array(Tuple(account Nullable(String), storefront Nullable(String), condition Nullable(String), code Nullable(String), since Nullable(DateTime64(6, 'UTC')), next_check_at Nullable(DateTime64(6, 'UTC')), looked_at Nullable(DateTime64(6, 'UTC')), times_seen Nullable(Int32), call_ids Array(String))),
   locations Array(Tuple(target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), location Nullable(String), stock Nullable(Int32), occurred_at Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), input_offset Nullable(Int64), source Nullable(String))),
   locations_before Array(Tuple(target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), location Nullable(String), stock Nullable(Int32), occurred_at Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), input_offset Nullable(Int64), source Nullable(String))),
   marks Array(Tuple(target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), location Nullable(String), field Nullable(String), event_time Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), input_offset Nullable(Int64), source Nullable(String), is_dropped Nullable(Bool))),
-  undone Array(Tuple(result_id Nullable(String), event_id Nullable(String), target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), input_offset Nullable(Int64), occurred_at Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), effective_at Nullable(DateTime64(6, 'UTC')), source Nullable(String), received_at Nullable(DateTime64(6, 'UTC')), since Nullable(DateTime64(6, 'UTC')), origin Nullable(String), fields Array(Tuple(field Nullable(String), value Nullable(Decimal(18, 4)), currency Nullable(String))), ended Array(Tuple(field Nullable(String), status Nullable(String), code Nullable(String), superseded_by Nullable(String), before Nullable(Decimal(18, 4)), sent Nullable(Decimal(18, 4)), before_basis Nullable(String), before_at Nullable(DateTime64(6, 'UTC')), accepted Nullable(Decimal(18, 4)), units_moved Array(Int64), storefronts_moved Array(String), rules Array(String))), announced Nullable(String), held Array(Tuple(field Nullable(String), held_by Nullable(String), never_sent Nullable(Bool), guard Nullable(String), guarded_at Nullable(DateTime64(6, 'UTC')))), held_by Nullable(String), passed Array(String), command_id Nullable(String), times_seen Nullable(Int64), attributes Map(String, String), one_by_one Nullable(Bool), proved_again Nullable(Bool), asked_again Nullable(Bool), lookup_call_ids Array(String), sent Tuple(account Nullable(String), storefront Nullable(String), offer_id Nullable(String), call_ids Array(String), attempts Nullable(Int32), sent_at Nullable(DateTime64(6, 'UTC')), answered_at Nullable(DateTime64(6, 'UTC')), unit_status Nullable(String), storefronts_moved Array(String)), problem Tuple(message Nullable(String), advice Nullable(String), http_status Nullable(Int32), type Nullable(String), marketplace_message Nullable(String), errors Array(Tuple(field Nullable(String), message Nullable(String)))), reason Nullable(String), traceparent Nullable(String))),
+  undone Array(Tuple(result_id Nullable(String), event_id Nullable(String), target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), input_offset Nullable(Int64), occurred_at Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), effective_at Nullable(DateTime64(6, 'UTC')), source Nullable(String), received_at Nullable(DateTime64(6, 'UTC')), since Nullable(DateTime64(6, 'UTC')), origin Nullable(String), fields Array(Tuple(field Nullable(String), value Nullable(Decimal(18, 4)), currency Nullable(String))), ended Array(Tuple(field Nullable(String), status Nullable(String), code Nullable(String), superseded_by Nullable(String), before Nullable(Decimal(18, 4)), sent Nullable(Decimal(18, 4)), before_basis Nullable(String), before_at Nullable(DateTime64(6, 'UTC')), accepted Nullable(Decimal(18, 4)), units_moved Array(Int64), storefronts_moved Array(String), rules Array(String))), announced Nullable(String), held Array(Tuple(field Nullable(String), held_by Nullable(String), never_sent Nullable(Bool), guard Nullable(String), guarded_at Nullable(DateTime64(6, 'UTC')))), held_by Nullable(String), passed Array(String), command_id Nullable(String), times_seen Nullable(Int64), attributes Map(String, String), one_by_one Nullable(Bool), proved_again Nullable(Bool), asked_again Nullable(Bool), lookup_call_ids Array(String), sent Tuple(account Nullable(String), storefront Nullable(String), offer_id Nullable(String), call_ids Array(String), attempts Nullable(Int32), sent_at Nullable(DateTime64(6, 'UTC')), answered_at Nullable(DateTime64(6, 'UTC')), unit_status Nullable(String), storefronts_moved Array(String)), problem Tuple(message Nullable(String), advice Nullable(String), http_status Nullable(Int32), type Nullable(String), marketplace_message Nullable(String), errors Array(Tuple(field Nullable(String), message Nullable(String)))), reason Nullable(String), traceparent Nullable(String), listing Tuple(wish Nullable(String), was_sent Nullable(Bool)))),
   commands Array(Tuple(command_id Nullable(String), results Nullable(Int32), expires_at Nullable(DateTime64(6, 'UTC')))),
   input_partition Nullable(Int32),
   last_offset Nullable(Int64),
@@ -403,7 +404,8 @@ SELECT
   r.stock AS stock,
   r.location AS location,
   r.handling_time_days AS handling_time_days,
-  r.attributes AS attributes
+  r.attributes AS attributes,
+  r.listing AS listing
 FROM raw_offer_changes AS r
 WHERE NOT r.is_tombstone;
 
@@ -1157,7 +1159,8 @@ SELECT
   tupleElement(element, 'owner') AS unit_owner,
   tupleElement(element, 'owner_asked_at') AS unit_owner_asked_at,
   tupleElement(element, 'claims') AS unit_claims,
-  tupleElement(element, 'release_at') AS unit_release_at
+  tupleElement(element, 'release_at') AS unit_release_at,
+  tupleElement(element, 'created_at') AS unit_created_at
 FROM offer_state AS s ARRAY JOIN s.units AS element;
 
 CREATE OR REPLACE VIEW offer_state_fields AS
@@ -1187,6 +1190,7 @@ SELECT
   s.unit_owner_asked_at AS unit_owner_asked_at,
   s.unit_claims AS unit_claims,
   s.unit_release_at AS unit_release_at,
+  s.unit_created_at AS unit_created_at,
   tupleElement(element, 'field') AS field,
   tupleElement(element, 'value') AS field_value,
   tupleElement(element, 'currency') AS field_currency,
@@ -1259,7 +1263,9 @@ SELECT
   tupleElement(tupleElement(element, 'problem'), 'marketplace_message') AS undone_problem_marketplace_message,
   tupleElement(tupleElement(element, 'problem'), 'errors') AS undone_problem_errors,
   tupleElement(element, 'reason') AS undone_reason,
-  tupleElement(element, 'traceparent') AS undone_traceparent
+  tupleElement(element, 'traceparent') AS undone_traceparent,
+  tupleElement(tupleElement(element, 'listing'), 'wish') AS undone_listing_wish,
+  tupleElement(tupleElement(element, 'listing'), 'was_sent') AS undone_listing_was_sent
 FROM offer_state AS s ARRAY JOIN s.undone AS element;
 
 CREATE OR REPLACE VIEW offer_state_undone_fields AS
@@ -1316,6 +1322,8 @@ SELECT
   s.undone_problem_marketplace_message AS undone_problem_marketplace_message,
   s.undone_reason AS undone_reason,
   s.undone_traceparent AS undone_traceparent,
+  s.undone_listing_wish AS undone_listing_wish,
+  s.undone_listing_was_sent AS undone_listing_was_sent,
   tupleElement(element, 'field') AS field,
   tupleElement(element, 'value') AS field_value,
   tupleElement(element, 'currency') AS field_currency

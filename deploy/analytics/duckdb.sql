@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS raw_offer_changes (
   kafka_offset BIGINT,
   kafka_timestamp TIMESTAMP,
   kafka_key VARCHAR,
-  value STRUCT(event_id VARCHAR, occurred_at TIMESTAMP, sequence BIGINT, source VARCHAR, target_id VARCHAR, condition VARCHAR, ean VARCHAR, offer_id VARCHAR, unit_id BIGINT, price STRUCT(amount DECIMAL(18, 4), currency VARCHAR), stock INTEGER, location VARCHAR, handling_time_days INTEGER, attributes MAP(VARCHAR, VARCHAR))
+  value STRUCT(event_id VARCHAR, occurred_at TIMESTAMP, sequence BIGINT, source VARCHAR, target_id VARCHAR, condition VARCHAR, ean VARCHAR, offer_id VARCHAR, unit_id BIGINT, price STRUCT(amount DECIMAL(18, 4), currency VARCHAR), stock INTEGER, location VARCHAR, handling_time_days INTEGER, attributes MAP(VARCHAR, VARCHAR), listing VARCHAR)
 );
 
 CREATE TABLE IF NOT EXISTS raw_offer_results (
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS raw_offer_state (
   kafka_offset BIGINT,
   kafka_timestamp TIMESTAMP,
   kafka_key VARCHAR,
-  value STRUCT(ean VARCHAR, managed BOOLEAN, unmanaged_at TIMESTAMP, unmanaged_offset BIGINT, units STRUCT(account VARCHAR, storefront VARCHAR, condition VARCHAR, unit_id BIGINT, offer_id VARCHAR, unit_status VARCHAR, fulfilled_by_marketplace BOOLEAN, proved_at TIMESTAMP, fields STRUCT(field VARCHAR, value DECIMAL(18, 4), currency VARCHAR, basis VARCHAR, event_time TIMESTAMP, sequence BIGINT, source VARCHAR, event_id VARCHAR, input_offset BIGINT, accepted_at TIMESTAMP, certain BOOLEAN, value_known BOOLEAN, accepted_value DECIMAL(18, 4))[], other_eans VARCHAR[], owner VARCHAR, owner_asked_at TIMESTAMP, claims VARCHAR[], release_at TIMESTAMP)[], misses STRUCT(account VARCHAR, storefront VARCHAR, condition VARCHAR, code VARCHAR, since TIMESTAMP, next_check_at TIMESTAMP, looked_at TIMESTAMP, times_seen INTEGER, call_ids VARCHAR[])[], locations STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, stock INTEGER, occurred_at TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR)[], locations_before STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, stock INTEGER, occurred_at TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR)[], marks STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, field VARCHAR, event_time TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR, is_dropped BOOLEAN)[], undone STRUCT(result_id VARCHAR, event_id VARCHAR, target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, input_offset BIGINT, occurred_at TIMESTAMP, sequence BIGINT, effective_at TIMESTAMP, source VARCHAR, received_at TIMESTAMP, since TIMESTAMP, origin VARCHAR, fields STRUCT(field VARCHAR, value DECIMAL(18, 4), currency VARCHAR)[], ended STRUCT(field VARCHAR, status VARCHAR, code VARCHAR, superseded_by VARCHAR, before DECIMAL(18, 4), sent DECIMAL(18, 4), before_basis VARCHAR, before_at TIMESTAMP, accepted DECIMAL(18, 4), units_moved BIGINT[], storefronts_moved VARCHAR[], rules VARCHAR[])[], announced VARCHAR, held STRUCT(field VARCHAR, held_by VARCHAR, never_sent BOOLEAN, guard VARCHAR, guarded_at TIMESTAMP)[], held_by VARCHAR, passed VARCHAR[], command_id VARCHAR, times_seen BIGINT, attributes MAP(VARCHAR, VARCHAR), one_by_one BOOLEAN, proved_again BOOLEAN, asked_again BOOLEAN, lookup_call_ids VARCHAR[], sent STRUCT(account VARCHAR, storefront VARCHAR, offer_id VARCHAR, call_ids VARCHAR[], attempts INTEGER, sent_at TIMESTAMP, answered_at TIMESTAMP, unit_status VARCHAR, storefronts_moved VARCHAR[]), problem STRUCT(message VARCHAR, advice VARCHAR, http_status INTEGER, type VARCHAR, marketplace_message VARCHAR, errors STRUCT(field VARCHAR, message VARCHAR)[]), reason VARCHAR, traceparent VARCHAR)[], commands STRUCT(command_id VARCHAR, results INTEGER, expires_at TIMESTAMP)[], input_partition INTEGER, last_offset BIGINT, updated_at TIMESTAMP)
+  value STRUCT(ean VARCHAR, managed BOOLEAN, unmanaged_at TIMESTAMP, unmanaged_offset BIGINT, units STRUCT(account VARCHAR, storefront VARCHAR, condition VARCHAR, unit_id BIGINT, offer_id VARCHAR, unit_status VARCHAR, fulfilled_by_marketplace BOOLEAN, proved_at TIMESTAMP, fields STRUCT(field VARCHAR, value DECIMAL(18, 4), currency VARCHAR, basis VARCHAR, event_time TIMESTAMP, sequence BIGINT, source VARCHAR, event_id VARCHAR, input_offset BIGINT, accepted_at TIMESTAMP, certain BOOLEAN, value_known BOOLEAN, accepted_value DECIMAL(18, 4))[], other_eans VARCHAR[], owner VARCHAR, owner_asked_at TIMESTAMP, claims VARCHAR[], release_at TIMESTAMP, created_at TIMESTAMP)[], misses STRUCT(account VARCHAR, storefront VARCHAR, condition VARCHAR, code VARCHAR, since TIMESTAMP, next_check_at TIMESTAMP, looked_at TIMESTAMP, times_seen INTEGER, call_ids VARCHAR[])[], locations STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, stock INTEGER, occurred_at TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR)[], locations_before STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, stock INTEGER, occurred_at TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR)[], marks STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, field VARCHAR, event_time TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR, is_dropped BOOLEAN)[], undone STRUCT(result_id VARCHAR, event_id VARCHAR, target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, input_offset BIGINT, occurred_at TIMESTAMP, sequence BIGINT, effective_at TIMESTAMP, source VARCHAR, received_at TIMESTAMP, since TIMESTAMP, origin VARCHAR, fields STRUCT(field VARCHAR, value DECIMAL(18, 4), currency VARCHAR)[], ended STRUCT(field VARCHAR, status VARCHAR, code VARCHAR, superseded_by VARCHAR, before DECIMAL(18, 4), sent DECIMAL(18, 4), before_basis VARCHAR, before_at TIMESTAMP, accepted DECIMAL(18, 4), units_moved BIGINT[], storefronts_moved VARCHAR[], rules VARCHAR[])[], announced VARCHAR, held STRUCT(field VARCHAR, held_by VARCHAR, never_sent BOOLEAN, guard VARCHAR, guarded_at TIMESTAMP)[], held_by VARCHAR, passed VARCHAR[], command_id VARCHAR, times_seen BIGINT, attributes MAP(VARCHAR, VARCHAR), one_by_one BOOLEAN, proved_again BOOLEAN, asked_again BOOLEAN, lookup_call_ids VARCHAR[], sent STRUCT(account VARCHAR, storefront VARCHAR, offer_id VARCHAR, call_ids VARCHAR[], attempts INTEGER, sent_at TIMESTAMP, answered_at TIMESTAMP, unit_status VARCHAR, storefronts_moved VARCHAR[]), problem STRUCT(message VARCHAR, advice VARCHAR, http_status INTEGER, type VARCHAR, marketplace_message VARCHAR, errors STRUCT(field VARCHAR, message VARCHAR)[]), reason VARCHAR, traceparent VARCHAR, listing STRUCT(wish VARCHAR, was_sent BOOLEAN))[], commands STRUCT(command_id VARCHAR, results INTEGER, expires_at TIMESTAMP)[], input_partition INTEGER, last_offset BIGINT, updated_at TIMESTAMP)
 );
 
 CREATE TABLE IF NOT EXISTS raw_replays (
@@ -157,7 +157,8 @@ SELECT
   r.value.stock AS stock,
   r.value.location AS location,
   r.value.handling_time_days AS handling_time_days,
-  r.value.attributes AS attributes
+  r.value.attributes AS attributes,
+  r.value.listing AS listing
 FROM raw_offer_changes AS r
 WHERE r.value IS NOT NULL;
 
@@ -911,7 +912,8 @@ SELECT
   u.element.owner AS unit_owner,
   u.element.owner_asked_at AS unit_owner_asked_at,
   u.element.claims AS unit_claims,
-  u.element.release_at AS unit_release_at
+  u.element.release_at AS unit_release_at,
+  u.element.created_at AS unit_created_at
 FROM offer_state AS s, UNNEST(s.units) AS u(element);
 
 CREATE OR REPLACE VIEW offer_state_fields AS
@@ -941,6 +943,7 @@ SELECT
   s.unit_owner_asked_at AS unit_owner_asked_at,
   s.unit_claims AS unit_claims,
   s.unit_release_at AS unit_release_at,
+  s.unit_created_at AS unit_created_at,
   u.element.field AS field,
   u.element.value AS field_value,
   u.element.currency AS field_currency,
@@ -1013,7 +1016,9 @@ SELECT
   u.element.problem.marketplace_message AS undone_problem_marketplace_message,
   u.element.problem.errors AS undone_problem_errors,
   u.element.reason AS undone_reason,
-  u.element.traceparent AS undone_traceparent
+  u.element.traceparent AS undone_traceparent,
+  u.element.listing.wish AS undone_listing_wish,
+  u.element.listing.was_sent AS undone_listing_was_sent
 FROM offer_state AS s, UNNEST(s.undone) AS u(element);
 
 CREATE OR REPLACE VIEW offer_state_undone_fields AS
@@ -1070,6 +1075,8 @@ SELECT
   s.undone_problem_marketplace_message AS undone_problem_marketplace_message,
   s.undone_reason AS undone_reason,
   s.undone_traceparent AS undone_traceparent,
+  s.undone_listing_wish AS undone_listing_wish,
+  s.undone_listing_was_sent AS undone_listing_was_sent,
   u.element.field AS field,
   u.element.value AS field_value,
   u.element.currency AS field_currency

@@ -52,7 +52,8 @@ SELECT
   r.RECORD_CONTENT:"stock"::NUMBER(10, 0) AS stock,
   r.RECORD_CONTENT:"location"::VARCHAR AS location,
   r.RECORD_CONTENT:"handling_time_days"::NUMBER(10, 0) AS handling_time_days,
-  r.RECORD_CONTENT:"attributes"::OBJECT AS attributes
+  r.RECORD_CONTENT:"attributes"::OBJECT AS attributes,
+  r.RECORD_CONTENT:"listing"::VARCHAR AS listing
 FROM raw_offer_changes AS r
 WHERE r.RECORD_CONTENT:event_id IS NOT NULL;
 
@@ -806,7 +807,8 @@ SELECT
   u.VALUE:"owner"::VARCHAR AS unit_owner,
   TO_TIMESTAMP_NTZ(u.VALUE:"owner_asked_at"::NUMBER(19, 0), 6) AS unit_owner_asked_at,
   u.VALUE:"claims"::ARRAY AS unit_claims,
-  TO_TIMESTAMP_NTZ(u.VALUE:"release_at"::NUMBER(19, 0), 6) AS unit_release_at
+  TO_TIMESTAMP_NTZ(u.VALUE:"release_at"::NUMBER(19, 0), 6) AS unit_release_at,
+  TO_TIMESTAMP_NTZ(u.VALUE:"created_at"::NUMBER(19, 0), 6) AS unit_created_at
 FROM offer_state AS s, LATERAL FLATTEN(INPUT => s.units) AS u;
 
 CREATE OR REPLACE VIEW offer_state_fields AS
@@ -836,6 +838,7 @@ SELECT
   s.unit_owner_asked_at AS unit_owner_asked_at,
   s.unit_claims AS unit_claims,
   s.unit_release_at AS unit_release_at,
+  s.unit_created_at AS unit_created_at,
   u.VALUE:"field"::VARCHAR AS field,
   u.VALUE:"value"::NUMBER(18, 4) AS field_value,
   u.VALUE:"currency"::VARCHAR AS field_currency,
@@ -908,7 +911,9 @@ SELECT
   u.VALUE:"problem"."marketplace_message"::VARCHAR AS undone_problem_marketplace_message,
   u.VALUE:"problem"."errors"::ARRAY AS undone_problem_errors,
   u.VALUE:"reason"::VARCHAR AS undone_reason,
-  u.VALUE:"traceparent"::VARCHAR AS undone_traceparent
+  u.VALUE:"traceparent"::VARCHAR AS undone_traceparent,
+  u.VALUE:"listing"."wish"::VARCHAR AS undone_listing_wish,
+  u.VALUE:"listing"."was_sent"::BOOLEAN AS undone_listing_was_sent
 FROM offer_state AS s, LATERAL FLATTEN(INPUT => s.undone) AS u;
 
 CREATE OR REPLACE VIEW offer_state_undone_fields AS
@@ -965,6 +970,8 @@ SELECT
   s.undone_problem_marketplace_message AS undone_problem_marketplace_message,
   s.undone_reason AS undone_reason,
   s.undone_traceparent AS undone_traceparent,
+  s.undone_listing_wish AS undone_listing_wish,
+  s.undone_listing_was_sent AS undone_listing_was_sent,
   u.VALUE:"field"::VARCHAR AS field,
   u.VALUE:"value"::NUMBER(18, 4) AS field_value,
   u.VALUE:"currency"::VARCHAR AS field_currency

@@ -1,6 +1,6 @@
 """Prepares calls about offers: the request, and how its response is judged."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -10,19 +10,19 @@ from connector.kaufland.http.exchange import Unsendable
 from connector.kaufland.offers import answers, requests, verdicts
 from connector.kaufland.offers.look_up_calls import LookUpCalls
 from connector.kaufland.offers.requests import UnitChange
-from connector.kaufland.prepared_call import PreparedCall, prepare_item, refused_here, settling
+from connector.kaufland.prepared_call import PreparedCall, RequestAndJudge, prepare_item, refused_here, settling
 from connector.kaufland.reference import KauflandReference, UnknownStorefront
 from connector.kaufland.verdict.judge import Question
 from connector.marketplace.call_kinds import CallKind, storefront_of
-from connector.marketplace.offers import LookUp, ReadProduct, ReadUnitPage, Update
+from connector.marketplace.offers import CreateUnit, DeleteUnit, LookUp, ReadProduct, ReadUnitPage, Update
 from streams.flow import Call, Item, Reply
 from streams.ports import Clock
 
-B = TypeVar("B", LookUp, Update, ReadUnitPage, ReadProduct)
+B = TypeVar("B", LookUp, Update, CreateUnit, DeleteUnit, ReadUnitPage, ReadProduct)
 
 
 class OfferCalls:
-    """Prepares ``lookup:<storefront>``, ``update:<storefront>``, ``unit-page`` and ``product``. Thread-safe."""
+    """Prepares look-ups, updates, creations and deletions, pages of units and look-ups of products. Thread-safe."""
 
     def __init__(self, reference: KauflandReference, clock: Clock) -> None:
         self._reference = reference
@@ -80,6 +80,39 @@ class OfferCalls:
             held_back=held_back,
             updates=updates,
             traces=tuple(dict.fromkeys([trace for update in updates for trace in update.traces])),
+        )
+
+    def create(self, call: Call, options: CallOptions) -> PreparedCall | tuple[Reply, ...]:
+        """Prepares the creation of a unit; returns a refusal if the API would not take it."""
+        (item,) = call.items
+        body = _of(item, CreateUnit, item.body.storefront)
+        condition = self._reference.condition_name(body.condition)
+        judge = partial(verdicts.of_creation, asked=body, reference=self._reference)
+        return self._of_one_unit(call, options, body, lambda: (requests.create(body, condition), judge))
+
+    def delete(self, call: Call, options: CallOptions) -> PreparedCall | tuple[Reply, ...]:
+        """Prepares the deletion of a unit."""
+        (item,) = call.items
+        body = _of(item, DeleteUnit, item.body.storefront)
+        return self._of_one_unit(call, options, body, lambda: (requests.delete(body), verdicts.of_deletion))
+
+    def _of_one_unit(
+        self, call: Call, options: CallOptions, body: CreateUnit | DeleteUnit, pair: Callable[[], RequestAndJudge]
+    ) -> PreparedCall | tuple[Reply, ...]:
+        """Prepares a call that names its events; returns a refusal if the storefront is unknown."""
+        try:
+            storefront = self._reference.storefront(body.storefront)
+        except UnknownStorefront as unknown:
+            return (refused_here("STOREFRONT_UNKNOWN", unknown),)
+        prepared = prepare_item(call, options, lambda *_: pair())
+        if not isinstance(prepared, PreparedCall):
+            return prepared
+        return replace(
+            prepared,
+            storefront=storefront,
+            event_ids=body.event_ids,
+            event_count=body.event_count,
+            traces=body.traces,
         )
 
     def unit_page(self, call: Call, options: CallOptions) -> PreparedCall | tuple[Reply, ...]:

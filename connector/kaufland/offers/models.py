@@ -35,6 +35,21 @@ class UnitPatch(ApiRequestModel):
     handling_time: int | None = Field(default=None, ge=0, le=100)
 
 
+class UnitCreation(ApiRequestModel):
+    """``UnitRequest``, with only the fields that are ever written."""
+
+    ean: str = Field(pattern=r"^[0-9]{13,14}$")
+    condition: str
+    listing_price: int = Field(ge=1, le=_MAX_PRICE)
+    amount: int = Field(ge=0, lt=2**31)
+    handling_time: int = Field(ge=0, le=100)
+    id_offer: str = Field(min_length=1)
+    id_shipping_group: int | None = Field(default=None, ge=1)
+    id_warehouse: int | None = Field(default=None, ge=1)
+    vat_indicator: str | None = None
+    note: str | None = Field(default=None, max_length=250)
+
+
 class ProductAnswer(ApiResponseModel):
     """``Product`` as embedded in a unit."""
 

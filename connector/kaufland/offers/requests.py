@@ -1,4 +1,4 @@
-"""Turns look-ups and updates of offers into requests. Pure.
+"""Turns look-ups, updates, creations and deletions of offers into requests. Pure.
 
 A request's body is serialized here, once; those bytes are signed and sent. Prices are minor units of the storefront's
 currency, stock is pieces, and handling time is working days.
@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from connector.kaufland.bodies.pagination import PAGE_LIMIT
 from connector.kaufland.bodies.unit_fields import API_FIELDS
 from connector.kaufland.http.exchange import ApiRequest, Unsendable
-from connector.kaufland.offers.models import BY_MARKETPLACE, UnitPatch
-from connector.marketplace.offers import LookUp, ReadProduct, ReadUnitPage, Update
+from connector.kaufland.offers.models import BY_MARKETPLACE, UnitCreation, UnitPatch
+from connector.marketplace.offers import CreateUnit, DeleteUnit, LookUp, ReadProduct, ReadUnitPage, Update
 
 
 def look_up(body: LookUp, *, offset: int = 0, by_marketplace: bool = False) -> ApiRequest:
@@ -64,15 +64,44 @@ def unit_change(update: Update) -> UnitChange:
     try:
         UnitPatch.model_validate(data)
     except ValidationError as wrong:
-        faults = "; ".join(f"{e['loc'][0]}: {e['msg']}, got {e['input']!r}" for e in wrong.errors())
-        raise Unsendable(faults) from None
+        raise Unsendable(_faults(wrong)) from None
     return UnitChange(update=update, data=data)
+
+
+def _faults(wrong: ValidationError) -> str:
+    return "; ".join(f"{e['loc'][0]}: {e['msg']}, got {e['input']!r}" for e in wrong.errors())
 
 
 def patch(change: UnitChange) -> ApiRequest:
     """``PATCH /units/{id_unit}``."""
     target = f"/units/{change.update.unit_id}?" + urlencode({"storefront": change.update.storefront})
     return ApiRequest(method="PATCH", target=target, body=orjson.dumps(change.data))
+
+
+def create(body: CreateUnit, condition: str) -> ApiRequest:
+    """``POST /units``; ``condition`` as the API spells it. Raises Unsendable for values that the API does not take."""
+    data: dict[str, int | str] = {
+        name: body.values[field] for field, name in API_FIELDS.items() if field in body.values
+    }
+    optional = {
+        "id_shipping_group": body.shipping_group,
+        "id_warehouse": body.warehouse,
+        "vat_indicator": body.vat_indicator,
+        "note": body.note,
+    }
+    data |= {name: value for name, value in optional.items() if value is not None}
+    try:
+        unit = UnitCreation.model_validate({"ean": body.ean, "condition": condition, "id_offer": body.offer_id, **data})
+    except ValidationError as wrong:
+        raise Unsendable(_faults(wrong)) from None
+    target = "/units?" + urlencode({"storefront": body.storefront})
+    return ApiRequest(method="POST", target=target, body=orjson.dumps(unit.model_dump(exclude_none=True)))
+
+
+def delete(body: DeleteUnit) -> ApiRequest:
+    """``DELETE /units/{id_unit}``."""
+    target = f"/units/{body.unit_id}?" + urlencode({"storefront": body.storefront})
+    return ApiRequest(method="DELETE", target=target)
 
 
 def bulk(storefront: str, changes: Sequence[UnitChange]) -> ApiRequest:

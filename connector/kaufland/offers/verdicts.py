@@ -10,7 +10,7 @@ from connector.kaufland.reference import KauflandReference
 from connector.kaufland.verdict.error_body import field_errors
 from connector.kaufland.verdict.judge import Verdict
 from connector.kaufland.verdict.table import DONE, MISSING_ITEM, THROTTLED, ItemOutcome, VerdictRow, row_of_entry
-from connector.marketplace.offers import Accepted, Gone, Refused, Update
+from connector.marketplace.offers import Accepted, CreateUnit, Gone, Refused, Update
 from streams.flow import Lost, Reply, Retry, Settled
 
 
@@ -22,6 +22,22 @@ def of_patch(response: ApiResponse, update: Update, reference: KauflandReference
     if unit is None or unit.id_unit != update.unit_id:
         return None
     return Verdict(replies=(_accepted(unit, update, response.status, reference),), outcome="accepted")
+
+
+def of_creation(response: ApiResponse, asked: CreateUnit, reference: KauflandReference) -> Verdict | None:
+    """Judges the response to a creation; None if it does not show the unit that was asked for."""
+    unit = answers.read_unit(response.body)
+    if unit is None or unit.id_offer not in (None, asked.offer_id):
+        return None
+    created = Accepted(unit=answers.unit_of(unit, asked.storefront, reference), http_status=response.status)
+    return Verdict(replies=(Settled(answer=created),), outcome="accepted")
+
+
+def of_deletion(response: ApiResponse) -> Verdict | None:
+    """Judges the response to a deletion: 204 is the only success status in the API's document."""
+    if response.status != 204:
+        return None
+    return Verdict(replies=(Settled(answer=Accepted(unit=None, http_status=204)),), outcome="accepted")
 
 
 def of_bulk(response: ApiResponse, updates: Sequence[Update], reference: KauflandReference) -> Verdict | None:

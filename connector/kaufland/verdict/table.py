@@ -13,7 +13,7 @@ from types import MappingProxyType
 from connector.kaufland.verdict.error_body import ErrorAnswer
 from connector.marketplace.call_kinds import CallKind
 
-_OF_OFFERS = frozenset({CallKind.LOOK_UP, CallKind.UPDATE})
+_OF_OFFERS = frozenset({CallKind.LOOK_UP, CallKind.UPDATE, CallKind.DELETE})
 
 
 class ItemOutcome(StrEnum):
@@ -57,6 +57,9 @@ ACCEPTED_FOR_LATER = VerdictRow(
 )  # 202: it is unknown whether it will be applied
 REFUSED = VerdictRow(name="refused", end=ItemOutcome.REFUSED, parted=Split.AT_ONCE)
 NOT_CONFIGURED = VerdictRow(name="storefront_not_configured", end=ItemOutcome.REFUSED, code="STOREFRONT_NOT_CONFIGURED")
+ALREADY_EXISTS = VerdictRow(name="already_exists", end=ItemOutcome.REFUSED, parted=Split.AT_ONCE)
+OFFER_ID_TAKEN = VerdictRow(name="offer_id_taken", end=ItemOutcome.REFUSED, code="OFFER_ID_TAKEN")
+NO_PRODUCT = VerdictRow(name="no_product", end=ItemOutcome.REFUSED, code="PRODUCT_NOT_IN_CATALOGUE")
 GONE = VerdictRow(name="gone", end=ItemOutcome.GONE, parted=Split.AT_ONCE)
 BUSY = VerdictRow(name="busy", end=ItemOutcome.RETRY, parted=Split.LATE)  # locked
 DUPLICATE = VerdictRow(
@@ -114,7 +117,7 @@ STATUS_ROWS: Mapping[int, VerdictRow] = MappingProxyType(
 """Every status of the API's document, and those of proxies and gateways in between."""
 
 _OF_OTHER_PATHS = (
-    "already-exists contacts/contact-not-found contacts/invalid-contact-info contacts/manufacturer-not-found "
+    "contacts/contact-not-found contacts/invalid-contact-info contacts/manufacturer-not-found "
     "contacts/product-not-found default-required has-units import-files/file-too-large insufficient-funds last-element "
     "order-units/cancel-error order-units/cancel-not-allowed order-units/cancel-not-possible "
     "order-units/missing-payment order-units/shipping-rate-not-defined returns/return-address-not-set "
@@ -130,6 +133,7 @@ _OF_OTHER_PATHS = (
 TYPE_ROWS: Mapping[str, VerdictRow] = MappingProxyType(
     {
         "action-not-allowed": REFUSED,
+        "already-exists": ALREADY_EXISTS,
         "bad-request": REFUSED,
         "corrupted-signature": UNAUTHORIZED,
         "duplicate-action": DUPLICATE,
@@ -164,7 +168,12 @@ _SENDING: Mapping[VerdictRow, VerdictRow] = MappingProxyType(
 )
 
 KIND_ROWS: Mapping[CallKind, Mapping[VerdictRow, VerdictRow]] = MappingProxyType(
-    {CallKind.SEND: _SENDING, CallKind.PARCEL: _SENDING}
+    {
+        CallKind.SEND: _SENDING,
+        CallKind.PARCEL: _SENDING,
+        CallKind.CREATE: {ALREADY_EXISTS: OFFER_ID_TAKEN, FORBIDDEN: REFUSED},
+        CallKind.DELETE: {FORBIDDEN: REFUSED},
+    }
 )
 """Rows that are replaced for a kind of call if the response has the marketplace's error envelope. An order unit is sent
 only once: retrying a refusal as duplicate or forbidden is pointless, so the flow reads the unit's status instead."""
@@ -211,7 +220,14 @@ def row_of(kind: CallKind, status: int, error: ErrorAnswer | None) -> VerdictRow
     if error is None:
         return _without_words(kind, by_status)
     row = TYPE_ROWS.get(short_type(error.type) or "", by_status)
+    if kind is CallKind.CREATE and row is REFUSED and _names_product(error):
+        return NO_PRODUCT
     return KIND_ROWS.get(kind, {}).get(row, row)
+
+
+def _names_product(error: ErrorAnswer) -> bool:
+    """Whether a refusal is about the product: the document names no problem type for one that the catalogue lacks."""
+    return any(one.field in ("ean", "id_product") for one in error.errors)
 
 
 def row_of_entry(status: int, problem_type: str) -> VerdictRow:

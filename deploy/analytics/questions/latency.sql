@@ -16,7 +16,7 @@ FROM (
     c.waited_us / 1e6 AS waited
   FROM offer_outcomes AS o
   LEFT JOIN marketplace_calls AS c ON c.call_id = o.sent_call_ids[-1]
-  WHERE o.origin = 'LIVE' AND o.status IN ('APPLIED', 'PARTIAL') AND o.sent_answered_at IS NOT NULL
+  WHERE o.origin = 'LIVE' AND o.status IN ('APPLIED', 'PARTIAL', 'CREATED', 'DELETED') AND o.sent_answered_at IS NOT NULL
 ) AS sent
 GROUP BY target_id, hour
 ORDER BY hour, target_id;

@@ -11,7 +11,7 @@ WITH stale AS (
     PARTITION BY ean, target_id, condition, field
     ORDER BY LEAST(occurred_at, received_at) DESC, sequence DESC NULLS LAST, input_offset DESC
   ) = 1
-    AND status NOT IN ('APPLIED', 'UNCHANGED', 'UNMANAGED', 'NOT_FOUND', 'AMBIGUOUS', 'CONFLICT')
+    AND status NOT IN ('APPLIED', 'UNCHANGED', 'UNMANAGED', 'CREATED', 'DELETED', 'NOT_FOUND', 'AMBIGUOUS', 'CONFLICT')
 ),
 known AS (
   SELECT

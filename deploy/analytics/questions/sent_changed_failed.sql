@@ -4,7 +4,7 @@
 SELECT
   target_id,
   COUNT(*) AS events,
-  COUNT(*) FILTER (status IN ('APPLIED', 'PARTIAL')) AS changed,
+  COUNT(*) FILTER (status IN ('APPLIED', 'PARTIAL', 'CREATED', 'DELETED')) AS changed,
   COUNT(*) FILTER (status = 'UNCHANGED') AS unchanged,
   COUNT(*) FILTER (status = 'SUPERSEDED') AS superseded,
   COUNT(*) FILTER (status IN ('FAILED', 'REJECTED', 'AMBIGUOUS', 'CONFLICT', 'UNKNOWN')) AS failed,

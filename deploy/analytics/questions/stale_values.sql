@@ -24,5 +24,5 @@ QUALIFY ROW_NUMBER() OVER (
   PARTITION BY ean, target_id, condition, field
   ORDER BY wanted_since DESC, sequence DESC NULLS LAST, input_offset DESC, status DESC
 ) = 1
-  AND status NOT IN ('APPLIED', 'UNCHANGED', 'UNMANAGED')
+  AND status NOT IN ('APPLIED', 'UNCHANGED', 'UNMANAGED', 'CREATED', 'DELETED')
 ORDER BY wanted_since, ean, target_id, condition, field;

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from devstack.expectation import Produced, UnitThere
+from devstack.listings import ListingsSeen
 from devstack.order_audit import OrdersSeen
 from devstack.summary import Observed, final_rows, summarise
 from devstack.traffic import Message, MessageKind
@@ -333,3 +334,23 @@ def test_a_not_found_row_is_shown_as_the_operator_reads_it() -> None:
 
     assert f"Cannot find existing offer: EAN {EAN}, NEW, target shop-de" in text
     assert "seen 3 times, waiting: price 19.99" in text
+
+
+@pytest.mark.parametrize(
+    ("changed", "tick"),
+    [
+        ({}, "✓"),
+        ({"wanted": 3}, "✗"),
+        ({"there": {11: "new-a", 12: "new-b"}}, "✗"),
+        ({"there": {11: "new-a", 13: "new-a"}, "created": frozenset({11, 12, 13})}, "✗"),
+        ({"deleted": frozenset()}, "✗"),
+    ],
+)
+def test_units_that_events_asked_for_are_there_once_each_less_those_deleted(changed: dict[str, Any], tick: str) -> None:
+    listed = ListingsSeen(wanted=2, created=frozenset({11, 12}), deleted=frozenset({12}), there={11: "new-a"})
+
+    summary = summarise(replace(a_good_run(), created=2, deleted=1, listed=replace(listed, **changed)))
+
+    [line] = [line for line in summary.lines if line.lstrip().startswith("created")]
+    assert line.endswith(tick)
+    assert summary.good is (tick == "✓")

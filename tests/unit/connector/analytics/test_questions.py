@@ -383,7 +383,7 @@ def test_calls_per_change(loaded: duckdb.DuckDBPyConnection, recorded: Recording
 
 
 ENDS = {
-    "changed": {"APPLIED", "PARTIAL"},
+    "changed": {"APPLIED", "PARTIAL", "CREATED", "DELETED"},
     "unchanged": {"UNCHANGED"},
     "superseded": {"SUPERSEDED"},
     "failed": {"FAILED", "REJECTED", "AMBIGUOUS", "CONFLICT", "UNKNOWN"},

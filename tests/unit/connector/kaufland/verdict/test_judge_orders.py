@@ -229,8 +229,8 @@ def test_an_unanswered_parcel_is_lost_and_one_without_a_connection_not_sent(erro
     assert isinstance(one(K.PARCEL, TransportFailure(error=error, left=False)), NotSent)
 
 
-def test_only_a_parcel_may_be_made_once() -> None:
-    assert [kind for kind in CallKind if kind.once] == [K.PARCEL]
+def test_only_a_new_unit_and_a_parcel_may_be_made_once() -> None:
+    assert [kind for kind in CallKind if kind.once] == [K.CREATE, K.PARCEL]
     assert all(kind.writes for kind in CallKind if kind.once)
 
 
