@@ -44,6 +44,7 @@ from connector.settings.model import Settings
 from connector.settings.show import digest
 from connector.shipments.carrier_tables import Unlisted
 from connector.startup.broker_password import BrokerPassword
+from connector.startup.certificates import certificates_end
 from connector.startup.configuration_watch import ConfigurationWatch
 from connector.startup.controls import control_reader, controls
 from connector.startup.mappings import LiveMappings
@@ -185,6 +186,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
         subscriptions=flows.subscriptions(running),
         files=lambda: {**mappings.problems(), **watch.problems()},
         spans=dict if collector is None else collector.counts,
+        certificates=partial(certificates_end, configured),
         calls=partial(telemetry.metrics.totals, "stream_calls_total", "account"),
         slow_downs=partial(telemetry.metrics.totals, "stream_slow_downs_total", "account"),
     )

@@ -1,13 +1,14 @@
 """The alert rules: every metric exists, every alert has its runbook, and input that must and must not fire it.
 
-``make rules`` runs that input with promtool, which is not a Python package; what can be checked without it is here.
+``make rules`` runs that input with promtool, which is not a Python package; ``harness/promql.py`` runs it here.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import promql_parser
 import pytest
 import yaml
 
@@ -17,10 +18,11 @@ from connector.contracts.topics import ALL_FEATURES, INPUTS, Access, manifest, n
 from connector.marketplace.call_kinds import CallKind
 from connector.offers.events import DriftCause
 from streams.telemetry import METRICS
+from tests.harness.alert_rules import ALERTS, RECORDED, RULES, firing, history_of, rules
+from tests.harness.pages import missing
 from tests.test_documents import anchors
 
 ROOT = Path(__file__).parent.parent
-RULES = ROOT / "deploy" / "prometheus" / "rules.yaml"
 LABELS = {metric.name: set(metric.labels) for metric in METRICS} | {
     gauge.name: {gauge.label} if gauge.label else set() for gauge in EVERY
 }
@@ -29,13 +31,6 @@ SCRAPED = {"namespace", "job", "instance"}
 NAME = re.compile(r"\b(?:stream|connector)_[a-z_]+\b")
 
 
-def rules() -> Iterator[dict[str, Any]]:
-    for group in yaml.safe_load(RULES.read_text("utf-8"))["groups"]:
-        yield from group["rules"]
-
-
-ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}
-RECORDED = {rule["record"]: rule["expr"] for rule in rules() if "record" in rule}
 TESTS: Mapping[str, Any] = {
     test["name"]: test for test in yaml.safe_load(RULES.with_name("rules_test.yaml").read_text("utf-8"))["tests"]
 }
@@ -93,6 +88,22 @@ def test_every_section_is_of_an_alert() -> None:
     assert re.findall(r"^## (\w+)$", text, flags=re.MULTILINE) == list(ALERTS)
 
 
+def test_the_table_of_causes_names_each_alert_with_tests_that_fire_it() -> None:
+    text = (ROOT / "docs" / "alerts.md").read_text("utf-8")
+    rows = re.findall(r"^\| \[(\w+)\]\(#(\w+)\) \| (\w+) \| ([^|]+) \| ([^|]+) \|$", text, flags=re.MULTILINE)
+
+    assert [(name, severity) for name, _, severity, _, _ in rows] == [
+        (name, rule["labels"]["severity"]) for name, rule in ALERTS.items()
+    ]
+    for name, anchor, _, _, cell in rows:
+        tests = re.findall(r"`([^`]+::[^`]+)`", cell)
+        files = [(ROOT / test.partition("::")[0]).read_text("utf-8") for test in tests]
+        assert anchor == name.lower()
+        assert files
+        assert missing(tests) == []
+        assert [name for file in files if name not in re.findall(r"\w+", file)] == []
+
+
 @pytest.mark.parametrize("name", ALERTS)
 def test_every_alert_has_input_that_must_fire_it_and_input_that_must_not(name: str) -> None:
     [fires] = [test for title, test in TESTS.items() if title.startswith(f"{name} fires: ")]
@@ -102,6 +113,17 @@ def test_every_alert_has_input_that_must_fire_it_and_input_that_must_not(name: s
     assert quiet["promql_expr_test"][0]["exp_samples"] == []
     given = {name for series in quiet["input_series"] for name in metrics_in(series["series"])}
     assert metrics_in(ALERTS[name]["expr"]) <= given, "the quiet input lacks a metric of the alert"
+
+
+@pytest.mark.parametrize("title", TESTS)
+def test_the_input_fires_exactly_the_alerts_that_are_named(title: str) -> None:
+    test = TESTS[title]
+    [asked] = test["promql_expr_test"]
+    expected = {name for sample in asked["exp_samples"] for name in re.findall(r'alertname="(\w+)"', sample["labels"])}
+    at_s = promql_parser.parse_duration(asked["eval_time"]).total_seconds()
+
+    assert (test["interval"], asked["expr"]) == ("1m", 'count by (alertname) (ALERTS{alertstate="firing"})')
+    assert firing(history_of(test), at_s) == expected
 
 
 def test_the_objective_is_a_bucket_of_the_histogram_as_the_process_writes_it() -> None:

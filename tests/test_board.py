@@ -8,6 +8,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import promql_parser
+
 from tests.test_alerts import LABELS, SCRAPED, metrics_in
 
 GRAFANA = Path(__file__).parent.parent / "deploy" / "grafana"
@@ -52,6 +54,11 @@ def test_every_query_selects_the_job_and_uses_metrics_and_labels_that_exist() ->
         assert (grouped | shown) - known == set(), query
         assert shown <= grouped or not grouped, query
         assert query.count('job=~"$job"') == len(re.findall(r"\b(?:stream|connector)_\w+\{", query)) > 0
+
+
+def test_every_query_is_one_that_prometheus_can_read() -> None:
+    for query, _ in QUERIES:
+        promql_parser.parse(re.sub(r"\$__\w+", "5m", query))  # raises ValueError
 
 
 def test_the_measures_that_the_alerts_watch_are_on_the_board() -> None:

@@ -119,6 +119,13 @@ SPANS: Final = Gauge(
     label="outcome",
     kind="counter",
 )
+CERTIFICATE_ENDS: Final = Gauge(
+    name="connector_certificate_end_timestamp_seconds",
+    unit="s since 1970",
+    means="When the TLS certificate of a file that the settings name ends; of a file of CA certificates, the last of "
+    "them. The certificates of servers are not in it.",
+    label="setting",
+)
 STARTS: Final = Gauge(
     name="connector_process_starts_total",
     unit="starts",
@@ -144,6 +151,7 @@ EVERY: Final = (
     PUSH_DISABLED,
     FILE_REFUSED,
     SPANS,
+    CERTIFICATE_ENDS,
 )
 
 Readings = Mapping[Gauge, Mapping[str, float | None]]
@@ -165,6 +173,7 @@ def readings(
     subscriptions: Mapping[str, PushReport],
     files: Mapping[str, str],
     spans: Mapping[str, float],
+    certificates: Mapping[str, float | None],
 ) -> Readings:
     """Returns the present value of each metric."""
     return {
@@ -187,6 +196,7 @@ def readings(
         },
         FILE_REFUSED: {setting: float(bool(problem)) for setting, problem in files.items()},
         SPANS: spans,
+        CERTIFICATE_ENDS: certificates,
     }
 
 

@@ -66,6 +66,7 @@ class ProcessVitals:
         subscriptions: Callable[[], Mapping[str, PushReport]] = dict,
         files: Callable[[], Mapping[str, str]] = dict,
         spans: Callable[[], Mapping[str, float]] = dict,
+        certificates: Callable[[], Mapping[str, float | None]] = dict,
         calls: Callable[[], Mapping[str, float]] = dict,
         slow_downs: Callable[[], Mapping[str, float]] = dict,
         clock: Callable[[], float] = uptime_s,
@@ -87,6 +88,7 @@ class ProcessVitals:
         self._subscriptions = subscriptions
         self._files = files
         self._spans = spans
+        self._certificates = certificates
         self._calls = calls
         self._slow_downs = slow_downs
         self._clock = clock
@@ -158,6 +160,7 @@ class ProcessVitals:
             subscriptions=self._subscriptions(),
             files=self._files(),
             spans=self._spans(),
+            certificates=self._certificates(),
         )
         return self._metrics() + exposition(read)
 

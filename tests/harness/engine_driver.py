@@ -30,6 +30,7 @@ from streams.messages import (
 )
 from streams.policy import Pace, Policy, Share
 from streams.side_input import SideInputs
+from streams.telemetry import Telemetry
 from tests.harness.toy_flow import Room, Shown, Thermostats
 from tests.harness.toy_side_inputs import PROGRESS, SideLog
 
@@ -54,8 +55,9 @@ class EngineDriver:
         control: CommandHandler | None = None,
         side_inputs: SideInputs | None = None,
         sides: dict[str, SideInputs] | None = None,
+        observer: Telemetry | None = None,
     ) -> None:
-        """``side_inputs``: beside every topic. ``sides``: by topic instead."""
+        """``side_inputs``: beside every topic. ``sides``: by topic instead. ``observer`` hears what a runner says."""
         flow = flow or Thermostats()
         self.flows = flows or {flow.topic: flow}
         self.policy = policy or Policy()
@@ -71,6 +73,7 @@ class EngineDriver:
             side_inputs=dict.fromkeys(self.flows, side_inputs) if side_inputs is not None else sides or {},
         )
         self.auto = auto
+        self.observer = observer
         self.now = Now(mono_s=100.0, wall_us=WALL_US)
         self.calls: list[Call] = []
         self.checkpoints: list[Checkpoint] = []
@@ -88,7 +91,12 @@ class EngineDriver:
 
     def feed(self, said: Input) -> list[Effect]:
         """Feeds an input to the engine, and records and returns its effects."""
+        if self.observer is not None:
+            self.observer.on_input(said, self.now)
         effects = self.engine.feed(said, self.now)
+        if self.observer is not None:
+            for effect in effects:
+                self.observer.on_effect(effect, self.now)
         self.effects.extend(effects)
         self.calls.extend(e for e in effects if isinstance(e, Call))
         self.side_fetches.extend(e for e in effects if isinstance(e, SideFetch))

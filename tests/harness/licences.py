@@ -19,6 +19,7 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
     "License :: OSI Approved :: MIT License": "MIT",
     "License :: OSI Approved :: Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "MIT License": "MIT",
+    "The MIT License (MIT)": "MIT",
 }
 
 
@@ -29,9 +30,15 @@ def spdx_ids(text: str) -> set[str]:
 
 
 def licences_of(distribution: Distribution) -> set[str]:
-    """Returns the SPDX ids that a distribution declares: its expression, else its licence, else its classifiers."""
+    """Returns the SPDX ids that a distribution declares: its expression, else its licence, else its classifiers.
+
+    One that declares none is known by the title of its licence file.
+    """
     metadata = distribution.metadata
     named = metadata.get_all("License-Expression") or metadata.get_all("License") or []
     if not any(named):
         named = [text for text in metadata.get_all("Classifier") or [] if text.startswith("License ::")]
+    if not named:
+        files = (distribution.read_text(f"licenses/{name}") for name in metadata.get_all("License-File") or [])
+        named = [text.splitlines()[0] for text in files if text and text.splitlines()[0] in _OTHER_NAMES]
     return {id_ for text in named for id_ in spdx_ids(text)}

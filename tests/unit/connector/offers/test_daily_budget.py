@@ -12,6 +12,7 @@ from connector.offers.events import OfferState
 from connector.offers.gtin import check_digit
 from streams.flow import Answer, Assignment, Call, Now, Record, Settled, Stored
 from streams.policy import Pace
+from streams.telemetry import Telemetry
 from tests.harness.engine_driver import EngineDriver
 from tests.harness.offer_harness import DE, REFERENCE, START_US, TOPICS, OfferHarness, flow_of, unit
 
@@ -43,9 +44,10 @@ def known() -> dict[str, Stored]:
 class LimitedShop:
     """A process that makes one call for each change, with a driver that answers all of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, observer: Telemetry | None = None) -> None:
         pace = Pace(per_second=100.0, reserve=0.0, quota=daily_budget(CALLS, UTC))
-        self.driver = EngineDriver(flow=flow_of(DE, reference=ONE_AT_A_TIME), paces={"main": pace})
+        flow = flow_of(DE, reference=ONE_AT_A_TIME)
+        self.driver = EngineDriver(flow=flow, paces={"main": pace}, observer=observer)
         self.driver.now = Now(mono_s=100.0, wall_us=DAY.start_us)
         self.at: Assignment = self.driver.opened(topic=TOPICS.offer_changes, state=known())
         self.offset = 0
