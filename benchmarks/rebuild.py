@@ -23,7 +23,7 @@ def measure(kafka: Stack, offers: int, events: int) -> ReportSection:
         ready.send(sent)
         _recreate_state(ready)
         begin_s = time.time()
-        with ready.connectors(start=start):
+        with ready.connectors(start=start, patience_s=_PATIENCE_S):
             opened_s = time.time()
             until("a result of each event", lambda: len(ready.result_times_s()) >= events, _PATIENCE_S)
             ready.deployment.quiet(for_s=1.0)

@@ -65,19 +65,21 @@ class Stand:
         *,
         start: Mapping[int, int] | None = None,
         single: bool = False,
+        patience_s: float = 60.0,
         **account: Any,
     ) -> Iterator[list[ModuleProcess]]:
         """Runs ``count`` connectors in one group within the context; enters it when they are ready to send.
 
         ``start``: the positions to begin from; by default the input's end, because existing records belong to other
-        measurements. ``account``: keys of the configuration's account section.
+        measurements. ``patience_s``: how long they may take to get ready. ``account``: keys of the configuration's
+        account section.
         """
         self._set_positions(start or self.input_ends())
         self.deployment.account = account
         self.deployment.settings = f'[offers]\nmode = "{"single" if single else "batch"}"\n'
         running = [self.connector(number) for number in range(count)]
         try:
-            wait_for("the partitions", lambda: all_owned(running, self._partitions), still_s=60)
+            wait_for("the partitions", lambda: all_owned(running, self._partitions), still_s=patience_s)
             yield running
         finally:
             for process in running:
