@@ -17,6 +17,7 @@ from connector.offers.codec import OfferCodecs
 from connector.offers.cold_start import ColdStart, ColdStarts, ReportColdStart
 from connector.offers.flow import OfferFlow
 from connector.offers.gtin import normal_form
+from connector.offers.policy import OfferPolicy
 from connector.offers.swept_units import UNITS, SweptUnits
 from connector.orders.codec import OrderCodecs
 from connector.orders.commands import read_command
@@ -70,6 +71,7 @@ class FlowDependencies:
     commands: CommandSource = field(default_factory=NoControls)
     replays: SideInputs | None = None
     mappings: MappingSource | None = None  # None: routing and reference do not change
+    policy_in_use: Callable[[], OfferPolicy] | None = None  # None: the guard rails do not change
     dry_run: bool = False
     push: PushWatch | None = None
     report_unlisted: ReportUnlisted | None = None
@@ -168,7 +170,7 @@ def state_decoders(topics: Topics, ids: SchemaIds, lookup: Lookup) -> dict[str, 
     decoders: dict[str, Callable[[bytes], Any]] = {topics.offer_state: OfferCodecs(ids, lookup).decode_state}
     if Feature.SHIPMENTS in topics.features:
         decoders[topics.shipment_state] = ShipmentCodecs(ids, lookup).decode_state
-    if Feature.ORDERS in topics.features:
+    if Feature.SCHEDULER in topics.features:
         decoders[topics.scheduler_state] = OrderCodecs(ids, lookup).decode_state
     return decoders
 
@@ -216,6 +218,7 @@ def _offers(around: FlowDependencies, cold: ColdStarts) -> OfferFlow:
         commands=around.commands,
         partitions=around.partitions.get(around.topics.offer_changes, 1),
         mappings=around.mappings,
+        policy_in_use=around.policy_in_use,
         cold=cold,
         traces=around.traces,
     )

@@ -48,10 +48,14 @@ def dies_with_parent() -> tuple[str, ...]:
     """Returns a command prefix that kills the child when the thread that started it ends, so that nothing is left
     behind by a run that was killed.
 
-    Needs setpriv of util-linux (PR_SET_PDEATHSIG, prctl(2)); empty where that is missing.
+    Needs setpriv of util-linux (PR_SET_PDEATHSIG, prctl(2)); empty where that is missing. The signal is sent for an end
+    that comes after the request for it; so the shell, which then becomes the command, looks whether its parent is still
+    this process.
     """
     setpriv = shutil.which("setpriv")
-    return (setpriv, "--pdeathsig", "KILL") if setpriv is not None else ()
+    if setpriv is None:
+        return ()
+    return (setpriv, "--pdeathsig", "KILL", "/bin/sh", "-c", 'test "$PPID" = "$0" && exec "$@"', str(os.getpid()))
 
 
 class ModuleProcess:

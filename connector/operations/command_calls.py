@@ -29,14 +29,16 @@ class CommandRate:
     reason: str
 
 
-def rates(configured: Settings, asked: float | None, members: int | None) -> dict[str, CommandRate]:
-    """Returns each account's rate for reading units.
+def rates(
+    configured: Settings, accounts: Iterable[str], asked: float | None, members: int | None
+) -> dict[str, CommandRate]:
+    """Returns the rate of each of the accounts for reading units.
 
     ``asked``: the rate on the command line. ``members``: the running processes of the group; None: not known. Without
     ``asked``, a command uses the whole rate if no process runs, else the part that is reserved for the command line.
-    Raises SettingsError if ``asked`` is more than an account's rate.
+    Raises SettingsError if ``asked`` is more than an account's rate, and Stopped if nothing is reserved.
     """
-    return {name: _rate(name, convert.pace(account), asked, members) for name, account in configured.accounts.items()}
+    return {name: _rate(name, convert.pace(configured.accounts[name]), asked, members) for name in accounts}
 
 
 def reserved(configured: Settings, accounts: Iterable[str], group: str) -> dict[str, CommandRate]:
@@ -49,7 +51,7 @@ def reserved(configured: Settings, accounts: Iterable[str], group: str) -> dict[
         pace = convert.pace(configured.accounts[name])
         per_second = min(pace.per_second * pace.reserve, pace.groups.get(group, inf))
         if not per_second:
-            raise Stopped(f"nothing of account {name}'s rate is reserved for the command line. Remedy: rate.reserve")
+            raise _nothing_reserved(name)
         found[name] = CommandRate(per_second=per_second, reason="reserved for the command line")
     return found
 
@@ -73,8 +75,17 @@ def _rate(name: str, pace: Pace, asked: float | None, members: int | None) -> Co
         return CommandRate(per_second=asked, reason="as asked")
     if members == 0:
         return CommandRate(per_second=whole, reason="no process of the group runs")
+    if not pace.reserve:
+        raise _nothing_reserved(name, " Or name a rate with --calls-per-second, which is then taken from the processes")
     why = "processes of the group run" if members else "it is not known whether processes of the group run"
     return CommandRate(per_second=whole * pace.reserve, reason=f"{why}; the rest of {whole:g}/s is theirs")
+
+
+def _nothing_reserved(name: str, otherwise: str = "") -> Stopped:
+    return Stopped(
+        f"nothing of account {name}'s rate is reserved for the command line. Remedy: set rate.reserve above 0 in "
+        f"[accounts.{name}.rate], and restart the processes.{otherwise}"
+    )
 
 
 def queue(configured: Settings, rate_of: Mapping[str, CommandRate], prefix: str) -> CommandCalls:

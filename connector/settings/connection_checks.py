@@ -52,6 +52,7 @@ def secret_files(settings: model.Settings) -> Iterator[tuple[str, Path]]:
         yield from _files("registry", settings.registry, "client_certificate_file")
     yield from _files("registry.oauth", settings.registry.oauth, "client_secret_file")
     yield from _files("traces", settings.traces, "headers_file")
+    yield from _files("console", settings.console, "token_file")
     for name, file in settings.kafka.properties_from_files.items():
         yield f"kafka.properties_from_files.{name}", file
     for name in _KEY_FILES & settings.kafka.properties.keys():

@@ -180,7 +180,7 @@ class CommandCalls:
             send_by_s=now_s + self._policy.call_deadline_s,
             give_up_at_s=now_s + self._policy.call_deadline_s,
             tokens_left=account.limiter.tokens_left(now_s),
-            limit_per_s=account.limiter.rate(now_s),
+            limit_per_s=account.limiter.open_rate(now_s),
         )
         account.limiter.take(now_s, call.id)
         self._in_flight[call.id] = pending

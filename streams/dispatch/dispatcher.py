@@ -201,7 +201,7 @@ class Dispatcher:
             send_by_s=lease_until_s,
             give_up_at_s=now_s + self._policy.call_deadline_s,
             tokens_left=limiter.tokens_left(now_s),
-            limit_per_s=limiter.rate(now_s),
+            limit_per_s=limiter.open_rate(now_s),
         )
         group_limiter = self._group_limiter(call)
         if group_limiter is not None:

@@ -105,7 +105,14 @@ class RateLimiter:
 
     def rate(self, now_s: float) -> float:
         """Returns how many calls per second may leave now; 0 while closed."""
-        return self._ceiling() * self._factor_at(now_s) if self.is_open(now_s) else 0.0
+        return self.open_rate(now_s) if self.is_open(now_s) else 0.0
+
+    def open_rate(self, now_s: float) -> float:
+        """Returns how many calls per second may leave at the present pace while the account is open.
+
+        It is also the limit of a probe, which leaves while the account is closed.
+        """
+        return self._ceiling() * self._factor_at(now_s)
 
     def tokens_left(self, now_s: float) -> int:
         """Returns how many more calls could have left in the second that ends now, at the present rate."""

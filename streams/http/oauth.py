@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from threading import Lock
+from threading import Condition
 from typing import Final
 from urllib.parse import quote
 
@@ -16,7 +16,8 @@ from streams.http.transport import EgressTransport
 RENEW_AT: Final = 0.8
 """The part of a token's lifetime after which the next one is requested."""
 RETRY_S: Final = 5.0
-"""How long a token that is still valid is used after the request for its successor failed."""
+"""How long no token is requested while the endpoint is down: a token that is still valid is used, else the failure is
+raised again at once."""
 _UNSAID_S: Final = 300.0
 """The lifetime of a token whose answer has no ``expires_in``."""
 
@@ -39,7 +40,11 @@ class _Token:
 
 
 class OAuthTokens:
-    """The current token of one client. Thread-safe: while one thread requests a token, others wait for it."""
+    """The current token of one client. Thread-safe.
+
+    One thread at a time requests a token. Others use the last one while it is valid, or wait for that request and share
+    its outcome: an endpoint that hangs holds each of them for one timeout, not one after the other.
+    """
 
     def __init__(
         self,
@@ -54,31 +59,61 @@ class OAuthTokens:
         self._client = client
         self._learn = learn
         self._clock = clock
-        self._lock = Lock()
+        self._changed = Condition()
+        self._is_requesting = False
         self._token: _Token | None = None
+        self._failure: RegistryDown | None = None  # of the last request
+        self._again_at_s = 0.0  # after a failure, when to request next
         self._transport = EgressTransport(egress, client.url)
         self._http = httpx.Client(transport=self._transport, timeout=timeout_s, trust_env=False)
 
     def current(self) -> str:
         """Returns a token that has not expired. Blocks. Raises RegistryDown and RegistryDenied."""
-        with self._lock:
-            now_s, token = self._clock(), self._token
-            if token is not None and now_s < token.renew_at_s:
-                return token.text
-            try:
-                token = self._requested(now_s)
-            except (RegistryDown, RegistryDenied):
-                if token is None or now_s >= token.expires_at_s:
-                    raise
-                token = _Token(text=token.text, renew_at_s=now_s + RETRY_S, expires_at_s=token.expires_at_s)
-            self._token = token
-            return token.text
+        with self._changed:
+            while True:
+                now_s, token = self._clock(), self._token
+                is_due = token is None or now_s >= token.renew_at_s
+                if token is not None and (not is_due or (self._is_requesting and now_s < token.expires_at_s)):
+                    return token.text
+                if not self._is_requesting:
+                    break
+                self._changed.wait()
+            if self._failure is not None and now_s < self._again_at_s:
+                return self._despite(self._failure)
+            self._is_requesting = True
+        return self._renewed(now_s)
 
     def discard(self, text: str) -> None:
         """Forgets a token that was refused, unless it has been replaced already."""
-        with self._lock:
+        with self._changed:
             if self._token is not None and self._token.text == text:
                 self._token = None
+
+    def _renewed(self, now_s: float) -> str:
+        """Requests a token; the lock is free meanwhile."""
+        token, failure = None, None
+        try:
+            token = self._requested(now_s)
+        except RegistryDown as error:
+            failure = error
+            return self._despite(error)
+        except RegistryDenied as error:  # it came at once, and the secret may be corrected at any time
+            return self._despite(error)
+        else:
+            return token.text
+        finally:
+            with self._changed:
+                self._is_requesting = False
+                self._failure = failure
+                self._again_at_s = self._clock() + RETRY_S
+                self._token = token or self._token
+                self._changed.notify_all()
+
+    def _despite(self, failure: RegistryDown | RegistryDenied) -> str:
+        """Returns the last token while it is valid; otherwise raises the failure of the request for the next one."""
+        if self._token is not None and self._clock() < self._token.expires_at_s:
+            return self._token.text
+        raise type(failure)(*failure.args) from None
 
     def close(self) -> None:
         self._http.close()

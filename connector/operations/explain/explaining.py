@@ -96,9 +96,10 @@ def _read(configured: Settings, options: ExplainOptions) -> OfferChanged:
 def _look_up(configured: Settings, options: ExplainOptions, turned: LaneInMemory, adapter: Marketplace) -> None:
     """Makes the look-ups that the lane wants, each once: before it repeats one, the flow would wait."""
     members = command_calls.members(configured) if options.with_state and options.calls_per_second is None else None
-    rates = command_calls.rates(configured, options.calls_per_second, members)
     made: set[CommandCall] = set()
     while wanted := [call for call in _wanted(turned) if call not in made]:
+        accounts = {call.account for call in wanted}
+        rates = command_calls.rates(configured, accounts, options.calls_per_second, members)
         calls = command_calls.queue(configured, rates, prefix=f"{configured.kafka.instance_id}-explain-{len(made)}")
         with CallProgress(len(wanted)) as progress:
             for outcome in command_calls.make(calls, wanted, adapter, progress.answered):

@@ -56,7 +56,8 @@ def judge(configured: Settings, options: MatchOptions, say: Say) -> MatchPlan:
         if options.with_state:
             _read_states(configured, plan, terms)
         wanted = list(plan.look_ups())
-        rates = command_calls.rates(configured, options.calls_per_second, _members(configured, options))
+        accounts, members = {call.account for call in wanted}, _members(configured, options)
+        rates = command_calls.rates(configured, accounts, options.calls_per_second, members)
         for line in arithmetic(plan, wanted, rates):
             say(line)
         calls = command_calls.queue(configured, rates, prefix=f"{configured.kafka.instance_id}-match-report")

@@ -5,7 +5,7 @@ from typing import Any
 import schemas
 from connector.contracts.codec import SchemaIds
 from connector.contracts.headers import Stamp
-from connector.flows import FlowDependencies, RunningFlow, running_flows
+from connector.flows import FlowDependencies, RunningFlow, running_flows, state_decoders
 from connector.kaufland.reference import load_reference
 from connector.orders.flow import OrderFlow
 from connector.routing.table import Routing
@@ -70,3 +70,13 @@ def test_orders_and_sweeps_share_the_scheduler() -> None:
     flows = running(orders=model.OrderSettings(enabled=True), reconcile=model.ReconcileSettings(enabled=True))
 
     assert standing(flows) == ["main", "main/units/de"]
+
+
+def test_the_state_of_the_scheduler_is_decoded_wherever_it_is_written() -> None:
+    def decoded(**sections: Any) -> set[str]:
+        topics = convert.topics(SETTINGS.model_copy(update=sections))
+        return set(state_decoders(topics, IDS, lambda _: None))
+
+    assert "kaufland.scheduler-state.v1" in decoded(reconcile=model.ReconcileSettings(enabled=True))
+    assert "kaufland.scheduler-state.v1" in decoded(orders=model.OrderSettings(enabled=True))
+    assert "kaufland.scheduler-state.v1" not in decoded()

@@ -1,6 +1,7 @@
 """Processes that are started for tests and for the demo."""
 
 import os
+import shlex
 import subprocess
 import sys
 from contextlib import suppress
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.processes import ModuleProcess
+from devstack.processes import ModuleProcess, dies_with_parent
 from devstack.waiting import until
 
 PARENT = """
@@ -37,6 +38,18 @@ def test_a_process_ends_with_the_one_that_started_it_even_if_that_is_killed(tmp_
         parent.kill()
 
     until("the end of the child", lambda: not is_there(child))
+
+
+def test_a_process_does_not_begin_if_the_one_that_started_it_has_ended_already(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    command = [*dies_with_parent(), "touch", str(begun)]
+
+    assert subprocess.run(command, check=False).returncode == 0
+    assert begun.exists()
+    begun.unlink()
+    orphan = shlex.join(command)  # its parent is the shell, not this process
+    subprocess.run(["sh", "-c", f"{orphan}; true"], check=True)
+    assert not begun.exists()
 
 
 def test_a_proxy_and_ca_certificates_of_the_environment_do_not_reach_a_process(

@@ -23,7 +23,7 @@ def configured(**environ: str) -> Settings:
 
 
 def per_second(settings: Settings, asked: float | None, members: int | None) -> float:
-    return command_calls.rates(settings, asked, members)["demo"].per_second
+    return command_calls.rates(settings, ["demo"], asked, members)["demo"].per_second
 
 
 def test_the_whole_rate_is_used_if_no_process_runs_else_the_reserve() -> None:
@@ -36,7 +36,7 @@ def test_the_whole_rate_is_used_if_no_process_runs_else_the_reserve() -> None:
 def test_a_rate_that_is_asked_for_is_used_up_to_the_configured_one() -> None:
     assert per_second(configured(), 100, 3) == 100
     with pytest.raises(SettingsError, match="account demo is configured for 100 calls/s, fewer than 101"):
-        command_calls.rates(configured(), 101, 0)
+        command_calls.rates(configured(), ["demo"], 101, 0)
 
 
 def test_the_reserve_is_the_same_whether_or_not_processes_run_and_within_the_limit_of_the_group() -> None:
@@ -46,8 +46,18 @@ def test_the_reserve_is_the_same_whether_or_not_processes_run_and_within_the_lim
     assert reserved() == 2
     assert reserved(RATE__GROUPS__PRODUCTS="10") == 2
     assert reserved(RATE__GROUPS__PRODUCTS="0.5") == 0.5
-    with pytest.raises(Stopped, match=r"Remedy: rate\.reserve"):
+    with pytest.raises(Stopped, match=r"Remedy: set rate\.reserve above 0 in \[accounts\.demo\.rate\]"):
         reserved(RATE__RESERVE="0")
+
+
+def test_without_a_reserve_a_command_calls_only_while_no_process_runs_or_at_a_rate_that_is_asked_for() -> None:
+    without = configured(RATE__RESERVE="0")
+
+    assert per_second(without, None, 0) == 100
+    assert per_second(without, 5, 3) == 5
+    assert command_calls.rates(without, [], None, 3) == {}, "nothing is asked of the account"
+    with pytest.raises(Stopped, match=r"rate\.reserve.*--calls-per-second"):
+        per_second(without, None, 3)
 
 
 class StubCaller:
@@ -65,7 +75,7 @@ class StubCaller:
 
 def made(caller: StubCaller, *kinds: str) -> list[object]:
     settings = configured()
-    calls = command_calls.queue(settings, command_calls.rates(settings, None, 0), "test")
+    calls = command_calls.queue(settings, command_calls.rates(settings, ["demo"], None, 0), "test")
     wanted = [CommandCall(account="demo", kind=kind, body=number) for number, kind in enumerate(kinds)]
     shown: list[int] = []
     outcomes = list(command_calls.make(calls, wanted, caller, lambda done, _: shown.append(done)))

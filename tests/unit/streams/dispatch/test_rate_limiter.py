@@ -293,6 +293,7 @@ def test_after_the_wait_one_call_probes_alone() -> None:
     limiter.take(START_S + 2, "probe")
 
     assert limiter.probing
+    assert limiter.open_rate(START_S + 2) > 0, "what the call log tells as the limit of a probe"
     assert not limiter.is_open(START_S + 2)
     assert limiter.ready_at(START_S + 60) == inf
     assert limiter.state(START_S + 3) == "probing: 429"

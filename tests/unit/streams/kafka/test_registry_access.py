@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from devstack.waiting import until
 from streams.errors import RegistryDenied, RegistryDown
 from streams.http.authentication import OAuthBearerAuth, RereadBasicAuth, RereadBearerAuth
 from streams.http.egress import Egress
@@ -150,6 +151,7 @@ class TokenEndpoint:
 
     def __init__(self) -> None:
         self.secret = "s e/cret"
+        self.requests = 0
         self.asked: list[dict[str, str]] = []
         self.lifetime: Any = 100
         self.down = False
@@ -157,6 +159,7 @@ class TokenEndpoint:
         self.gate.set()
 
     def respond(self, request: Received, _socket: socket.socket) -> bytes:
+        self.requests += 1
         self.gate.wait(60)
         if self.down:
             return answer(503)
@@ -243,6 +246,51 @@ def test_threads_that_need_a_token_at_once_make_one_request(endpoint: TokenEndpo
 
     assert got == ["token-1"] * 5
     assert len(endpoint.asked) == 1
+
+
+def test_threads_share_the_failure_of_one_request_and_no_other_is_made_for_a_while(
+    endpoint: TokenEndpoint, tokens: OAuthTokens, clock: FixedClock
+) -> None:
+    endpoint.gate.clear()
+    endpoint.down = True
+    told: list[str] = []
+
+    def ask() -> None:
+        with pytest.raises(RegistryDown) as failed:
+            tokens.current()
+        told.append(str(failed.value))
+
+    threads = [threading.Thread(target=ask) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    endpoint.gate.set()
+    for thread in threads:
+        thread.join(60)
+    assert len(told) == 5
+    assert (len(set(told)), endpoint.requests) == (1, 1)
+
+    ask()
+    assert endpoint.requests == 1, "the endpoint is not asked again at once"
+    endpoint.down = False
+    clock.now_s += RETRY_S
+    assert tokens.current() == "token-1"
+
+
+def test_while_a_token_is_valid_no_thread_waits_for_the_next_one(
+    endpoint: TokenEndpoint, tokens: OAuthTokens, clock: FixedClock
+) -> None:
+    assert tokens.current() == "token-1"
+    clock.now_s += 100 * RENEW_AT
+    endpoint.gate.clear()
+    renewing = threading.Thread(target=tokens.current)
+    renewing.start()
+    until("the request for the next token", lambda: endpoint.requests == 2)
+
+    assert tokens.current() == "token-1"
+
+    endpoint.gate.set()
+    renewing.join(60)
+    assert tokens.current() == "token-2"
 
 
 def test_a_wrong_secret_is_told_without_it(endpoint: TokenEndpoint, tokens: OAuthTokens) -> None:
