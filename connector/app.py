@@ -143,8 +143,8 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
     opened.callback(adapter.close)
     _log_bodies(configured, adapter)
     commands = controls(backbone.ids, backbone.schemas)
-    mappings = LiveMappings(configured, adapter)
-    watch = ConfigurationWatch(plan.loaded, partial(_read_again, plan.loaded), use_level)
+    mappings, about = LiveMappings(configured, adapter, dry_run=plan.dry_run), _about(plan)
+    watch = ConfigurationWatch(plan.loaded, partial(_read_again, plan.loaded), partial(_use, mappings, about))
     running = _flows(plan, backbone, mappings, stamp, commands, traces)
     claims = _claims(plan, clock)
     telemetry = Telemetry(write_notice, (one.dead_letters for one in running.values()))
@@ -171,7 +171,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
     vitals = ProcessVitals(
         lambda: Beat(at_s=runner.beat_s, snapshot=runner.snapshot, membership=source.membership),
         metrics=telemetry.metrics.exposition,
-        about=_about(plan),
+        about=about,
         timeouts=CoordinatorTimeouts.of(session_s=reading.session_s),
         skews=partial(_skews, adapter, tuple(configured.accounts)),
         refused=adapter.refused,
@@ -190,7 +190,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
         calls=partial(telemetry.metrics.totals, "stream_calls_total", "account"),
         slow_downs=partial(telemetry.metrics.totals, "stream_slow_downs_total", "account"),
     )
-    _log.info("begins", **_about(plan), push_port=open_receiver(plan, backbone.ids, opened))
+    _log.info("begins", **about, push_port=open_receiver(plan, backbone.ids, opened))
     return runner, vitals
 
 
@@ -279,6 +279,7 @@ def _flows(
             commands=commands,
             replays=_replays(plan, backbone, commands),
             mappings=mappings,
+            policy_in_use=mappings.policy,
             dry_run=plan.dry_run,
             push=subscription_watch(plan.settings, plan.topics),
             report_unlisted=_log_unlisted,
@@ -382,6 +383,13 @@ def _log_bodies(configured: Settings, adapter: Kaufland) -> None:
 
 def _read_again(loaded: Loaded) -> Loaded:
     return load_settings(loaded.file, os.environ, datetime.now(UTC))
+
+
+def _use(mappings: LiveMappings, about: dict[str, Any], found: Settings) -> None:
+    """Uses what has changed in the configuration and needs no restart."""
+    use_level(found.log.level)
+    about["config_digest"] = digest(found)
+    mappings.use(found, about["config_digest"])
 
 
 def _log_unlisted(account: str, unlisted: Unlisted) -> None:

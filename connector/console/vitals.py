@@ -11,6 +11,7 @@ from connector.offers.cold_start import ColdStart
 from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport
 from connector.reconciliation.sweep_lane import SweepReport
+from connector.settings.live import CONFIGURATION
 from streams.clock import uptime_s
 from streams.dispatch.quota_meter import QuotaReading
 from streams.engine.snapshot import PartitionSnapshot, Snapshot
@@ -339,7 +340,9 @@ def _of_budget(account: str, budget: QuotaReading, withheld: int) -> Iterator[st
 
 def _of_files(problems: Mapping[str, str]) -> Iterator[str]:
     for setting, problem in problems.items():
-        if problem:
+        if problem and setting == CONFIGURATION:
+            yield f"the configuration file: {problem}"
+        elif problem:
             yield f"the file of {setting} is refused, its last valid content stays in use: {problem}"
 
 

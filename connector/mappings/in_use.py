@@ -17,6 +17,7 @@ class MappingsInUse:
     reference: Reference
     carriers: Mapping[str, str] = field(default_factory=dict)  # the seller's name -> the marketplace's code
     overrides: Overrides = NO_OVERRIDES
+    config_digest: str = ""  # of the settings in use; "" = that of the start
 
 
 class MappingSource(Protocol):

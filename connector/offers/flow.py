@@ -4,7 +4,7 @@ A turn applies its cause to the ledger (``merge``, ``outcomes``), ends the field
 their results (``results``), and derives the calls that the other fields need (``wants``).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -116,10 +116,13 @@ class OfferFlow:
         commands: CommandSource,
         partitions: int = 1,
         mappings: MappingSource | None = None,
+        policy_in_use: Callable[[], OfferPolicy] | None = None,
         cold: ColdStarts = NO_COLD_STARTS,
         traces: EventTraces | None = None,
     ) -> None:
         """``mappings``: where routing and reference are found while the process runs; None: they do not change.
+
+        ``policy_in_use``: returns the policy with the guard rails in use; None: they do not change.
 
         ``cold``: the sweeps that offers may wait for, shared with the side input that shows them.
         """
@@ -139,6 +142,7 @@ class OfferFlow:
         self._update_limit = update_limit
         self._commands = commands
         self._mappings = mappings
+        self._policy_in_use = policy_in_use
         self._cold = cold
         self._in_use: MappingsInUse | None = None
         self._needs = state_versions.needs_of(OfferState)
@@ -250,8 +254,7 @@ class OfferFlow:
 
     def turn(self, lane: OfferLane, cause: Cause, now: Now) -> Turn[OfferLane]:
         """Applies a cause to the lane; returns the new lane, its wants, its outputs, and when to wake it."""
-        if self._mappings is not None:
-            self._take_over(self._mappings.in_use)
+        self._take_over()
         now_us, commands = now.wall_us, self._commands.in_force
         applied, drifts = self._compared(lane, cause, now_us)
         if self._cold.is_on:
@@ -305,13 +308,20 @@ class OfferFlow:
             is_restored=isinstance(cause, Restored),
         )
 
-    def _take_over(self, found: MappingsInUse) -> None:
-        """Uses the routing, the reference and the overrides in use now; they stay the same during a turn."""
-        if found is not self._in_use:
+    def _take_over(self) -> None:
+        """Uses the mappings and the guard rails in use now; they stay the same during a turn."""
+        found = self._mappings.in_use if self._mappings is not None else None
+        if found is not None and found is not self._in_use:
             self._in_use = found
             self._terms = replace(
                 self._terms, routing=found.routing, reference=found.reference, overrides=found.overrides
             )
+            if found.config_digest:
+                self._stamp = replace(self._stamp, config_digest=found.config_digest)
+        policy = self._policy_in_use() if self._policy_in_use is not None else self._terms.policy
+        if policy is not self._terms.policy:
+            self._terms = replace(self._terms, policy=policy)
+            self._windows.use(policy.window_limits)
 
     def _apply(self, lane: OfferLane, cause: Cause, now_us: int) -> OfferLane:
         """Returns the lane after an event or an answer was applied; other causes only have the lane decided again."""

@@ -47,11 +47,16 @@ class WindowRails:
     """Counts for all partitions of the process. ``partitions``: how many the input has."""
 
     def __init__(self, limits: Mapping[Rail, WindowLimit], partitions: int) -> None:
-        self.limits: Final = limits
+        self.limits = limits
         self._partitions = partitions
         self._lanes: dict[int, int] = {}  # by partition: how many EANs are known
         self._windows: dict[tuple[int, Rail, str], _Window] = {}
         self._sources: set[str] = set()
+
+    def use(self, limits: Mapping[Rail, WindowLimit]) -> None:
+        """Counts with other limits from now on. A rail that is off now forgets its counts, and that it was tripped."""
+        self.limits = limits
+        self._windows = {at: window for at, window in self._windows.items() if at[1] in limits}
 
     def assigned(self, partition: int, lanes: int) -> None:
         """Notes how many EANs a partition has that was assigned just now."""

@@ -442,6 +442,8 @@ class StockRuleSettings(SettingsSection):
 
 
 class GuardSettings(SettingsSection):
+    """A change of these guard rails counts seconds later, without a restart."""
+
     zeroed_share_pct: Annotated[float, Field(gt=0, le=100)] | None = None
     """Guard rail: the share of the known EANs that one source may set to stock 0 within zeroed_window. Further zeroes
     of that source are HELD until a person decides. Default: off."""
@@ -514,7 +516,8 @@ class TargetSettings(SettingsSection):
     storefront: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1)]
     """Two letters: de, at, cz, sk, pl, ..."""
     enabled: bool = True
-    """Off: the target's events end as SUPPRESSED; other targets are unaffected."""
+    """Off: the target's events end as SUPPRESSED; other targets are unaffected. A change of the switches and guard
+    rails of a target counts seconds later, without a restart."""
     price_sync: bool = True
     """Off: prices end as SUPPRESSED; stock is still sent."""
     allow_eans_file: Path | None = None

@@ -162,7 +162,7 @@ class ShipmentFlow:
 
         A lane without undone events is blank again ``keep_s`` after its last change.
         """
-        self._take_over_carriers()
+        self._take_over()
         now_us = now.wall_us
         draft = self._apply(lane, cause, now_us)
         plan, after = decide(draft, self._shared), draft.result()
@@ -185,12 +185,15 @@ class ShipmentFlow:
             wake_at_us=wake_at_us,
         )
 
-    def _take_over_carriers(self) -> None:
+    def _take_over(self) -> None:
         """Uses the aliases that are in use now; they stay the same during a turn."""
-        policy = self._terms.policy
-        aliases = self._mappings.in_use.carriers if self._mappings is not None else policy.aliases
-        if aliases is not policy.aliases:
-            changed = dataclasses.replace(policy, aliases=aliases)
+        if self._mappings is None:
+            return
+        policy, found = self._terms.policy, self._mappings.in_use
+        if found.config_digest not in ("", self._stamp.config_digest):
+            self._stamp = dataclasses.replace(self._stamp, config_digest=found.config_digest)
+        if found.carriers is not policy.aliases:
+            changed = dataclasses.replace(policy, aliases=found.carriers)
             self._terms = dataclasses.replace(self._terms, policy=changed)
             self._shared.carriers.apply_policy(changed)
 

@@ -1,4 +1,4 @@
-"""Follows the configuration file while the process runs: the log's level is taken over, all else needs a restart."""
+"""Follows the configuration file while the process runs: some settings count at once, the rest needs a restart."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -6,14 +6,15 @@ from typing import Final
 import structlog
 
 from connector.mappings.watched_file import WatchedFile
+from connector.settings.live import CONFIGURATION, with_live
 from connector.settings.load import Loaded
+from connector.settings.model import Settings
 from connector.settings.show import masked
+from streams.control import RulesChanged
 from streams.errors import SettingsError
 from streams.ports import Report, Stopping
 
 _EVERY_S: Final = 2.0
-_LEVEL: Final = "log.level"
-_SETTING: Final = "configuration"
 _log = structlog.get_logger("connector")
 
 
@@ -24,52 +25,65 @@ class ConfigurationWatch:
         self,
         loaded: Loaded,
         reload: Callable[[], Loaded],
-        use_level: Callable[[str], None],
+        use: Callable[[Settings], None],
         every_s: float = _EVERY_S,
     ) -> None:
-        """``reload`` reads the configuration again and raises SettingsError; ``use_level`` sets the log's level."""
-        self._in_use = dict(masked(loaded.settings))
+        """``reload`` reads the configuration again and raises SettingsError.
+
+        ``use`` is given the settings in use whenever one of those that count at once has changed
+        (``connector.settings.live``).
+        """
+        self._in_use = loaded.settings
         self._reload = reload
-        self._use_level = use_level
+        self._use = use
         self._every_s = every_s
-        self._level = loaded.settings.log.level
         self._has_begun = False
-        self._file = WatchedFile(_SETTING, loaded.file, self._parsed) if loaded.file is not None else None
+        self._file = WatchedFile(CONFIGURATION, loaded.file, self._parsed) if loaded.file is not None else None
         self._has_begun = True
 
-    def follow(self, report: Report, stopping: Stopping) -> None:  # noqa: ARG002 - the engine need not know
-        """Looks at the file until ``stopping`` is set."""
+    def follow(self, report: Report, stopping: Stopping) -> None:
+        """Looks at the file until ``stopping`` is set. After a change, what waits is judged again."""
         while self._file is not None and not stopping.wait(self._every_s):
-            self.look()
+            if self.look():
+                report(RulesChanged())
 
     def look(self) -> bool:
-        """Looks at the file once. Returns whether another level is in use, or another problem is there."""
+        """Looks at the file once. Returns whether other settings are in use, or another problem is there."""
+        before = self._in_use
         if self._file is None or not self._file.look():
             return False
+        counts = ", ".join(_differing(before, self._in_use)) or "none"
         if self._file.problem:
-            _log.warning("the configuration has changed", file=str(self._file.path), note=self._file.problem)
+            _log.warning(
+                "the configuration has changed", file=str(self._file.path), note=self._file.problem, in_use_now=counts
+            )
         else:
-            _log.info("the configuration was read again", file=str(self._file.path), level=self._level)
+            _log.info("the configuration was read again", file=str(self._file.path), in_use_now=counts)
         return True
 
     def problems(self) -> Mapping[str, str]:
         """Returns why the present content of the file is not in use; "" = it is. Any thread."""
-        return {} if self._file is None else {_SETTING: self._file.problem}
+        return {} if self._file is None else {CONFIGURATION: self._file.problem}
 
-    def _parsed(self, _content: bytes) -> str:
-        """Takes the level over. Raises ValueError for what is not in use."""
+    def _parsed(self, _content: bytes) -> Settings:
+        """Takes over what counts at once. Raises ValueError for what does not."""
         if not self._has_begun:  # what was loaded is in use
-            return self._level
+            return self._in_use
         try:
-            settings = self._reload().settings
+            found = self._reload().settings
         except SettingsError as refused:
             raise ValueError(f"it is not valid, and not in use: {refused}") from None
-        if settings.log.level != self._level:
-            self._level = settings.log.level
-            self._use_level(self._level)
-        found = dict(masked(settings))
-        names = [*self._in_use, *(name for name in found if name not in self._in_use)]
-        changed = [name for name in names if name != _LEVEL and found.get(name) != self._in_use.get(name)]
-        if changed:
-            raise ValueError(f"changed, and not in use before a restart: {', '.join(changed)}")
-        return self._level
+        in_use = with_live(self._in_use, found)
+        if in_use != self._in_use:
+            self._use(in_use)
+            self._in_use = in_use
+        if waiting := _differing(in_use, found):
+            raise ValueError(f"changed, and not in use before a restart: {', '.join(waiting)}")
+        return in_use
+
+
+def _differing(before: Settings, after: Settings) -> list[str]:
+    """Returns the settings that are not the same, in the order of the model."""
+    old, new = dict(masked(before)), dict(masked(after))
+    names = [*old, *(name for name in new if name not in old)]
+    return [name for name in names if new.get(name) != old.get(name)]

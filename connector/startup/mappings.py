@@ -1,4 +1,4 @@
-"""Builds the mappings that are read again from their files while the process runs."""
+"""Builds what is read again while the process runs: mappings of files, switches and guard rails of the settings."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Protocol
@@ -12,6 +12,7 @@ from connector.mappings.in_use import MappingsInUse
 from connector.mappings.overrides import NO_OVERRIDES, Overrides
 from connector.mappings.watched_file import WatchedFile
 from connector.marketplace.offers import Reference
+from connector.offers.policy import OfferPolicy
 from connector.settings import convert
 from connector.settings.model import Settings
 
@@ -38,9 +39,12 @@ class ReferenceHolder(Protocol):
 class LiveMappings:
     """A ``MappingSource`` of settings and of the files that they name."""
 
-    def __init__(self, configured: Settings, holder: ReferenceHolder) -> None:
+    def __init__(self, configured: Settings, holder: ReferenceHolder, *, dry_run: bool = False) -> None:
         """Raises OSError and ValueError for a file that has become unreadable since the settings were checked."""
         self._configured = configured
+        self._dry_run = dry_run
+        self._policy = convert.offer_policy(configured, dry_run=dry_run)
+        self._digest = ""
         self._holder = holder
         self._carriers = _carriers_file(configured)
         self._table = _reference_file(configured, holder)
@@ -59,6 +63,25 @@ class LiveMappings:
     @property
     def in_use(self) -> MappingsInUse:
         return self._in_use
+
+    def policy(self) -> OfferPolicy:
+        """Returns the offer flow's policy with the guard rails in use. Any thread."""
+        return self._policy
+
+    def use(self, found: Settings, config_digest: str) -> None:
+        """Uses the switches of targets and the guard rails of other settings. ``config_digest``: that of results."""
+        self._configured = self._configured.model_copy(update={"targets": found.targets, "guards": found.guards})
+        self._policy = convert.offer_policy(self._configured, dry_run=self._dry_run)
+        self._digest = config_digest
+        before, self._in_use = self._in_use, self._collected()
+        on = [name for name, target in self._in_use.routing.targets.items() if target.enabled]
+        switched_on = [name for name in on if not before.routing.targets[name].enabled]
+        if switched_on and self._configured.reconcile.enabled:
+            _log.warning(
+                "targets that were switched on are swept after the next start of the process that sweeps",
+                targets=switched_on,
+                remedy="restart the processes one after the other",
+            )
 
     def watch(self) -> FileWatch:
         """Returns the follower that looks at the files; it takes changes over and logs them."""
@@ -110,6 +133,7 @@ class LiveMappings:
             reference=reference,
             overrides=self._overrides.current if self._overrides is not None else NO_OVERRIDES,
             carriers={**aliases, **self._carriers.current} if self._carriers is not None else aliases,
+            config_digest=self._digest,
         )
 
 

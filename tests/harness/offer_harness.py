@@ -1,7 +1,7 @@
 """Drives the offer flow without an engine: events and answers in, results and wants out, with a fake codec."""
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -127,6 +127,7 @@ def flow_of(
     reference: Reference = REFERENCE,
     commands: CommandSource | None = None,
     mappings: MappingSource | None = None,
+    policy_in_use: Callable[[], OfferPolicy] | None = None,
     cold: ColdStarts = NO_COLD_STARTS,
     traces: EventTraces | None = None,
 ) -> OfferFlow:
@@ -141,6 +142,7 @@ def flow_of(
         update_limit=reference.bulk_limit,
         commands=commands if commands is not None else NoControls(),
         mappings=mappings,
+        policy_in_use=policy_in_use,
         cold=cold,
         traces=traces,
     )

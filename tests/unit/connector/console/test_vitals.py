@@ -23,6 +23,7 @@ from connector.offers.cold_start import ColdStart, ColdStartState
 from connector.orders.poll_lane import PollReport
 from connector.reconciliation.events import FinishedSweep, RunningSweep, SweepState
 from connector.reconciliation.sweep_lane import SweepReport
+from connector.settings.live import CONFIGURATION
 from streams.dispatch.quota_meter import QuotaReading
 from streams.engine.snapshot import AccountSnapshot, PartitionSnapshot, SideInputSnapshot, Snapshot
 from streams.membership import Membership
@@ -423,7 +424,11 @@ def test_events_that_were_read_late_are_counted_by_source_whatever_it_is_called(
 
 def test_a_file_that_is_refused_is_a_warning_a_status_and_a_metric() -> None:
     told = vitals(files=lambda: {"shipments.carriers_file": "it is not TOML", "mappings.reference_file": ""})
+    changed = vitals(files=lambda: {CONFIGURATION: "changed, and not in use before a restart: kafka.group"})
 
+    assert changed.readiness().warnings == (
+        "the configuration file: changed, and not in use before a restart: kafka.group",
+    )
     assert told.readiness().reasons == ()
     assert told.readiness().warnings == (
         "the file of shipments.carriers_file is refused, its last valid content stays in use: it is not TOML",

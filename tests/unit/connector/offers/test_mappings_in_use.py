@@ -1,10 +1,12 @@
 """The offer flow uses the routing and the reference that are in use when a turn begins."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 from connector.mappings.in_use import MappingsInUse
 from connector.offers.flow import OfferFlow
 from connector.offers.policy import OfferPolicy
+from connector.offers.rails import PriceLimits, PriceRails
 from connector.routing.table import Routing
 from streams.flow import Woken
 from tests.harness.offer_harness import DE, EAN, OTHER_EAN, REFERENCE, OfferHarness, flow_of, unit
@@ -67,3 +69,20 @@ def test_a_lower_bound_of_the_stock_applies_to_the_next_event() -> None:
     shop.event(stock=79)
 
     assert statuses(shop) == ["APPLIED", "REJECTED"]
+
+
+def test_a_price_floor_holds_from_the_next_turn_and_lets_go_when_it_is_gone() -> None:
+    free = OfferPolicy(default_target="shop-de")
+    floor = PriceRails(limits=PriceLimits(floor=Decimal(20)))
+    policies = [free]
+    shop = OfferHarness(flow_of(policy=free, policy_in_use=lambda: policies[-1])).known(unit(1))
+    policies.append(OfferPolicy(default_target="shop-de", price_rails={"shop-de": floor}))
+
+    shop.event(price="12.00")
+    assert statuses(shop) == ["HELD"]
+    assert not shop.wants
+
+    policies.append(free)
+    shop.hear(Woken())
+    shop.accept()
+    assert statuses(shop) == ["HELD", "APPLIED"]

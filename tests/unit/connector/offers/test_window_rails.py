@@ -360,3 +360,17 @@ def test_the_share_that_trips_every_partition_is_within_the_error_that_the_decis
     )
 
     assert abs(sent - 10_000) <= partitions
+
+
+def test_a_rail_that_is_turned_off_and_on_counts_anew() -> None:
+    rails = WindowRails(ZEROED, 1)
+    desk = CommandDesk(now_us=START_US)
+
+    def trips(number: int) -> bool:
+        return rails.tripped_by(Rail.ZEROED_SHARE, 0, "feed", ean(number), START_US, desk.in_force) is not None
+
+    assert [trips(number) for number in range(3)] == [False, False, True]
+    rails.use({})
+    assert not trips(4)
+    rails.use(ZEROED)
+    assert [trips(number) for number in range(5, 8)] == [False, False, True]

@@ -1,6 +1,7 @@
-"""A configuration file that changes: the level is taken over, and what needs a restart is named."""
+"""A configuration file that changes: what counts at once is taken over, and what needs a restart is named."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from connector.configuration import load_settings
 from connector.mappings.watched_file import SAME_LOOKS
 from connector.settings.load import Loaded
+from connector.settings.model import Settings
 from connector.startup.configuration_watch import ConfigurationWatch
 from tests.unit.connector.settings.test_load import MINIMAL
 
@@ -22,8 +24,12 @@ class WatchedRun:
         for key, length in (("client_key", 32), ("secret_key", 64)):
             (folder / key).write_text("k" * length)
         self.file.write_text(MINIMAL)
-        self.levels: list[str] = []
-        self.watch = ConfigurationWatch(self.loaded(), self.loaded, self.levels.append)
+        self.used: list[Settings] = []
+        self.watch = ConfigurationWatch(self.loaded(), self.loaded, self.used.append)
+
+    @property
+    def levels(self) -> list[str]:
+        return [settings.log.level for settings in self.used]
 
     def loaded(self) -> Loaded:
         return load_settings(self.file, {}, datetime.now(UTC))
@@ -67,9 +73,33 @@ def test_a_file_that_is_not_valid_changes_nothing_and_is_told(run: WatchedRun) -
 
 
 def test_a_setting_that_is_added_or_removed_is_named(run: WatchedRun) -> None:
-    said = run.becomes(MINIMAL.replace("[targets.shop-de]", '[targets.shop-de]\nkeep = 3\nprice_floor = "1.5"'))
+    said = run.becomes(MINIMAL.replace("[targets.shop-de]", "[targets.shop-de]\nkeep = 3\nshow_at_most = 9"))
 
-    assert said == "changed, and not in use before a restart: targets.shop-de.keep, targets.shop-de.price_floor"
+    assert said == "changed, and not in use before a restart: targets.shop-de.keep, targets.shop-de.show_at_most"
+    assert run.used == []
+
+
+def test_switches_of_targets_and_guard_rails_are_in_use_without_a_restart(run: WatchedRun) -> None:
+    limits = '[[targets.shop-de.price_limits]]\nwhen = {brand = "A"}\nprice_step_pct = 9\n'
+    switched = MINIMAL + 'enabled = false\nprice_floor = "1.5"\n' + limits
+
+    assert run.becomes(switched + "[guards]\nzeroed_share_pct = 10\n") == ""
+
+    [used] = run.used
+    target = used.targets["shop-de"]
+    assert (target.enabled, target.price_sync, target.price_floor) == (False, True, Decimal("1.5"))
+    assert target.price_limits[0].when == {"brand": "A"}
+    assert used.guards.zeroed_share_pct == 10
+    assert run.becomes(MINIMAL) == ""
+    assert run.used[-1].targets["shop-de"].enabled
+
+
+def test_of_a_target_that_means_another_storefront_nothing_is_in_use_before_a_restart(run: WatchedRun) -> None:
+    said = run.becomes(MINIMAL.replace('storefront = "de"', 'storefront = "at"\nenabled = false'))
+
+    expected = "targets.shop-de.storefront, targets.shop-de.enabled"
+    assert said == f"changed, and not in use before a restart: {expected}"
+    assert run.used == []
 
 
 def test_without_a_file_there_is_nothing_to_follow() -> None:

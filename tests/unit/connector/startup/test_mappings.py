@@ -13,6 +13,7 @@ from connector.kaufland.reference import load_reference
 from connector.mappings.watched_file import SAME_LOOKS
 from connector.marketplace.offers import Condition
 from connector.offers.gtin import check_digit
+from connector.offers.rails import Rail
 from connector.settings import model
 from connector.startup.mappings import LiveMappings
 from streams.clock import SystemClock
@@ -230,3 +231,25 @@ def test_the_eans_that_may_be_created_follow_their_file_and_may_all_be_removed_a
     assert len(before["main-at"].create_eans or ()) == 30
     assert mappings.in_use.routing.targets["main-at"].create_eans == frozenset()
     assert before["main-de"].create_eans == frozenset(), "without the capability, nothing may be created"
+
+
+def test_switches_and_guard_rails_of_other_settings_are_in_use_beside_the_files(
+    mappings: LiveMappings, tmp_path: Path
+) -> None:
+    before, policy = mappings.in_use, mappings.policy()
+    started = settings(tmp_path)
+    off = started.targets["main-at"].model_copy(update={"enabled": False, "price_floor": 2})
+    guards = model.GuardSettings(zeroed_share_pct=5)
+    changed = started.model_copy(update={"targets": {**started.targets, "main-at": off}, "guards": guards})
+
+    mappings.use(changed, "another")
+
+    in_use = mappings.in_use
+    assert not in_use.routing.targets["main-at"].enabled
+    assert in_use.routing.targets["main-de"] == before.routing.targets["main-de"], "the allow-list of the file stays"
+    assert in_use.config_digest == "another"
+    assert (policy.has_rails, mappings.policy().has_rails) == (False, True)
+    assert list(mappings.policy().window_limits) == [Rail.ZEROED_SHARE]
+    (tmp_path / "carriers.toml").write_text('"Post" = "DHL Express"\n')
+    look(mappings)
+    assert not mappings.in_use.routing.targets["main-at"].enabled, "it stays off when a file is read again"
