@@ -150,7 +150,7 @@ def _secrets_in_file(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> lis
             variable = "__".join(["CONNECTOR", *path, name]).upper()
             message = f"the address must not contain a password in this file; set it as {variable}"
             found.append(SettingsProblem(setting=".".join((*path, name)), message=message))
-        elif is_secret(name):
+        elif is_secret(name) or (path == ("kafka", "properties") and name.endswith(".url") and "@" in str(value)):
             where = "kafka.properties_from_files" if path[:1] == ("kafka",) else f"{name}_file"
             message = f"a secret must not be in this file; name a file that contains it: {where}"
             found.append(SettingsProblem(setting=".".join((*path, name)), message=message))

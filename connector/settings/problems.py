@@ -27,8 +27,12 @@ class SettingsProblem:
 
 
 def is_secret(setting: str) -> bool:
-    """Whether a setting's value must not be printed; a ``_file`` setting only names the file with the secret."""
-    return bool(SECRET_NAME.search(setting)) and not setting.endswith("_file")
+    """Whether a setting's value must not be printed.
+
+    A ``_file`` setting only names the file with the secret, and a ``.url`` of librdkafka an address, such as that of a
+    token endpoint.
+    """
+    return bool(SECRET_NAME.search(setting)) and not setting.endswith(("_file", ".url"))
 
 
 _PASSWORD_IN_ADDRESS = re.compile(r"(?:^(?P<bare>[^/@:\s]*):(?!//)|(?<=://)(?P<user>[^/@:]*):).*@", re.DOTALL)

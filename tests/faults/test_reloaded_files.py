@@ -66,3 +66,30 @@ def test_what_an_override_holds_is_sent_without_a_new_event_when_the_file_lets_i
         file.write_text(f"{header}{place.ean},main-de,11.11,{place.currency},contract\n")
         wait_for("the release", lambda: [row["status"] for row in deployment.results()] == ["HELD", "APPLIED"])
     assert connector.stop() == 0
+
+
+def test_a_targets_switch_and_a_floor_count_without_a_restart_and_the_rest_is_named(deploy: Deploy) -> None:
+    deployment = deploy(catalogue=CATALOGUE, storefronts=("de",), partitions=2, settings=FAST_MISS)
+    one, other = deployment.places()[0][:2]
+    connector, times = deployment.connector(), wall_us()
+    file = deployment.folder / "one.toml"
+    started, target = file.read_text(), "[targets.main-de]\n"
+
+    def becomes(settings: str, note: str) -> None:
+        """Changes the target's settings, and waits until the process says so."""
+        seen = connector.text().count(note)
+        file.write_text(started.replace(target, f"{target}{settings}\n"))
+        wait_for(note, lambda: connector.text().count(note) > seen, progress=connector.text)
+
+    with connector.health() as health:
+        assert priced(deployment, one, 1_111, next(times)) == "APPLIED"
+        becomes('price_floor = "20.00"', "the configuration was read again")
+        assert priced(deployment, one, 1_222, next(times)) == "HELD"
+        becomes("enabled = false\nkeep = 1", "targets.main-de.keep")
+        assert priced(deployment, other, 1_333, next(times)) == "SUPPRESSED"
+        status = health.get("/status").json()
+        assert status["files"]["configuration"] == "changed, and not in use before a restart: targets.main-de.keep"
+        becomes("", "the configuration was read again")
+        assert priced(deployment, other, 1_444, next(times)) == "APPLIED"
+        assert health.get("/status").json()["config_digest"] != status["config_digest"]
+    assert connector.stop() == 0

@@ -458,6 +458,18 @@ def test_a_password_without_quotes_is_refused_like_one_with(folder: Path) -> Non
     assert "canary" not in str(found)
 
 
+def test_the_address_of_a_token_endpoint_is_no_secret_unless_it_has_a_password(folder: Path) -> None:
+    def with_url(url: str) -> str:
+        return MINIMAL.replace(
+            "[registry]", f'[kafka.properties]\nsasl.oauthbearer.token.endpoint.url = "{url}"\n[registry]'
+        )
+
+    assert read(folder, with_url("https://idp.internal/token")).settings.kafka.properties
+    [found] = problems(folder, with_url("https://me:canary@idp.internal/token"))
+    assert "a secret must not be in this file" in found
+    assert "canary" not in found
+
+
 def test_a_typing_error_in_the_environment_is_refused_too(folder: Path) -> None:
     found = problems(folder, MINIMAL, {"CONNECTOR__KAFKAA__GROUP": "x", "CONNECTOR__KAFKA__GROPU": "x"})
 
