@@ -77,8 +77,8 @@ OWN_EVENTS: Final = (
     _event("tls_file_refused", "a changed TLS file cannot be used; the last valid one stays in use", "reason"),
     _event("tls_files_read", "TLS files were read again"),
     _event("broker_credentials_read", "the broker's credentials were read again", "user", "clients"),
-    _event("configuration_changed", "the configuration has changed", "file", "note"),
-    _event("configuration_read", "the configuration was read again", "file", "level"),
+    _event("configuration_changed", "the configuration has changed", "file", "note", "in_use_now"),
+    _event("configuration_read", "the configuration was read again", "file", "in_use_now"),
     _event("file_read", "a file was read again", "setting", "file"),
     _event(
         "file_refused", "a changed file is refused; its last valid content stays in use", "setting", "file", "reason"
@@ -87,6 +87,12 @@ OWN_EVENTS: Final = (
         "buffers_changed",
         "buffers of the stock have changed: what the marketplace has keeps the old ones until the next event",
         "eans",
+        "remedy",
+    ),
+    _event(
+        "switched_on_unswept",
+        "targets that were switched on are swept after the next start of the process that sweeps",
+        "targets",
         "remedy",
     ),
     _event("overrides_in_use", "overrides are in use", "file", "eans"),
