@@ -54,6 +54,7 @@ from connector.startup.push_receiver import open_receiver, subscription_watch
 from connector.startup.side_inputs import replay_inputs
 from connector.startup.waiting import Startup, StopRequested
 from connector.supervisor.member import Member
+from streams.client_statistics import ClientReadings
 from streams.clock import SystemClock
 from streams.dead_letter import DeadLetters
 from streams.engine.engine import Engine
@@ -147,14 +148,15 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
     watch = ConfigurationWatch(plan.loaded, partial(_read_again, plan.loaded), partial(_use, mappings, about))
     running = _flows(plan, backbone, mappings, stamp, commands, traces)
     claims = _claims(plan, clock)
-    telemetry = Telemetry(write_notice, (one.dead_letters for one in running.values()))
+    clients = ClientReadings()
+    telemetry = Telemetry(write_notice, (one.dead_letters for one in running.values()), clients)
     reading = _source_settings(plan)
-    source = KafkaSource(reading)
+    source = KafkaSource(reading, clients=clients)
     opened.callback(source.close)  # a consumer that is not closed keeps the process from exiting
     runner = Runner(
         engine=_engine(plan, running, backbone, clock.now().wall_us, commands, traces),
         source=source,
-        sink=_sink(plan),
+        sink=_sink(plan, clients),
         caller_factory=lambda: CallerByKind({CLAIM: claims, RELEASE: claims}, adapter.caller()),
         fetch=backbone.schemas.fetch,
         clock=clock,
@@ -175,12 +177,9 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
         timeouts=CoordinatorTimeouts.of(session_s=reading.session_s),
         skews=partial(_skews, adapter, tuple(configured.accounts)),
         refused=adapter.refused,
-        results=flows.results(running),
-        held=flows.held(running),
+        figures=flows.figures(running),
         polls=flows.polls(running),
-        out_of_order=flows.out_of_order(running),
         sent_as_other=flows.sent_as_other(running),
-        drifts=flows.drifts(running),
         sweeps=flows.sweeps(running),
         cold_starts=flows.cold_starts(running),
         subscriptions=flows.subscriptions(running),
@@ -345,7 +344,7 @@ def _source_settings(plan: RunPlan) -> SourceSettings:
     )
 
 
-def _sink(plan: RunPlan) -> Sink:
+def _sink(plan: RunPlan, clients: ClientReadings) -> Sink:
     kafka, topics = plan.settings.kafka, plan.topics
     dead_letters = (getattr(topics, f"{name}_dlq") for name in INPUTS)
     settings = SinkSettings(
@@ -357,8 +356,8 @@ def _sink(plan: RunPlan) -> Sink:
         lease_s=plan.settings.processing.lease,
     )
     if plan.settings.processing.guarantee is model.Guarantee.EXACTLY_ONCE_V2:
-        return TransactionalSink(settings)
-    return PlainSink(settings)
+        return TransactionalSink(settings, clients=clients)
+    return PlainSink(settings, clients=clients)
 
 
 def _runner_settings(configured: Settings) -> RunnerSettings:

@@ -15,6 +15,7 @@ from connector.mappings.in_use import MappingSource
 from connector.marketplace.offers import Reference
 from connector.offers.codec import OfferCodecs
 from connector.offers.cold_start import ColdStart, ColdStarts, ReportColdStart
+from connector.offers.figures import OfferFigures
 from connector.offers.flow import OfferFlow
 from connector.offers.gtin import normal_form
 from connector.offers.policy import OfferPolicy
@@ -35,6 +36,7 @@ from connector.shipments.carrier_tables import CarrierTables, ReportUnlisted
 from connector.shipments.codec import ShipmentCodecs
 from connector.shipments.flow import ShipmentFlow, ShipmentTopics
 from streams.avro.codec import Lookup
+from streams.engine.snapshot import Snapshot
 from streams.flow import Flow, Record
 from streams.joined_side_inputs import JoinedSideInputs
 from streams.side_input import SideInputs
@@ -96,24 +98,15 @@ def sweeps(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, Swee
     return next(found, dict)
 
 
-def out_of_order(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, int]]:
-    """Returns a function that reports, by source, the number of results with the code OUT_OF_ORDER."""
-    return next(line.flow.out_of_order for line in running.values() if isinstance(line.flow, OfferFlow))
+def figures(running: Mapping[str, RunningFlow]) -> Callable[[Snapshot | None], OfferFigures]:
+    """Returns a function that reports what the offer flow has counted, for the partitions of a snapshot."""
+    flow = next(line.flow for line in running.values() if isinstance(line.flow, OfferFlow))
 
+    def read(snapshot: Snapshot | None) -> OfferFigures:
+        parts = () if snapshot is None else snapshot.partitions
+        return flow.figures({part.partition for part in parts if part.topic == flow.topic})
 
-def results(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, int]]:
-    """Returns a function that reports, by status, the number of results of offer changes."""
-    return next(line.flow.results for line in running.values() if isinstance(line.flow, OfferFlow))
-
-
-def held(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, int]]:
-    """Returns a function that reports, by code, the number of changes that were held."""
-    return next(line.flow.held for line in running.values() if isinstance(line.flow, OfferFlow))
-
-
-def drifts(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, int]]:
-    """Returns a function that reports, by cause, the number of drifts that were found."""
-    return next(line.flow.drifts for line in running.values() if isinstance(line.flow, OfferFlow))
+    return read
 
 
 def sent_as_other(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, int]]:

@@ -543,6 +543,9 @@ class MemorySink:
             return self._failed(checkpoint, problem)
         return Done(written=Written(serial=checkpoint.serial, marks=marks, sent_at_s=sent_at_s), committed=True)
 
+    def idle(self) -> None:
+        """See ``ports.Sink``."""
+
     def drop(self, parts: frozenset[Assignment]) -> None:
         with self._broker.changed:
             self._dropped |= parts

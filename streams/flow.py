@@ -371,6 +371,7 @@ class Answer:
     closed_because: str = ""
     reserve_until_s: float | None = None  # monotonic; until then the rest of the quota is reserved for priority 0
     failed: bool = False  # for reasons unrelated to its items: counts toward an outage
+    status: int | None = None  # of the response, such as 200 or 429; None = none came. Only counted
     stop: str | None = None  # the process must stop, and why
 
 

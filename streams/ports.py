@@ -167,6 +167,10 @@ class Sink(Protocol):
         """
         ...
 
+    def idle(self) -> None:
+        """Called every few seconds while there is nothing to write, so that the client can report. Does not block."""
+        ...
+
     def drop(self, parts: frozenset[Assignment]) -> None:
         """Discards what is not yet written for these assignments, which have ended. Any thread."""
         ...

@@ -50,6 +50,7 @@ _BUSY_POLL_S: Final = 0.005
 _IDLE_POLL_S: Final = 0.1
 _SNAPSHOT_EVERY_S: Final = 0.25
 _OVERDUE_S: Final = 5.0  # the engine keeps its budgets itself; this long after one, the runner raises
+_SINK_IDLE_S: Final = 5.0
 _JOIN_S: Final = 10.0  # the longest wait for the sink thread to end
 
 
@@ -438,12 +439,20 @@ class _SinkThread:
     def _run(self) -> None:
         try:
             self._sink.open()
-            while (todo := self._todo.get()) is not None:
+            while (todo := self._next()) is not None:
                 self._messages.put(_SinkMessage(by=self, message=self._sink.write(*todo)))
         except BaseException as error:  # noqa: BLE001 - raised again in the engine thread
             self._messages.put(_SinkMessage(by=self, message=_Crash(error=error)))
         finally:
             self._sink.close()
+
+    def _next(self) -> tuple[Checkpoint, Any] | None:
+        """Waits for the next checkpoint; None: there will be none."""
+        while True:
+            try:
+                return self._todo.get(timeout=_SINK_IDLE_S)
+            except Empty:
+                self._sink.idle()
 
 
 class _Workers:

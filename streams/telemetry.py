@@ -8,15 +8,17 @@ message.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final, Literal, TypeAlias
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client import Counter as PrometheusCounter
 from prometheus_client import Gauge as PrometheusGauge
 from prometheus_client import Histogram as PrometheusHistogram
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from streams.client_statistics import ClientReading, ClientReadings
 from streams.dead_letter import topic_and_code
 from streams.dispatch.quota_meter import QuotaReading
 from streams.engine.snapshot import PartitionSnapshot, Snapshot
@@ -36,6 +38,7 @@ from streams.messages import (
 )
 
 _US: Final = 1_000_000
+_STATUSES: Final = frozenset(HTTPStatus)
 _PROGRESS_EVERY_S: Final = 2.0
 _CALL_BUCKETS_S: Final = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _WAIT_BUCKETS_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
@@ -85,6 +88,17 @@ def _histogram(name: str, meaning: str, buckets: tuple[float, ...], *labels: str
     )
 
 
+def _client_counter(name: str, unit: str, meaning: str, *labels: str) -> Metric:
+    """Returns a counter that a Kafka client keeps; it starts again with each client, and is set with each snapshot."""
+    return Metric(
+        name=f"stream_kafka_{name}_total", kind="counter", unit=unit, meaning=meaning, labels=labels, of_snapshot=True
+    )
+
+
+def _process(name: str, unit: str, meaning: str, kind: Literal["counter", "gauge"] = "gauge") -> Metric:
+    return Metric(name=f"process_{name}", kind=kind, unit=unit, meaning=meaning)
+
+
 METRICS: Final = (
     _counter("records_read", "records", "Input records read, dead letters among them.", "topic"),
     _counter("calls", "calls", "Calls handed to a worker.", "account", "kind"),
@@ -95,6 +109,14 @@ METRICS: Final = (
         "account",
         "kind",
         "reply",
+    ),
+    _counter(
+        "responses",
+        "calls",
+        "Calls that were sent, by the status of their response: 200, 429, and so on; none = no response came.",
+        "account",
+        "kind",
+        "status",
     ),
     _counter("calls_failed", "calls", "Calls that failed for reasons unrelated to their items.", "account"),
     _counter("slow_downs", "calls", "Answers that asked to slow down (429).", "account"),
@@ -161,6 +183,16 @@ METRICS: Final = (
     _gauge("lease_left_seconds", "s", "Below 0 = nothing may be sent."),
     _gauge("calls_in_flight", "calls", "Calls awaiting an answer.", "account"),
     _gauge("rate", "calls per s", "Rate that the account's limiter allows now.", "account"),
+    _gauge(
+        "rate_limit",
+        "calls per s",
+        "This process's share of the account's limit: the rate that is allowed while nothing slows it down. The sum "
+        "over the processes is the limit, less what is reserved for the command line.",
+        "account",
+    ),
+    _gauge(
+        "calls_left", "calls", "Calls that could still have left in the last second, at the present rate.", "account"
+    ),
     _gauge("account_closed", "0 or 1", "1 = paused: Retry-After, 401 or an outage.", "account"),
     _gauge(
         "quota",
@@ -202,7 +234,49 @@ METRICS: Final = (
         "account",
     ),
     _gauge("draining", "0 or 1", "1 = the process is handing over before it ends."),
+    _gauge(
+        "kafka_round_trip_seconds",
+        "s",
+        "99 of 100 requests of a client to a broker were answered faster, within the client's last interval. `client` "
+        "is consumer (reads the inputs) or producer (writes the checkpoints), `broker` the id of the node.",
+        "client",
+        "broker",
+    ),
+    _gauge("kafka_requests_waiting", "requests", "Of a client, to be sent or to be answered.", "client"),
+    _gauge(
+        "kafka_records_queued",
+        "records",
+        "Fetched and not read yet (consumer), or produced and not acknowledged yet (producer).",
+        "client",
+    ),
+    _gauge(
+        "kafka_throttled_seconds",
+        "s",
+        "The longest that a broker made a client wait because of a quota, within the client's last interval; 0 = not "
+        "at all.",
+        "client",
+    ),
+    _client_counter("request_timeouts", "requests", "Requests of a client that were not answered in time.", "client"),
+    _client_counter("disconnects", "connections", "Connections of a client that ended, idle ones included.", "client"),
+    _client_counter("rebalances", "rebalances", "Rebalances of the group that this process took part in."),
+    _gauge(
+        "kafka_transaction_state_age_seconds",
+        "s",
+        "Since when the producer's transaction is in its present state; `state` is librdkafka's name for it. Ready: "
+        "none is open.",
+        "state",
+    ),
 )
+
+PROCESS: Final = (
+    _process("cpu_seconds_total", "s", "Time of the processor that the process has used.", "counter"),
+    _process("resident_memory_bytes", "bytes", "Memory in use that is not swapped out."),
+    _process("virtual_memory_bytes", "bytes", "Size of the address space."),
+    _process("start_time_seconds", "s since the epoch", "When the process started."),
+    _process("open_fds", "files", "Open files and sockets."),
+    _process("max_fds", "files", "The most that may be open at once."),
+)
+"""What prometheus_client reads of the process under its customary names; on Linux only."""
 
 EVENTS: Final = (
     LogEvent(name="partitions_assigned", meaning="The group gave us partitions.", fields=("count", "epoch")),
@@ -358,7 +432,10 @@ _Instrument: TypeAlias = PrometheusCounter | PrometheusGauge | PrometheusHistogr
 
 
 class GaugeBoard:
-    """The gauges of one snapshot. Filled by one thread, then published as a whole and not changed any more."""
+    """The gauges of one snapshot, and the counters of the Kafka clients at that time.
+
+    Filled by one thread, then published as a whole and not changed any more.
+    """
 
     def __init__(self) -> None:
         self._rows: dict[str, list[tuple[tuple[str, ...], float]]] = {}
@@ -370,10 +447,12 @@ class GaugeBoard:
             raise ValueError(f"{name} has the labels {metric.labels}, not {tuple(labels)}")
         self._rows.setdefault(name, []).append((tuple(labels[label] for label in metric.labels), float(value)))
 
-    def families(self) -> Iterator[GaugeMetricFamily]:
-        """Yields the gauges in Prometheus' form."""
+    def families(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        """Yields the metrics in Prometheus' form."""
         for name, rows in self._rows.items():
-            family = GaugeMetricFamily(name, _about(_OF_SNAPSHOTS[name]), labels=_OF_SNAPSHOTS[name].labels)
+            metric = _OF_SNAPSHOTS[name]
+            made = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+            family = made(name, _about(metric), labels=metric.labels)
             for labels, value in rows:
                 family.add_metric(labels, value)
             yield family
@@ -385,7 +464,7 @@ class _Shown(Collector):
     def __init__(self) -> None:
         self.gauges = GaugeBoard()
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         return self.gauges.families()
 
 
@@ -398,6 +477,7 @@ class Metrics:
         self._instruments = {name: self._instrument(metric) for name, metric in self._listed.items()}
         self._shown = _Shown()
         self._registry.register(self._shown)
+        ProcessCollector(registry=self._registry)
 
     def count(self, name: str, by: float = 1.0, **labels: str) -> None:
         """Increments a counter.
@@ -465,11 +545,12 @@ def _about(metric: Metric) -> str:
 class Telemetry:
     """A ``runner.Observer``: turns what goes in and out of the engine into metrics and log lines."""
 
-    def __init__(self, log: Log, dead_letters: Iterable[str] = ()) -> None:
+    def __init__(self, log: Log, dead_letters: Iterable[str] = (), clients: ClientReadings | None = None) -> None:
         """``log`` writes one line. It is called in the engine thread and must not raise.
 
-        ``dead_letters``: the dead-letter topics.
+        ``dead_letters``: the dead-letter topics. ``clients``: what the Kafka clients report.
         """
+        self._clients = clients if clients is not None else ClientReadings()
         self.metrics = Metrics()
         self._log = log
         self._dead_letters = frozenset(dead_letters)
@@ -540,6 +621,8 @@ class Telemetry:
         gauges.show("stream_outputs_waiting", snapshot.outputs_kept)
         gauges.show("stream_lease_left_seconds", snapshot.lease_left_s)
         gauges.show("stream_draining", float(snapshot.draining))
+        for client, found in self._clients.all().items():
+            _show_client(gauges, client, found)
         self.metrics.replace_gauges(gauges)
         if self._now_s - self._progress_s >= _PROGRESS_EVERY_S:
             self._progress_s = self._now_s
@@ -551,6 +634,10 @@ class Telemetry:
         account, kind = answer.call.account, answer.call.kind
         for reply, count in Counter(map(_reply_label, answer.replies)).items():
             self.metrics.count("stream_replies_total", count, account=account, kind=kind, reply=reply)
+        if answer.sent_s is not None:
+            self.metrics.count(
+                "stream_responses_total", account=account, kind=kind, status=_status_label(answer.status)
+            )
         if answer.slow_down:
             self.metrics.count("stream_slow_downs_total", account=account)
         if answer.failed:
@@ -636,6 +723,8 @@ def _show_accounts(gauges: GaugeBoard, snapshot: Snapshot) -> None:
     for name, account in snapshot.accounts.items():
         gauges.show("stream_calls_in_flight", account.calls_in_flight, account=name)
         gauges.show("stream_rate", account.rate, account=name)
+        gauges.show("stream_rate_limit", account.limit, account=name)
+        gauges.show("stream_calls_left", account.calls_left, account=name)
         gauges.show("stream_account_closed", float(not account.is_open), account=name)
         gauges.show("stream_oldest_undone_age_seconds", account.oldest_age_s, account=name)
         for rank, wants in account.wants_by_rank.items():
@@ -652,11 +741,26 @@ def _show_quota(gauges: GaugeBoard, account: str, quota: QuotaReading, withheld:
     gauges.show("stream_quota_tiers_waiting", len(quota.waiting), account=account)
 
 
+def _show_client(gauges: GaugeBoard, client: str, found: ClientReading) -> None:
+    for broker, round_trip_s in found.round_trips_s.items():
+        gauges.show("stream_kafka_round_trip_seconds", round_trip_s, client=client, broker=broker)
+    gauges.show("stream_kafka_requests_waiting", found.requests_waiting, client=client)
+    gauges.show("stream_kafka_records_queued", found.records_queued, client=client)
+    gauges.show("stream_kafka_throttled_seconds", found.throttled_s, client=client)
+    gauges.show("stream_kafka_request_timeouts_total", found.timeouts, client=client)
+    gauges.show("stream_kafka_disconnects_total", found.disconnects, client=client)
+    if found.rebalances is not None:
+        gauges.show("stream_kafka_rebalances_total", found.rebalances)
+    if found.transaction is not None:
+        state, age_s = found.transaction
+        gauges.show("stream_kafka_transaction_state_age_seconds", age_s, state=state)
+
+
 def described() -> Iterator[str]:
     """Yields the lines of two Markdown tables, of all metrics and all log events, for the documentation."""
     yield "| metric | labels | unit | meaning |"
     yield "| --- | --- | --- | --- |"
-    for metric in METRICS:
+    for metric in (*METRICS, *PROCESS):
         yield f"| `{metric.name}` | {', '.join(metric.labels)} | {metric.unit} | {metric.meaning} |"
     yield ""
     yield "| log event | fields | meaning |"
@@ -667,3 +771,10 @@ def described() -> Iterator[str]:
 
 def _reply_label(reply: Reply) -> str:
     return type(reply).__name__.lower()
+
+
+def _status_label(status: int | None) -> str:
+    """Returns a status of HTTP as it is, and any other number by its class, so that a server cannot make up labels."""
+    if status is None:
+        return "none"
+    return str(status) if status in _STATUSES else f"{status // 100}xx"

@@ -17,18 +17,18 @@ from connector.contracts.codes import Code
 from connector.contracts.topics import ALL_FEATURES, INPUTS, Access, manifest, named
 from connector.marketplace.call_kinds import CallKind
 from connector.offers.events import DriftCause
-from streams.telemetry import METRICS
+from streams.telemetry import METRICS, PROCESS
 from tests.harness.alert_rules import ALERTS, RECORDED, RULES, firing, history_of, rules
 from tests.harness.pages import missing
 from tests.test_documents import anchors
 
 ROOT = Path(__file__).parent.parent
-LABELS = {metric.name: set(metric.labels) for metric in METRICS} | {
-    gauge.name: {gauge.label} if gauge.label else set() for gauge in EVERY
+LABELS = {metric.name: set(metric.labels) for metric in (*METRICS, *PROCESS)} | {
+    gauge.name: set(gauge.labels) for gauge in EVERY
 }
 SCRAPED = {"namespace", "job", "instance"}
 """Labels that Prometheus adds."""
-NAME = re.compile(r"\b(?:stream|connector)_[a-z_]+\b")
+NAME = re.compile(r"\b(?:stream|connector|process)_[a-z_]+\b")
 
 
 TESTS: Mapping[str, Any] = {

@@ -53,7 +53,7 @@ def test_every_query_selects_the_job_and_uses_metrics_and_labels_that_exist() ->
         shown = set(re.findall(r"\{\{(\w+)\}\}", legend))
         assert (grouped | shown) - known == set(), query
         assert shown <= grouped or not grouped, query
-        assert query.count('job=~"$job"') == len(re.findall(r"\b(?:stream|connector)_\w+\{", query)) > 0
+        assert query.count('job=~"$job"') == len(re.findall(r"\b(?:stream|connector|process)_\w+\{", query)) > 0
 
 
 def test_every_query_is_one_that_prometheus_can_read() -> None:

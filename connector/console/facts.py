@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from connector.offers.figures import OfferFigures
 from connector.orders.poll_lane import PollReport
 from connector.reconciliation.sweep_lane import SweepReport
 from streams.engine.snapshot import Snapshot
@@ -27,8 +28,6 @@ class ProcessFacts:
     snapshot: Snapshot | None = None  # None: the engine has not started
     polls: Mapping[str, PollReport] = field(default_factory=dict)  # by account
     sweeps: Mapping[str, SweepReport] = field(default_factory=dict)  # by account and storefront
-    results: Mapping[str, int] = field(default_factory=dict)  # by status
-    held: Mapping[str, int] = field(default_factory=dict)  # values, by code
-    drifts: Mapping[str, int] = field(default_factory=dict)  # values, by cause
+    figures: OfferFigures = field(default_factory=OfferFigures)
     calls: Mapping[str, float] = field(default_factory=dict)
     slow_downs: Mapping[str, float] = field(default_factory=dict)  # answers 429

@@ -16,6 +16,7 @@ from connector.console.trends import (
     results_per_min,
 )
 from connector.contracts.event_time import moment
+from connector.offers.figures import summed
 from connector.operations.durations import in_words
 from connector.orders.poll_lane import PollReport
 from streams.engine.snapshot import PartitionSnapshot, SideInputSnapshot, Snapshot
@@ -70,9 +71,9 @@ def poll_section(facts: ProcessFacts, now_us: int) -> Html | None:
 def process_counts(facts: ProcessFacts) -> Html:
     """Returns what the process has counted since it began."""
     counted = {
-        "Results": _counts(facts.results),
-        "Held values, by code": _counts(facts.held),
-        "Values that have drifted, by cause": _counts(facts.drifts),
+        "Results": _counts(summed(facts.figures.results, 1)),
+        "Held values, by code": _counts(summed(facts.figures.held, 1)),
+        "Values that have drifted, by cause": _counts(facts.figures.drifts),
     }
     return section("Since this process began", described(counted))
 

@@ -14,7 +14,6 @@ _MOST: Final = round(KEPT_S / EVERY_S)
 POINTS: Final = 120
 """Points of a chart at most."""
 _DAY_US: Final = 86_400_000_000
-_FAILING: Final = frozenset({"REJECTED", "FAILED", "NOT_FOUND", "AMBIGUOUS", "CONFLICT"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class Sample:
     calls: float
     slow_downs: float
     results: int
-    failing: int  # of the results: those that say that nothing was changed though it should have been
+    failing: int  # of the results: those with a value that was not changed though it should have been
     oldest_s: float  # age of the oldest undone event
     limit: float  # calls per second that the accounts' limiters allow
 
@@ -86,8 +85,8 @@ def sample(facts: ProcessFacts, now_us: int) -> Sample:
         at_us=now_us,
         calls=sum(facts.calls.values()),
         slow_downs=sum(facts.slow_downs.values()),
-        results=sum(facts.results.values()),
-        failing=sum(count for status, count in facts.results.items() if status in _FAILING),
+        results=sum(facts.figures.results.values()),
+        failing=facts.figures.not_applied,
         oldest_s=max((account.oldest_age_s for account in accounts), default=0.0),
         limit=sum(account.rate for account in accounts),
     )
@@ -121,7 +120,7 @@ def results_per_min(samples: Sequence[Sample]) -> Trend:
 
 
 def failing_per_min(samples: Sequence[Sample]) -> Trend:
-    """Returns how many results per minute say that a change was not made: REJECTED, FAILED, NOT_FOUND and the like."""
+    """Returns how many results per minute have a value that was not applied: REJECTED, FAILED, NOT_FOUND and so on."""
     return Trend(name="not applied", unit="per min", points=_rates(samples, lambda one: one.failing, 60.0))
 
 

@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from connector.console.facts import ProcessFacts, Readiness
-from connector.console.gauges import READY, exposition, readings
+from connector.console.gauges import READY, exposition, readings, without_labels
 from connector.offers.cold_start import ColdStart
+from connector.offers.figures import OfferFigures
+from connector.operations.release import built_from
 from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport
 from connector.reconciliation.sweep_lane import SweepReport
 from connector.settings.live import CONFIGURATION
-from streams.clock import uptime_s
+from streams.clock import SystemClock, uptime_s
 from streams.dispatch.quota_meter import QuotaReading
 from streams.engine.snapshot import PartitionSnapshot, Snapshot
 from streams.engine.stall_detector import HELD_BACK_S
@@ -44,6 +46,10 @@ class CoordinatorTimeouts:
         return cls(settled_s=session_s / 2, session_s=session_s)
 
 
+def _no_figures(_: Snapshot | None) -> OfferFigures:
+    return OfferFigures()
+
+
 class ProcessVitals:
     """The ``health.Vitals`` of a running process, from the loop's last turn. Never waits for the loop."""
 
@@ -56,12 +62,9 @@ class ProcessVitals:
         timeouts: CoordinatorTimeouts,
         skews: Callable[[], Mapping[str, float | None]] = dict,
         refused: Callable[[], Mapping[str, bool]] = dict,
-        results: Callable[[], Mapping[str, int]] = dict,
-        held: Callable[[], Mapping[str, int]] = dict,
+        figures: Callable[[Snapshot | None], OfferFigures] = _no_figures,
         polls: Callable[[], Mapping[str, PollReport]] = dict,
-        out_of_order: Callable[[], Mapping[str, int]] = dict,
         sent_as_other: Callable[[], Mapping[str, int]] = dict,
-        drifts: Callable[[], Mapping[str, int]] = dict,
         sweeps: Callable[[], Mapping[str, SweepReport]] = dict,
         cold_starts: Callable[[], Mapping[str, ColdStart]] = dict,
         subscriptions: Callable[[], Mapping[str, PushReport]] = dict,
@@ -71,6 +74,7 @@ class ProcessVitals:
         calls: Callable[[], Mapping[str, float]] = dict,
         slow_downs: Callable[[], Mapping[str, float]] = dict,
         clock: Callable[[], float] = uptime_s,
+        wall_us: Callable[[], int] = lambda: SystemClock().now().wall_us,
     ) -> None:
         self._last = last
         self._metrics = metrics
@@ -78,12 +82,9 @@ class ProcessVitals:
         self._timeouts = timeouts
         self._skews = skews
         self._refused = refused
-        self._results = results
-        self._held = held
+        self._figures = figures
         self._polls = polls
-        self._out_of_order = out_of_order
         self._sent_as_other = sent_as_other
-        self._drifts = drifts
         self._sweeps = sweeps
         self._cold_starts = cold_starts
         self._subscriptions = subscriptions
@@ -92,7 +93,9 @@ class ProcessVitals:
         self._certificates = certificates
         self._calls = calls
         self._slow_downs = slow_downs
+        self._build = built_from()
         self._clock = clock
+        self._wall_us = wall_us
 
     def beat_age_s(self) -> float:
         return self._clock() - self._last().at_s
@@ -122,7 +125,7 @@ class ProcessVitals:
             "orders": {account: synced(poll) for account, poll in self._polls().items()},
             "sweeps": {place: swept(sweep) for place, sweep in self._sweeps().items()},
             "cold_start": {place: chosen(choice) for place, choice in self._cold_starts().items()},
-            "drifts": self._drifts(),
+            "drifts": self._figures(beat.snapshot).drifts,
             "push": {account: subscribed(push) for account, push in self._subscriptions().items()},
             "files": {setting: problem or "in use" for setting, problem in self._files().items()},
             "engine": snapshot,
@@ -138,25 +141,23 @@ class ProcessVitals:
             snapshot=beat.snapshot,
             polls=self._polls(),
             sweeps=self._sweeps(),
-            results=self._results(),
-            held=self._held(),
-            drifts=self._drifts(),
+            figures=self._figures(beat.snapshot),
             calls=self._calls(),
             slow_downs=self._slow_downs(),
         )
 
     def metrics(self) -> bytes:
-        ready = not self.readiness().reasons
+        ready, snapshot = not self.readiness().reasons, self._last().snapshot
         read = readings(
             ready=ready,
             skews=self._skews(),
             refused=self._refused(),
-            results=self._results(),
-            held=self._held(),
+            figures=self._figures(snapshot),
+            snapshot=snapshot,
+            now_us=self._wall_us(),
+            build=self._build,
             polls=self._polls(),
-            out_of_order=self._out_of_order(),
             sent_as_other=self._sent_as_other(),
-            drifts=self._drifts(),
             sweeps=self._sweeps(),
             subscriptions=self._subscriptions(),
             files=self._files(),
@@ -196,7 +197,7 @@ class StartVitals:
         return ProcessFacts(about=self._about, beat_age_s=self.beat_age_s(), readiness=self.readiness())
 
     def metrics(self) -> bytes:
-        return exposition({READY: {"": 0.0}})
+        return exposition({READY: without_labels(0.0)})
 
 
 def subscribed(push: PushReport) -> dict[str, Any]:

@@ -113,6 +113,7 @@ class KauflandCaller:
             closed_because=self._closed_because(account, verdict),
             reserve_until_s=ended.mono_s + verdict.reserve_s if verdict.reserve_s is not None else None,
             failed=verdict.failed,
+            status=outcome.status if isinstance(outcome, ApiResponse) else None,
         )
 
     def _closed_because(self, account: AccountState, verdict: Verdict) -> str:

@@ -4,13 +4,12 @@ A turn applies its cause to the ledger (``merge``, ``outcomes``), ends the field
 their results (``results``), and derives the calls that the other fields need (``wants``).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, Protocol
 
 from connector.contracts import state_versions
-from connector.contracts.codes import Code
 from connector.contracts.event_traces import EventTraces
 from connector.contracts.headers import NO_TRACE, Stamp, Trace
 from connector.contracts.topics import Topics
@@ -26,7 +25,6 @@ from connector.offers.cold_start import NO_COLD_STARTS, ColdStart, ColdStarts
 from connector.offers.decide import decide
 from connector.offers.drift import compare
 from connector.offers.events import (
-    FieldStatus,
     OfferChanged,
     OfferDrifted,
     OfferNotFound,
@@ -34,8 +32,8 @@ from connector.offers.events import (
     OfferState,
     OfferWithdrawn,
     Replayed,
-    Status,
 )
+from connector.offers.figures import FigureCounter, OfferFigures
 from connector.offers.ledger import OfferLane
 from connector.offers.listing_answers import restored
 from connector.offers.outcomes import apply_answer
@@ -64,20 +62,6 @@ from streams.flow import (
     Woken,
 )
 
-HOLDING: Final = (
-    Code.HELD_BY_PERSON,
-    Code.PAUSED,
-    Code.PRICE_STEP_TOO_LARGE,
-    Code.PRICE_BELOW_FLOOR,
-    Code.PRICE_OVER_RAIL,
-    Code.TOO_MANY_ZEROED,
-    Code.TOO_MANY_PRICES_CHANGED,
-    Code.PRICE_BELOW_OWN_FLOOR,
-    Code.HELD_BY_OVERRIDE,
-)
-"""Codes of held changes, counted from zero: an alert sees the first of them as an increase."""
-NAMED_SOURCES = 20  # sources that ``out_of_order`` counts separately
-OTHER_SOURCES = "(other)"  # the name under which it counts all further ones
 NOTHING_ADDED: Final[Mapping[str, int]] = MappingProxyType({})
 
 
@@ -147,10 +131,7 @@ class OfferFlow:
         self._in_use: MappingsInUse | None = None
         self._needs = state_versions.needs_of(OfferState)
         self._state_version = state_versions.state_version(OfferState)
-        self._out_of_order: dict[str, int] = {}
-        self._drifts: dict[str, int] = {}
-        self._results = {status.value: 0 for status in Status if status is not Status.UNKNOWN}
-        self._held: dict[str, int] = {code.value: 0 for code in HOLDING}
+        self._counter = FigureCounter(routing.targets)
         self._windows = WindowRails(policy.window_limits, partitions)
 
     @property
@@ -161,21 +142,9 @@ class OfferFlow:
     def state_topic(self) -> str:
         return self._topics.offer_state
 
-    def out_of_order(self) -> Mapping[str, int]:
-        """Returns how many events lost to one read before them, by source, since the start. Thread-safe."""
-        return self._out_of_order.copy()
-
-    def drifts(self) -> Mapping[str, int]:
-        """Returns how many drifts were found since the start, by cause. Thread-safe."""
-        return self._drifts.copy()
-
-    def results(self) -> Mapping[str, int]:
-        """Returns how many results were written since the start, by status. Thread-safe."""
-        return self._results.copy()
-
-    def held(self) -> Mapping[str, int]:
-        """Returns how many changes were held since the start, by code. Thread-safe."""
-        return self._held.copy()
+    def figures(self, partitions: Collection[int]) -> OfferFigures:
+        """Returns what was counted since the start, for the partitions that this process has. Thread-safe."""
+        return self._counter.figures(partitions)
 
     def cold_starts(self) -> Mapping[str, ColdStart]:
         """Returns, by account and storefront, whether offers wait for a sweep. Thread-safe."""
@@ -201,6 +170,7 @@ class OfferFlow:
     def assigned(self, partition: int, lanes: int) -> None:
         """Notes the size of a partition's part of the catalogue."""
         self._windows.assigned(partition, lanes)
+        self._counter.assigned(partition)
         if self._cold.is_on:
             self._cold.assigned(partition)
 
@@ -271,6 +241,7 @@ class OfferFlow:
         after, outputs = results.build(lane, decided, plan, self._terms, now_us)
         if self._cold.is_on:
             self._count_unknown(lane, after, cause)
+        self._count_events(lane, applied, after, cause)
         wanted, wake_at_us = wants.derive(after, plan, self._terms), plan.wake_at_us
         if isinstance(cause, Draining):
             wanted = tuple(want for want in wanted if not want.once)  # none is announced any more
@@ -308,6 +279,16 @@ class OfferFlow:
             is_restored=isinstance(cause, Restored),
         )
 
+    def _count_events(self, before: OfferLane, applied: OfferLane, after: OfferLane, cause: Cause) -> None:
+        """Counts the events that the cause has added, and keeps the ages of those that are undone."""
+        if isinstance(cause, Restored):
+            self._counter.restored(after.partition, after.entries)
+            return
+        if applied.entries is not before.entries:
+            self._counter.added(before.entries, applied.entries)
+        if after.entries is not before.entries:
+            self._counter.moved(after.partition, before.entries, after.entries)
+
     def _take_over(self) -> None:
         """Uses the mappings and the guard rails in use now; they stay the same during a turn."""
         found = self._mappings.in_use if self._mappings is not None else None
@@ -316,6 +297,7 @@ class OfferFlow:
             self._terms = replace(
                 self._terms, routing=found.routing, reference=found.reference, overrides=found.overrides
             )
+            self._counter.route(found.routing.targets)
             if found.config_digest:
                 self._stamp = replace(self._stamp, config_digest=found.config_digest)
         policy = self._policy_in_use() if self._policy_in_use is not None else self._terms.policy
@@ -355,9 +337,7 @@ class OfferFlow:
             trace = Trace(traceparent=traced.context.traceparent)
         match what:
             case OfferResult():
-                self._count(what)
-                if entry is not None and Code.OUT_OF_ORDER in [one.code for one in what.fields]:
-                    self._count_late(entry.order.source)
+                self._counter.result(what, entry.order.source if entry is not None else "")
                 return Output(
                     topic=self._topics.offer_results,
                     key=self._codecs.result_key(what.ean),
@@ -374,7 +354,7 @@ class OfferFlow:
                     partition=partition,
                 )
             case OfferDrifted():
-                self._drifts[what.cause] = self._drifts.get(what.cause, 0) + 1
+                self._counter.drift(what)
                 return Output(
                     topic=self._topics.drift,
                     key=self._codecs.result_key(what.ean),
@@ -403,18 +383,6 @@ class OfferFlow:
     def _not_found_headers(self, row: OfferNotFound, trace: Trace) -> Headers:
         id_ = f"{row.result_id}/{row.last_seen_at_us}"
         return self._stamp.of(OfferNotFound, id_=id_, time_us=row.last_seen_at_us, subject=row.ean, trace=trace)
-
-    def _count(self, result: OfferResult) -> None:
-        self._results[result.status] += 1
-        for field in result.fields:
-            if field.status is FieldStatus.HELD and field.code is not None:
-                self._held[field.code] = self._held.get(field.code, 0) + 1
-
-    def _count_late(self, source: str) -> None:
-        """Counts a late event by source. Producers choose the names, so their number is limited."""
-        counts = self._out_of_order
-        name = source if source in counts or len(counts) < NAMED_SOURCES else OTHER_SOURCES
-        counts[name] = counts.get(name, 0) + 1
 
 
 def _call_ids(result: OfferResult) -> tuple[str, ...]:

@@ -5,6 +5,7 @@
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,10 +72,57 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
             unit="ops",
         ),
         Panel(
-            title="Results of offer changes, by status",
+            title="Results of offer changes, by target and status",
             about="Announcements such as NOT_FOUND and HELD among them.",
-            queries={"{{status}}": "sum by (status) (rate(connector_offers_results_total{}[$__rate_interval]))"},
+            queries={
+                "{{target}} {{status}}": "sum by (target, status) "
+                "(rate(connector_offers_results_total{}[$__rate_interval])) > 0"
+            },
             unit="ops",
+        ),
+        Panel(
+            title="Results that are not APPLIED or UNCHANGED, by code",
+            about="docs/codes.md has the meaning of each code and what to do.",
+            queries={
+                "{{target}} {{code}}": "sum by (target, code) "
+                '(increase(connector_offers_results_total{status!~"APPLIED|UNCHANGED"}[$__rate_interval])) > 0'
+            },
+        ),
+        Panel(
+            title="Since the last accepted value, by target",
+            about="Only while events come for the target; connector_offers_events_total.",
+            queries={
+                "{{target}}": "time() - max by (target) (connector_offers_last_applied_timestamp_seconds{}) "
+                "and on (target) sum by (target) (rate(connector_offers_events_total{}[$__rate_interval])) > 0"
+            },
+            unit="s",
+        ),
+        Panel(
+            title="Oldest undone event, by target",
+            about="Held and not-found ones excluded.",
+            queries={"{{target}}": "max by (target) (connector_offers_oldest_undone_age_seconds{})"},
+            unit="s",
+        ),
+        Panel(
+            title="Price changes and stocks to zero",
+            about="That the marketplace accepted, by target.",
+            queries={
+                "{{target}} price {{direction}}": "sum by (target, direction) "
+                "(increase(connector_offers_price_changes_total{}[$__rate_interval]))",
+                "{{target}} to zero": "sum by (target) "
+                "(increase(connector_offers_stock_to_zero_total{}[$__rate_interval]))",
+                "{{target}} clamped": "sum by (target) (increase(connector_offers_clamped_total{}[$__rate_interval]))",
+            },
+        ),
+        Panel(
+            title="Replays, and events by origin",
+            about="Offsets that replays have still to read, and the events that began other than live.",
+            queries={
+                "offsets left": "sum(connector_replay_offsets_left{})",
+                "{{state}}": "sum by (state) (connector_replays{})",
+                "{{origin}} per s": "sum by (origin) "
+                '(rate(connector_offers_events_total{origin!="LIVE"}[$__rate_interval]))',
+            },
         ),
         Panel(
             title="Dead letters",
@@ -82,14 +130,20 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
             queries={"{{topic}} {{code}}": "sum by (topic, code) (increase(stream_dead_letters_total{}[$__range]))"},
         ),
         Panel(
-            title="Held changes, by code",
+            title="Held changes, by target and code",
             about="By a command of a person, or by a guard rail: connector hold list, connector guard list.",
-            queries={"{{code}}": "sum by (code) (increase(connector_offers_held_total{}[$__rate_interval]))"},
+            queries={
+                "{{target}} {{code}}": "sum by (target, code) "
+                "(increase(connector_offers_held_total{}[$__rate_interval])) > 0"
+            },
         ),
         Panel(
             title="Events out of order, by source",
             about="A source that counts up has a wrong clock or sends out of order.",
-            queries={"{{source}}": "sum by (source) (rate(connector_offers_out_of_order_total{}[$__rate_interval]))"},
+            queries={
+                "{{source}} {{target}}": "sum by (source, target) "
+                "(rate(connector_offers_out_of_order_total{}[$__rate_interval]))"
+            },
             unit="ops",
         ),
         Panel(
@@ -120,6 +174,8 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
             queries={
                 "{{account}} calls": "sum by (account) (rate(stream_calls_total{}[$__rate_interval]))",
                 "{{account}} allowed": "sum by (account) (stream_rate{})",
+                "{{account}} limit": "sum by (account) (stream_rate_limit{})",
+                "{{account}} left": "sum by (account) (stream_calls_left{})",
                 "{{account}} 429": "sum by (account) (rate(stream_slow_downs_total{}[$__rate_interval]))",
             },
             unit="reqps",
@@ -132,6 +188,22 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
                 "(rate(stream_call_seconds_bucket{}[$__rate_interval])))"
             },
             unit="s",
+        ),
+        Panel(
+            title="Calls by status of the response",
+            about="none: no response came.",
+            queries={
+                "{{account}} {{status}}": "sum by (account, status) (rate(stream_responses_total{}[$__rate_interval]))"
+            },
+            unit="reqps",
+        ),
+        Panel(
+            title="Daily budget",
+            about="Calls used of requests_per_day, over all processes.",
+            queries={
+                "{{account}} used": "sum by (account) (stream_quota_used{})",
+                "{{account}} budget": "sum by (account) (stream_quota{})",
+            },
         ),
         Panel(
             title="Items of calls, by outcome",
@@ -185,6 +257,56 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
                 "gained": "sum(increase(stream_partitions_gained_total{}[$__rate_interval]))",
                 "{{how}}": "sum by (how) (increase(stream_partitions_given_up_total{}[$__rate_interval]))",
             },
+        ),
+    ),
+    "Kafka clients and processes": (
+        Panel(
+            title="Round trip to a broker",
+            about="99 of 100 requests were answered faster.",
+            queries={
+                "{{client}} broker {{broker}}": "max by (client, broker) (stream_kafka_round_trip_seconds{})",
+                "{{client}} throttled": "max by (client) (stream_kafka_throttled_seconds{})",
+            },
+            unit="s",
+        ),
+        Panel(
+            title="Queues of the clients",
+            about="Requests to be sent or answered; records fetched and not read, or produced and not acknowledged.",
+            queries={
+                "{{client}} requests": "sum by (client) (stream_kafka_requests_waiting{})",
+                "{{client}} records": "sum by (client) (stream_kafka_records_queued{})",
+            },
+        ),
+        Panel(
+            title="Rebalances, lost connections, time-outs",
+            about="Each process takes part in every rebalance of its group.",
+            queries={
+                "rebalances": "max(increase(stream_kafka_rebalances_total{}[$__rate_interval]))",
+                "{{client}} disconnects": "sum by (client) "
+                "(increase(stream_kafka_disconnects_total{}[$__rate_interval]))",
+                "{{client}} time-outs": "sum by (client) "
+                "(increase(stream_kafka_request_timeouts_total{}[$__rate_interval]))",
+            },
+        ),
+        Panel(
+            title="State of the transaction",
+            about="Since when it is so; Ready: none is open. Seconds are normal, minutes are not.",
+            queries={
+                "{{instance}} {{state}}": "max by (instance, state) (stream_kafka_transaction_state_age_seconds{})"
+            },
+            unit="s",
+        ),
+        Panel(
+            title="Memory",
+            about="Resident memory of each process.",
+            queries={"{{instance}}": "process_resident_memory_bytes{}"},
+            unit="bytes",
+        ),
+        Panel(
+            title="Versions",
+            about="Processes by version and commit.",
+            queries={"{{version}} {{commit}}": "count by (version, commit) (connector_build_info{})"},
+            kind="stat",
         ),
     ),
     "Orders and shipments": (
@@ -273,7 +395,7 @@ def _panel(number: int, panel: Panel, place: dict[str, int]) -> dict[str, Any]:
 
 
 def _selecting(query: str) -> str:
-    return query.replace("{}", f"{{{SELECTED}}}").replace("{kind", f"{{{SELECTED},kind")
+    return re.sub(r"\{(?=\w)", f"{{{SELECTED},", query).replace("{}", f"{{{SELECTED}}}")
 
 
 def _place(left: int, top: int, width: int, height: int) -> dict[str, int]:

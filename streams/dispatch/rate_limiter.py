@@ -80,6 +80,11 @@ class RateLimiter:
     # ---- queries ------------------------------------------------------------------------------------------------
 
     @property
+    def ceiling(self) -> float:
+        """This process's share of the configured calls per second, whatever the answers were."""
+        return self._pace.per_second * self._share
+
+    @property
     def probing(self) -> bool:
         """Whether a probe is in flight, whose answer opens or closes the account."""
         return self._probe is not None
@@ -112,7 +117,7 @@ class RateLimiter:
 
         It is also the limit of a probe, which leaves while the account is closed.
         """
-        return self._ceiling() * self._factor_at(now_s)
+        return self.ceiling * self._factor_at(now_s)
 
     def tokens_left(self, now_s: float) -> int:
         """Returns how many more calls could have left in the second that ends now, at the present rate."""
@@ -131,11 +136,11 @@ class RateLimiter:
         if self.reserved_until_s > now_s:
             return f"the rest of the quota is kept for priority 0 for {self.reserved_until_s - now_s:.1f} s"
         if self._pace.strict and self._slots() == 0:
-            return f"share of {self._ceiling():.2f}/s is under one call a second, too small for strict"
+            return f"share of {self.ceiling:.2f}/s is under one call a second, too small for strict"
         if self._free_at(now_s) > now_s:
             return f"strict: all {self._slots()} slots held"
         if self._factor_at(now_s) < 1:
-            return f"open at {self.rate(now_s):.1f}/s of {self._ceiling():.1f}/s, climbing"
+            return f"open at {self.rate(now_s):.1f}/s of {self.ceiling:.1f}/s, climbing"
         return f"open at {self.rate(now_s):.1f}/s"
 
     # ---- changes ------------------------------------------------------------------------------------------------
@@ -199,9 +204,6 @@ class RateLimiter:
 
     # ---- slots --------------------------------------------------------------------------------------------------
 
-    def _ceiling(self) -> float:
-        return self._pace.per_second * self._share
-
     def _recovery_left_s(self) -> float:
         """Returns the seconds from ``_at_s`` until the factor is 1; 0 while closed, because it does not climb then."""
         return (1.0 - self._factor) * RECOVERY_S if self._closed_until_s is None else 0.0
@@ -215,7 +217,7 @@ class RateLimiter:
         recovery_s = min(past_s, self._recovery_left_s())
         level = self._factor_at(now_s)
         area = self._factor * recovery_s + recovery_s**2 / (2 * RECOVERY_S) + level * (past_s - recovery_s)
-        return min(self._accrued + self._ceiling() * area, 1.0 + _tolerance(self._ceiling() * level))
+        return min(self._accrued + self.ceiling * area, 1.0 + _tolerance(self.ceiling * level))
 
     def _slot_at(self, now_s: float) -> float:
         """Returns when a whole slot has accrued: the inverse of ``_accrued_at``."""
@@ -223,7 +225,7 @@ class RateLimiter:
             return now_s
         if self._share == 0:
             return inf
-        area = (1.0 - self._accrued) / self._ceiling()
+        area = (1.0 - self._accrued) / self.ceiling
         recovery_s = self._recovery_left_s()
         recovered = self._factor * recovery_s + recovery_s**2 / (2 * RECOVERY_S)
         if area < recovered:
@@ -237,7 +239,7 @@ class RateLimiter:
 
     def _slots(self) -> int:
         """Returns the number of whole slots (strict)."""
-        return floor(self._ceiling() + _ROUNDING)
+        return floor(self.ceiling + _ROUNDING)
 
     def _free_at(self, now_s: float) -> float:
         """Returns when a slot is free (strict); ``inf`` while only calls in flight, whose end is unknown, hold them."""

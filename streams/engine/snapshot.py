@@ -67,6 +67,8 @@ class AccountSnapshot:
     calls_in_flight: int
     wants_by_rank: Mapping[int, int]  # by priority
     oldest_age_s: float  # of the oldest undone event that waits for a call; 0 = none waits
+    limit: float = 0.0  # calls per second of this process's share, whatever the answers were
+    calls_left: int = 0  # that could still have left in the last second
     quota: QuotaReading | None = None  # this process's part; None = there is none, or no partition sends
     withheld: int = 0  # wants that wait for the quota
 
@@ -154,6 +156,8 @@ def account_of(name: str, dispatcher: Dispatcher, wants: Wants, now: Now) -> Acc
         calls_in_flight=sum(each.call.account == name for each in dispatcher.in_flight),
         wants_by_rank=by_priority,
         oldest_age_s=_age_s(oldest_us, now),
+        limit=limiter.ceiling,
+        calls_left=limiter.tokens_left(now.mono_s),
         quota=quota.reading(now) if quota is not None else None,
         withheld=wants.withheld(name) if quota is not None else 0,
     )

@@ -23,6 +23,7 @@ producer. Only then does the successor look up the committed offsets. The serial
 checkpoint exactly if its transaction was committed, because a serial is used once.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from enum import Enum
 from math import inf
@@ -32,6 +33,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from streams.client_statistics import PRODUCER, ClientReadings, reading
 from streams.clock import uptime_s
 from streams.errors import SinkFailed
 from streams.flow import Assignment, Output
@@ -52,6 +54,8 @@ _ID_CONFLICT_S: Final = 30.0
 """Fenced twice within this time: more likely a second process with the same id than one that was frozen twice."""
 
 _STUCK_S: Final = 20.0  # retriable errors for this long: replace the producer, which then looks up its brokers again
+
+_STATISTICS_EVERY_S: Final = 5.0
 
 _NO_MEMBER: Final = "the consumer is not a member of its group, so the broker could not check the offsets' owner"
 
@@ -142,9 +146,13 @@ class _StuckProducer:
 class TransactionalSink:
     """Writes each checkpoint in one transaction. A ``ports.Sink``."""
 
-    def __init__(self, settings: SinkSettings, clock: Callable[[], float] = uptime_s) -> None:
+    def __init__(
+        self, settings: SinkSettings, clock: Callable[[], float] = uptime_s, clients: ClientReadings | None = None
+    ) -> None:
+        """``clients``: takes the producer's statistics."""
         self._settings = settings
         self._clock = clock
+        self._readings = clients
         self._calls = _WatchedCalls(clock)
         self._dropped = _DroppedAssignments()
         self._failures = CheckpointFailures(settings, clock)
@@ -196,6 +204,11 @@ class TransactionalSink:
         except KafkaException as error:
             return self._failed(self._batch, error.args[0])
 
+    def idle(self) -> None:
+        """See ``ports.Sink``."""
+        if self._producer is not None:
+            self._producer.poll(0)
+
     def drop(self, parts: frozenset[Assignment]) -> None:
         """See ``ports.Sink``."""
         self._dropped.add(parts)
@@ -208,7 +221,7 @@ class TransactionalSink:
     def successor(self) -> "TransactionalSink":
         """See ``ports.Sink`` and the module's description."""
         self._calls.give_up()
-        successor = TransactionalSink(self._settings, self._clock)
+        successor = TransactionalSink(self._settings, self._clock, self._readings)
         successor._dropped = self._dropped
         successor._batch = self._batch.for_new_producer() if self._batch is not None else None
         successor._marks, successor._handed, successor._sent_at_s = self._marks, self._handed, self._sent_at_s
@@ -387,6 +400,7 @@ class TransactionalSink:
         self._producer = TrackedProducer(
             _producer_config(
                 self._settings,
+                self._readings,
                 transactional_id=self._settings.instance_id,
                 transaction_timeout_ms=int(self._settings.transaction_timeout_s * 1000),
                 message_timeout_ms=int(self._settings.transaction_timeout_s * 1000),
@@ -406,9 +420,13 @@ class PlainSink:
     without the lane that remembers them, and are produced again. In the other order they could be lost.
     """
 
-    def __init__(self, settings: SinkSettings, clock: Callable[[], float] = uptime_s) -> None:
+    def __init__(
+        self, settings: SinkSettings, clock: Callable[[], float] = uptime_s, clients: ClientReadings | None = None
+    ) -> None:
+        """``clients``: takes the producer's statistics."""
         self._settings = settings
         self._clock = clock
+        self._readings = clients
         self._calls = _WatchedCalls(clock)
         self._stuck = _StuckProducer(clock)
         self._dropped = _DroppedAssignments()
@@ -464,6 +482,11 @@ class PlainSink:
     def _is_output(self, output: Output) -> bool:
         return not self._is_lane(output)
 
+    def idle(self) -> None:
+        """See ``ports.Sink``."""
+        if self._producer is not None:
+            self._producer.poll(0)
+
     def drop(self, parts: frozenset[Assignment]) -> None:
         """See ``ports.Sink``."""
         self._dropped.add(parts)
@@ -476,7 +499,7 @@ class PlainSink:
     def successor(self) -> "PlainSink":
         """See ``ports.Sink``. The successor produces everything again; the old producer's queue is purged."""
         self._calls.give_up()
-        successor = PlainSink(self._settings, self._clock)
+        successor = PlainSink(self._settings, self._clock, self._readings)
         successor._dropped = self._dropped
         successor._batch = self._batch.for_new_producer() if self._batch is not None else None
         if self._producer is not None:
@@ -510,11 +533,12 @@ class PlainSink:
         return Again(reason=reason, after_s=after_s, notices=(*batch.take_notices(), notice))
 
     def _new_producer(self) -> Producer:
-        return TrackedProducer(_producer_config(self._settings, message_timeout_ms=int(self._settings.lease_s * 1000)))
+        lease_ms = int(self._settings.lease_s * 1000)
+        return TrackedProducer(_producer_config(self._settings, self._readings, message_timeout_ms=lease_ms))
 
 
-def _producer_config(settings: SinkSettings, **ours: Any) -> dict[str, Any]:
-    return settings.connection.producer(
+def _producer_config(settings: SinkSettings, readings: ClientReadings | None, **ours: Any) -> dict[str, Any]:
+    made = settings.connection.producer(
         enable_idempotence=True,
         acks="all",
         compression_type="lz4",
@@ -524,9 +548,13 @@ def _producer_config(settings: SinkSettings, **ours: Any) -> dict[str, Any]:
         partitioner="murmur2_random",
         # with the default of 100 ms, back-to-back transactions take 103 ms each; with 5 ms, 6 to 8 ms
         retry_backoff_ms=5,
+        statistics_interval_ms=0 if readings is None else int(_STATISTICS_EVERY_S * 1000),
         **{"delivery.report.only.error": True},
         **ours,
     )
+    if readings is None:
+        return made
+    return {**made, "stats_cb": lambda text: readings.put(PRODUCER, reading(json.loads(text)))}
 
 
 def _offsets(marks: Mapping[Assignment, Mark]) -> list[TopicPartition]:

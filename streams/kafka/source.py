@@ -26,6 +26,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from streams.client_statistics import CONSUMER, ClientReadings, reading
 from streams.clock import uptime_s
 from streams.engine.partition import out_of_range
 from streams.errors import SourceFailed
@@ -75,9 +76,13 @@ _LEADERLESS: Final = frozenset({KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_
 class KafkaSource:
     """A ``ports.Source``. Opens its clients on construction; ``close`` leaves the group."""
 
-    def __init__(self, settings: SourceSettings, clock: Callable[[], float] = uptime_s) -> None:
+    def __init__(
+        self, settings: SourceSettings, clock: Callable[[], float] = uptime_s, clients: ClientReadings | None = None
+    ) -> None:
+        """``clients``: takes the consumer's statistics."""
         self._settings = settings
         self._clock = clock
+        self._readings = clients
         self._events: list[SourceEvent] = []
         self._on_revoke: OnRevoke = _closed
         self._current: dict[Part, Assignment] = {}
@@ -299,6 +304,8 @@ class KafkaSource:
         if statistics is not None:
             seen = json.loads(statistics)
             self._connected = is_connected(seen)
+            if self._readings is not None:
+                self._readings.put(CONSUMER, reading(seen))
             self.membership = observed(self.membership, seen, self._consumer.memberid(), self._clock())
             if (cause := self._replacement.cause(seen, self.membership, self._clock())) is not None:
                 self._rejoin(cause.value)

@@ -53,6 +53,10 @@ def test_two_processes_share_the_work_one_is_killed_and_all_end_when_asked(deplo
         shown = pages.get("/metrics").text
         assert 'connector_ready{process="1"} 1' in shown
         assert 'connector_ready{process="2"} 1' in shown
+        for name in ("process_resident_memory_bytes", "connector_build_info", "stream_responses_total"):
+            assert f'{name}{{process="2"' in shown
+        for client in ("consumer", "producer"):
+            assert f'stream_kafka_requests_waiting{{process="2",client="{client}"}}' in shown
         pids = [one["pid"] for one in members().values()]
 
     all_hold(deployment, produced)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from devstack.memory import MemoryBroker, MemorySideReader, MemorySink, MemorySource
+from streams import runner as runner_module
 from streams.clock import SystemClock, uptime_s
 from streams.control import ControlRead
 from streams.engine.snapshot import Snapshot
@@ -160,6 +161,8 @@ class Bare:
     calling_since_s: float | None = None
 
     def open(self) -> None: ...
+
+    def idle(self) -> None: ...
 
     def drop(self, parts: frozenset[Assignment]) -> None: ...
 
@@ -795,3 +798,15 @@ def test_a_runner_runs_once(place: Workplace) -> None:
 def test_no_worker_at_all_is_refused() -> None:
     with pytest.raises(ValueError, match="max_workers"):
         RunnerSettings(max_workers=0)
+
+
+def test_a_sink_without_anything_to_write_is_called_so_that_its_client_can_report(
+    place: Workplace, started: Callable[[], Runner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "_SINK_IDLE_S", 0.01)
+    called = threading.Event()
+    monkeypatch.setattr(place.sink, "idle", called.set)
+
+    started()
+
+    assert called.wait(PATIENCE_S)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from streams.client_statistics import ClientReading, ClientReadings
 from streams.dead_letter import DeadLetters
 from streams.engine.snapshot import AccountSnapshot, PartitionSnapshot, SideInputSnapshot, Snapshot
 from streams.flow import Answer, Assignment, BadRecord, Call, Item, Lost, Now, Output, Record, Retry, Settled
@@ -28,7 +29,7 @@ from streams.messages import (
     Tick,
     Written,
 )
-from streams.telemetry import EVENTS, METRICS, GaugeBoard, Metrics, Telemetry, described
+from streams.telemetry import EVENTS, METRICS, PROCESS, GaugeBoard, Metrics, Telemetry, described
 
 SOURCES = Path(__file__).parent.parent.parent.parent / "streams"
 SAYS = {"Notice", "_notice", "_notice_error"}
@@ -61,7 +62,14 @@ def snapshot(*, gate: tuple[str, ...] = (), draining: bool = False) -> Snapshot:
         oldest_open_age_s=40.0,
     )
     account = AccountSnapshot(
-        valve="open", rate=50.0, is_open=True, calls_in_flight=2, wants_by_rank={0: 1, 3: 4}, oldest_age_s=1.5
+        valve="open",
+        rate=50.0,
+        is_open=True,
+        calls_in_flight=2,
+        wants_by_rank={0: 1, 3: 4},
+        oldest_age_s=1.5,
+        limit=100.0,
+        calls_left=12,
     )
     return Snapshot(
         partitions=(part,),
@@ -209,10 +217,27 @@ def test_records_calls_and_replies_are_counted(telemetry: Telemetry) -> None:
     assert seen["stream_calls_total,account=main,kind=set"] == 1
     assert seen["stream_replies_total,account=main,kind=set,reply=settled"] == 1
     assert seen["stream_replies_total,account=main,kind=set,reply=lost"] == 1
+    assert seen["stream_responses_total,account=main,kind=set,status=none"] == 1
     assert seen["stream_slow_downs_total,account=main"] == 1
     assert seen["stream_calls_failed_total,account=main"] == 1
     assert seen["stream_call_seconds_sum,account=main,kind=set"] == pytest.approx(0.4)
     assert seen["stream_last_settled_timestamp_seconds,account=main"] == 5.0
+
+
+def test_calls_are_counted_by_the_status_of_their_response_which_makes_no_label_of_its_own(
+    telemetry: Telemetry,
+) -> None:
+    for status in (200, 200, 429, 299, 298, 777):
+        telemetry.on_input(Answer(call=CALL, replies=(), sent_s=1.0, status=status), now())
+    telemetry.on_input(Answer(call=CALL, replies=()), now())
+
+    seen = {name: count for name, count in samples(telemetry).items() if name.startswith("stream_responses_total")}
+    assert {name.rpartition("status=")[2]: count for name, count in seen.items()} == {
+        "200": 2,
+        "429": 1,
+        "2xx": 2,
+        "7xx": 1,
+    }
 
 
 def test_the_wait_of_an_event_is_measured_until_its_want_is_settled(telemetry: Telemetry) -> None:
@@ -305,6 +330,8 @@ def test_a_snapshot_becomes_gauges_and_earlier_ones_are_no_longer_exported(telem
     assert seen["stream_wants,account=main,rank=3"] == 4
     assert seen["stream_oldest_undone_age_seconds,account=main"] == 1.5
     assert seen["stream_account_closed,account=main"] == 0
+    assert (seen["stream_rate,account=main"], seen["stream_rate_limit,account=main"]) == (50, 100)
+    assert seen["stream_calls_left,account=main"] == 12
 
     assert seen["stream_lanes_open,topic=in"] == 2
     assert seen["stream_oldest_open_age_seconds,topic=in"] == 40.0
@@ -350,6 +377,35 @@ def test_a_page_shows_one_snapshot_and_not_a_mixture_of_two(telemetry: Telemetry
     assert b'stream_partition_lag{partition="4",topic="in"} 5.0' in page()
     assert b'partition="3"' not in page()
     assert b"stream_outputs_waiting 7.0" in page()
+
+
+def test_the_clients_numbers_are_of_the_same_snapshot_and_their_counts_are_counters(lines: list[Notice]) -> None:
+    clients = ClientReadings()
+    telemetry = Telemetry(lines.append, clients=clients)
+    clients.put("consumer", ClientReading(round_trips_s={"1": 0.002}, records_queued=7, disconnects=3, rebalances=2))
+    clients.put("producer", ClientReading(transaction=("InTransaction", 1.5), throttled_s=0.1, requests_waiting=4))
+    telemetry.on_snapshot(snapshot())
+    clients.put("producer", ClientReading())
+
+    seen = {name: value for name, value in samples(telemetry).items() if name.startswith("stream_kafka_") and value}
+    assert seen == {
+        "stream_kafka_round_trip_seconds,broker=1,client=consumer": 0.002,
+        "stream_kafka_records_queued,client=consumer": 7,
+        "stream_kafka_disconnects_total,client=consumer": 3,
+        "stream_kafka_rebalances_total": 2,
+        "stream_kafka_transaction_state_age_seconds,state=InTransaction": 1.5,
+        "stream_kafka_throttled_seconds,client=producer": 0.1,
+        "stream_kafka_requests_waiting,client=producer": 4,
+    }
+    assert b"# TYPE stream_kafka_disconnects_total counter" in telemetry.metrics.exposition()
+
+
+def test_exactly_the_listed_numbers_of_the_process_are_exported(telemetry: Telemetry) -> None:
+    families = text_string_to_metric_families(telemetry.metrics.exposition().decode())
+    exported = {sample.name for family in families for sample in family.samples if sample.name.startswith("process_")}
+
+    assert exported == {metric.name for metric in PROCESS}
+    assert samples(telemetry)["process_resident_memory_bytes"] > 1_000_000
 
 
 def test_open_lanes_are_counted_by_topic_with_the_oldest_age(telemetry: Telemetry) -> None:

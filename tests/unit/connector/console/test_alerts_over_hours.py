@@ -5,7 +5,7 @@ The others are fired on running processes, by ``tests/test_alert_causes.py`` and
 
 import pytest
 
-from connector.console.gauges import READY, exposition
+from connector.console.gauges import READY, exposition, without_labels
 from streams.flow import Answer, Retry
 from streams.messages import Arrivals
 from streams.telemetry import Telemetry
@@ -27,7 +27,7 @@ class ScrapedShop:
 
     def page(self) -> Page:
         self._telemetry.on_snapshot(self.shop.driver.engine.snapshot(self.shop.driver.now))
-        text = exposition({READY: {"": 1.0}}) + self._telemetry.metrics.exposition()
+        text = exposition({READY: without_labels(1.0)}) + self._telemetry.metrics.exposition()
         return scraped(text.decode())
 
     def alerts(self) -> set[str]:

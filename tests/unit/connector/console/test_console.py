@@ -15,6 +15,7 @@ from connector.console.console_server import ConsoleServer
 from connector.console.facts import ProcessFacts, Readiness
 from connector.console.guard import BoundedWork, is_ours
 from connector.console.health import HealthServer
+from connector.offers.figures import OfferFigures
 from connector.orders.poll_lane import PollReport
 from devstack.waiting import until
 from tests.harness.console_pages import ReadPage
@@ -40,7 +41,7 @@ FACTS = ProcessFacts(
     readiness=Readiness(),
     snapshot=replace(WELL, accounts={"main": replace(ACCOUNT, oldest_age_s=75.0)}),
     polls={"main": POLL},
-    results={"APPLIED": 1_234, "NOT_FOUND": 5},
+    figures=OfferFigures(results={("shop-de", "APPLIED", ""): 1_234, ("shop-de", "NOT_FOUND", "OFFER_NOT_FOUND"): 5}),
     slow_downs={"main": 2.0},
 )
 
@@ -128,7 +129,7 @@ def test_no_text_of_the_process_becomes_markup(http: httpx.Client, shown: ShownF
         readiness=Readiness(reasons=(attack,), warnings=(attack,)),
         snapshot=replace(WELL, partitions=(replace(PARTITION, topic=attack, broken=attack),)),
         polls={attack: replace(POLL, account=attack, failures=1, problem=attack)},
-        results={attack: 1},
+        figures=OfferFigures(results={("shop-de", attack, ""): 1}),
     )
 
     answer = http.get("/")

@@ -13,6 +13,7 @@ from connector.console.trends import (
     present_calls_per_s,
     results_per_min,
 )
+from connector.offers.figures import OfferFigures
 from tests.unit.connector.console.test_vitals import ACCOUNT, WELL
 
 DAY_US = 86_400_000_000
@@ -27,7 +28,10 @@ def facts(
         beat_age_s=0.1,
         readiness=Readiness(),
         snapshot=replace(WELL, accounts={"main": replace(ACCOUNT, oldest_age_s=oldest_s)}),
-        results={"APPLIED": applied, "NOT_FOUND": missing},
+        figures=OfferFigures(
+            results={("shop-de", "APPLIED", ""): applied, ("shop-de", "PARTIAL", "PRICE_TOO_HIGH"): missing},
+            not_applied=missing,
+        ),
         calls={"main": calls},
         slow_downs={"main": slow},
     )

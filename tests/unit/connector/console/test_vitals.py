@@ -1,14 +1,17 @@
 """Readiness with its reasons and warnings, the status page, and the application's metrics."""
 
+import platform
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import confluent_kafka
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from connector.console.gauges import (
     DRIFTS,
+    EVERY,
     FILE_REFUSED,
     OUT_OF_ORDER,
     POLL_FAILURES,
@@ -20,13 +23,17 @@ from connector.console.gauges import (
 )
 from connector.console.vitals import BEAT_S, Beat, CoordinatorTimeouts, ProcessVitals, reasons, warnings
 from connector.offers.cold_start import ColdStart, ColdStartState
+from connector.offers.figures import OfferFigures
+from connector.operations.release import built_from
 from connector.orders.poll_lane import PollReport
+from connector.orders.subscriptions import PushReport
 from connector.reconciliation.events import FinishedSweep, RunningSweep, SweepState
 from connector.reconciliation.sweep_lane import SweepReport
 from connector.settings.live import CONFIGURATION
 from streams.dispatch.quota_meter import QuotaReading
 from streams.engine.snapshot import AccountSnapshot, PartitionSnapshot, SideInputSnapshot, Snapshot
 from streams.membership import Membership
+from tests.harness.offer_harness import DE, flow_of
 
 PARTITION = PartitionSnapshot(
     topic="offers",
@@ -341,14 +348,15 @@ def test_polls_of_each_account_are_metrics_and_on_the_status_page() -> None:
 def test_results_held_changes_and_refused_keys_are_metrics() -> None:
     shown = (
         vitals(
-            results=lambda: {"APPLIED": 2}, held=lambda: {"PAUSED": 0}, refused=lambda: {"main": True, "second": False}
+            figures=lambda _: OfferFigures(results={("shop-de", "APPLIED", ""): 2}, held={("shop-de", "PAUSED"): 0}),
+            refused=lambda: {"main": True, "second": False},
         )
         .metrics()
         .decode()
     )
 
-    assert 'connector_offers_results_total{status="APPLIED"} 2' in shown
-    assert 'connector_offers_held_total{code="PAUSED"} 0' in shown
+    assert 'connector_offers_results_total{target="shop-de",status="APPLIED",code=""} 2' in shown
+    assert 'connector_offers_held_total{target="shop-de",code="PAUSED"} 0' in shown
     assert 'connector_account_keys_refused{account="main"} 1.0' in shown
     assert 'connector_account_keys_refused{account="second"} 0.0' in shown
 
@@ -394,7 +402,7 @@ def test_sweeps_and_drifts_are_metrics_and_on_the_status_page() -> None:
             "main/de": SweepReport(account="main", state=state),
             "main/at": SweepReport(account="main", state=failing),
         },
-        drifts=lambda: {"SOLD": 3, "LOST_WRITE": 1},
+        figures=lambda _: OfferFigures(drifts={"SOLD": 3, "LOST_WRITE": 1}),
     )
 
     samples = {
@@ -413,13 +421,14 @@ def test_sweeps_and_drifts_are_metrics_and_on_the_status_page() -> None:
 
 
 def test_events_that_were_read_late_are_counted_by_source_whatever_it_is_called() -> None:
-    counts = {'e"r\\p\n\t': 3, "wms": 1}
-    told = vitals(out_of_order=lambda: counts)
+    counts: dict[tuple[str, ...], int] = {("shop-de", 'e"r\\p\n\t'): 3, ("shop-at", "wms"): 1}
+    told = vitals(figures=lambda _: OfferFigures(out_of_order=counts))
 
-    family = list(text_string_to_metric_families(told.metrics().decode()))[-1]
+    families = {family.name: family for family in text_string_to_metric_families(told.metrics().decode())}
+    family = families[OUT_OF_ORDER.name.removesuffix("_total")]
 
-    assert (f"{family.name}_total", family.type) == (OUT_OF_ORDER.name, "counter")
-    assert {sample.labels["source"]: sample.value for sample in family.samples} == counts
+    assert family.type == "counter"
+    assert {(one.labels["target"], one.labels["source"]): one.value for one in family.samples} == counts
 
 
 def test_a_file_that_is_refused_is_a_warning_a_status_and_a_metric() -> None:
@@ -441,3 +450,111 @@ def test_a_file_that_is_refused_is_a_warning_a_status_and_a_metric() -> None:
         "shipments.carriers_file": 1.0,
         "mappings.reference_file": 0.0,
     }
+
+
+def samples_of(told: ProcessVitals) -> dict[tuple[str, ...], float]:
+    """Returns the metrics of a process by name and label values, in the order of the labels."""
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(told.metrics().decode())
+        for sample in family.samples
+    }
+
+
+def test_what_became_of_events_is_a_metric_by_target_with_ages_and_times() -> None:
+    found = OfferFigures(
+        events={("shop-de", "LIVE"): 9, ("shop-de", "REPLAY"): 2},
+        price_changes={("shop-de", "up"): 3},
+        stock_to_zero={"shop-de": 4},
+        clamped={"shop-at": 5},
+        applied_at_us={"shop-de": 1_700_000_000_500_000},
+        undone_since_us={"shop-de": 1_700_000_000_000_000, "shop-at": 0},
+    )
+    seen = samples_of(vitals(figures=lambda _: found, wall_us=lambda: 1_700_000_030_000_000))
+
+    assert seen["connector_offers_events_total", "shop-de", "REPLAY"] == 2
+    assert seen["connector_offers_price_changes_total", "shop-de", "up"] == 3
+    assert seen["connector_offers_stock_to_zero_total", "shop-de"] == 4
+    assert seen["connector_offers_clamped_total", "shop-at"] == 5
+    assert seen["connector_offers_last_applied_timestamp_seconds", "shop-de"] == 1_700_000_000.5
+    assert seen["connector_offers_oldest_undone_age_seconds", "shop-de"] == 30
+    assert seen["connector_offers_oldest_undone_age_seconds", "shop-at"] == 0
+
+
+def test_the_figures_are_those_of_the_partitions_in_the_snapshot() -> None:
+    asked: list[Snapshot | None] = []
+
+    def figures(snapshot: Snapshot | None) -> OfferFigures:
+        asked.append(snapshot)
+        return OfferFigures()
+
+    vitals(figures=figures).metrics()
+
+    assert asked == [WELL]
+
+
+def test_replays_are_counted_by_state_with_what_they_have_still_to_read() -> None:
+    one = SideInputSnapshot(
+        name="replay/replay-1",
+        topic="offers",
+        partition=3,
+        position=5,
+        end=9,
+        lag=4,
+        delivered=5,
+        skipped=0,
+        is_paused=False,
+        waiting_for="",
+        problem="",
+    )
+    sides = (one, replace(one, is_paused=True, lag=1), replace(one, problem="away"), replace(one, name="units/3"))
+    seen = samples_of(vitals(replace(WELL, partitions=(replace(PARTITION, side_inputs=sides),))))
+
+    states = ("running", "paused", "unreadable")
+    assert [seen["connector_replays", state] for state in states] == [1, 1, 1]
+    assert seen[("connector_replay_offsets_left",)] == 9
+    assert [samples_of(vitals())["connector_replays", state] for state in states] == [0, 0, 0]
+
+
+def test_the_build_is_a_metric_with_the_versions_that_run() -> None:
+    version, commit, python, client = built_from()
+    seen = samples_of(vitals())
+
+    assert seen["connector_build_info", version, commit, python, client] == 1
+    assert (python, client) == (platform.python_version(), str(confluent_kafka.__version__))
+
+
+def test_exactly_the_listed_metrics_are_exported() -> None:
+    poll = PollReport(
+        account="main",
+        cursor_us=None,
+        polled_at_us=1,
+        failed_at_us=None,
+        failures=0,
+        problem=None,
+        is_polling=False,
+        due_at_us=0,
+    )
+    finished = FinishedSweep(sweep_at_us=1, ended_at_us=2, pages=1, units=1, skipped=0)
+    swept = SweepReport(account="main", state=SweepState(storefront="de", finished=finished))
+    told = vitals(
+        skews=lambda: {"main": 0.5},
+        refused=lambda: {"main": False},
+        figures=lambda _: replace(
+            flow_of(DE).figures(()),
+            events={("shop-de", "LIVE"): 1},
+            out_of_order={("shop-de", "erp"): 1},
+            drifts={"SOLD": 1},
+            applied_at_us={"shop-de": 1},
+        ),
+        polls=lambda: {"main": poll},
+        sent_as_other=lambda: {"main": 1},
+        sweeps=lambda: {"main/de": swept},
+        subscriptions=lambda: {"main": PushReport(account="main", active=1, read_at_us=1)},
+        files=lambda: {"routing_file": ""},
+        spans=lambda: {"sent": 1.0},
+        certificates=lambda: {"kafka.ssl_ca": 1.0},
+    )
+
+    exported = {line.split()[2] for line in told.metrics().decode().splitlines() if line.startswith("# TYPE")}
+    assert exported == {gauge.name for gauge in EVERY}

@@ -11,7 +11,7 @@ from connector.contracts.codes import Code
 from connector.marketplace.offers import Field, Refused
 from connector.offers.event_order import EventOrder, Recency, newest, order_of
 from connector.offers.events import Status
-from connector.offers.flow import NAMED_SOURCES, OTHER_SOURCES
+from connector.offers.figures import NAMED_SOURCES, OTHER_SOURCES
 from connector.offers.policy import Locations, OfferPolicy
 from connector.offers.watermarks import MARKS
 from streams.flow import Arrived
@@ -191,9 +191,9 @@ def test_late_events_are_counted_by_source_for_a_bounded_number_of_sources() -> 
         shop.event(stock=5, at=number, source=f"source-{number}")
     shop.event(stock=5, at=100, source="source-0")
 
-    counts = shop.flow.out_of_order()
-    assert counts["source-0"] == 2
-    assert counts[OTHER_SOURCES] == 5
+    counts = shop.flow.figures(()).out_of_order
+    assert counts["shop-de", "source-0"] == 2
+    assert counts["shop-de", OTHER_SOURCES] == 5
     assert len(counts) == NAMED_SOURCES + 1
 
 
@@ -211,7 +211,7 @@ def test_an_event_older_than_a_tombstone_is_out_of_order_with_both_times_and_cou
     assert shop.last.problem is not None
     assert "the tombstone of 2025-10-09T08:58:10Z (offset 1) is newer than 2025-10-09T08:5" in shop.last.problem.message
     assert "message.timestamp.type=LogAppendTime" in shop.last.problem.advice
-    assert shop.flow.out_of_order() == {"erp": 1}
+    assert shop.flow.figures(()).out_of_order == {("shop-de", "erp"): 1}
 
 
 def test_an_event_that_was_written_before_a_tombstone_and_is_read_again_is_not_out_of_order() -> None:
@@ -224,7 +224,7 @@ def test_an_event_that_was_written_before_a_tombstone_and_is_read_again_is_not_o
     shop.event(**said_of(event))
 
     assert (shop.last.status, shop.last.code) == (Status.UNMANAGED, Code.TOMBSTONE)
-    assert shop.flow.out_of_order() == {}
+    assert shop.flow.figures(()).out_of_order == {}
 
 
 # ---- facts that an earlier version ordered by occurred_at alone -----------------------------------------------------

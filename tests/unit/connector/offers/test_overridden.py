@@ -65,7 +65,7 @@ def test_a_price_below_the_offers_own_floor_is_held_until_the_file_has_a_lower_o
         "An override holds this price: 11.99 EUR is below the offer's floor 12.00 (line 2, contract 7)"
     )
 
-    assert shop.flow.held()["PRICE_BELOW_OWN_FLOOR"] == 1
+    assert shop.flow.figures(()).held["shop-de", "PRICE_BELOW_OWN_FLOOR"] == 1
 
     shop.changed(f"{EAN},shop-de,12.00,EUR,,,contract 8")
     assert shop.sent == []
@@ -215,4 +215,4 @@ def test_every_code_that_holds_a_change_is_counted_from_zero_so_that_an_alert_se
     holding = {code for code, text in TABLE.items() if re.search(r"\bholds (this|\{field\})", text.sentence)}
 
     assert holding > {Code.PRICE_BELOW_OWN_FLOOR, Code.HELD_BY_OVERRIDE, Code.PRICE_STEP_TOO_LARGE}
-    assert {str(code) for code in holding} - OverriddenOffer().flow.held().keys() == set()
+    assert {("shop-de", str(code)) for code in holding} - OverriddenOffer().flow.figures(()).held.keys() == set()

@@ -82,15 +82,17 @@ def test_a_price_that_is_too_far_from_the_last_one_is_held_with_the_numbers() ->
     )
 
 
-def test_what_a_rail_holds_is_counted_by_code_and_every_result_by_status() -> None:
+def test_what_a_rail_holds_is_counted_by_target_and_code() -> None:
     shop = GuardedOffer()
-    assert set(shop.flow.held().values()) == {0}
-    before = shop.flow.results()
+    before = shop.flow.figures(())
+    assert set(before.held.values()) == {0}
 
     shop.event(price="99.00")
 
-    assert {code: count for code, count in shop.flow.held().items() if count} == {"PRICE_STEP_TOO_LARGE": 1}
-    assert shop.flow.results() == {**before, "HELD": before["HELD"] + 1}
+    after = shop.flow.figures(())
+    rail = "PRICE_STEP_TOO_LARGE"
+    assert {key: count for key, count in after.held.items() if count} == {("shop-de", rail): 1}
+    assert after.results == {**before.results, ("shop-de", "HELD", rail): 1}
 
 
 @pytest.mark.parametrize(("price", "held"), [("15.00", False), ("15.01", True), ("5.00", False), ("4.99", True)])
