@@ -1,7 +1,8 @@
 """``make bench``: every measured claim, in one run, on a real Apache Kafka. Nothing here fails because it was slow.
 
 ``--quick`` shows in about a minute that everything runs, with figures that wobble; without it, about seven minutes.
-``--only NAME ...`` runs some of the measurements. ``--output FILE`` also writes the report, as Markdown.
+``--only NAME ...`` runs some of the measurements. ``--output FILE`` also writes the report, as Markdown. ``--against
+REV`` instead compares the working tree with another commit, in process and without a broker.
 """
 
 import argparse
@@ -16,7 +17,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from benchmarks import bodies, calls, cold, memory, mix, pace, rebuild, replay, rolling, stages, throughput, why
+from benchmarks import (
+    against,
+    bodies,
+    calls,
+    cold,
+    latency,
+    memory,
+    mix,
+    pace,
+    rebuild,
+    replay,
+    rolling,
+    scale,
+    stages,
+    throughput,
+    why,
+)
 from benchmarks.report import ReportSection
 from benchmarks.stand import Stand, stand
 from devstack.stack import NoKafka, Stack, find
@@ -27,14 +44,18 @@ class Size:
     """The size of each measurement."""
 
     offers: int  # on the stand
-    throughput: int  # offers per run
+    throughput: int  # offers per pass
+    passes: int  # rounds of the throughput measurement
     seconds: float  # duration of a pace measurement
     mixed: tuple[int, int, int]  # offers, changes of these, and orders that share one limit
     stages: int  # events
     units: int  # known units for the memory measurement
+    scales: Sequence[int]  # numbers of known units
     rounds: int  # of the measurement of request bodies
     counted: int  # offers whose events' function calls are counted
+    pairs: int  # of processes, when two commits are compared
     history: int  # results in the topics
+    alone: int  # events whose latency is measured one by one
     replayed: int  # records of a replay
     rebuilt: tuple[int, int]  # offers and events of a rebuild
     cold: tuple[int, int]  # units, and EANs of them that are not known
@@ -46,13 +67,17 @@ class Size:
 FULL = Size(
     offers=20_000,
     throughput=10_000,
+    passes=3,
     seconds=15.0,
     mixed=(3_000, 50_000, 100),
     stages=10_000,
     units=200_000,
+    scales=(10_000, 100_000, 1_000_000),
     rounds=300,
     counted=1_000,
+    pairs=8,
     history=1_000_000,
+    alone=300,
     replayed=200_000,
     rebuilt=(10_000, 100_000),
     cold=(100_000, 20_000),
@@ -63,13 +88,17 @@ FULL = Size(
 QUICK = Size(
     offers=3_000,
     throughput=2_000,
+    passes=1,
     seconds=3.0,
     mixed=(500, 5_000, 20),
     stages=1_000,
     units=50_000,
+    scales=(2_000, 20_000),
     rounds=100,
     counted=200,
+    pairs=3,
     history=20_000,
+    alone=50,
     replayed=10_000,
     rebuilt=(1_000, 5_000),
     cold=(2_000, 400),
@@ -83,10 +112,12 @@ MEASUREMENTS: Final = (
     "freshness",
     "mix",
     "throughput",
+    "latency",
     "replay",
     "rolling",
     "rebuild",
     "memory",
+    "scale",
     "bodies",
     "calls",
     "stages",
@@ -122,11 +153,15 @@ class Run:
             "used": lambda: pace.used_share(self._stand, size.seconds, size.latencies_s),
             "freshness": lambda: pace.freshness(self._stand, size.seconds, size.lingers),
             "mix": lambda: mix.shared(self._kafka, *size.mixed),
-            "throughput": lambda: throughput.measure(self._stand, size.throughput, size.processes, timeout_s=120),
+            "throughput": lambda: throughput.measure(
+                self._stand, size.throughput, size.processes, timeout_s=120, rounds=size.passes
+            ),
+            "latency": lambda: latency.measure(self._stand, size.alone, timeout_s=60),
             "replay": lambda: replay.measure(self._stand, size.replayed, size.seconds, timeout_s=900),
             "rolling": lambda: rolling.measure(self._stand, longest_s=600.0),
             "rebuild": lambda: rebuild.measure(self._kafka, *size.rebuilt),
             "memory": lambda: memory.measure(size.units),
+            "scale": lambda: scale.measure(size.scales),
             "bodies": lambda: bodies.measure(size.rounds),
             "calls": lambda: calls.measure(size.counted),
             "stages": lambda: stages.measure(self._kafka, size.stages),
@@ -142,11 +177,13 @@ def main() -> None:
     try:
         with ExitStack() as opened:
             measurements = Run(size, opened, report.note).measurements
+            if options.against is not None:
+                measurements = {"against": lambda: against.compare(options.against, size.pairs)}
             report.lines(_heading(sys.argv[1:]))
-            for name in options.only or MEASUREMENTS:
+            for name in options.only or (measurements if options.against is not None else MEASUREMENTS):
                 before = os.getloadavg()[0]
                 report.lines(["", *measurements[name]().lines(), _load(before)])
-    except NoKafka as problem:
+    except (NoKafka, against.NoSuchCommit) as problem:
         sys.exit(str(problem))
     if options.output is not None:
         options.output.write_text(report.text, "utf-8")
@@ -186,7 +223,9 @@ def _load(before: float) -> str:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS)
+    some = parser.add_mutually_exclusive_group()
+    some.add_argument("--only", nargs="+", choices=MEASUREMENTS)
+    some.add_argument("--against", metavar="REV")
     parser.add_argument("--output", type=Path)
     return parser.parse_args()
 

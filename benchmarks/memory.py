@@ -58,12 +58,12 @@ def _restored(units: int, *, traced: bool) -> int:
         tracemalloc.start()
     world = InProcessEngine((), codecs(), stored_states(made_up_offers(units)))
     gc.collect()
-    held = tracemalloc.get_traced_memory()[0] if traced else _resident_bytes()
+    held = tracemalloc.get_traced_memory()[0] if traced else resident_bytes()
     assert world.engine.snapshot(now()).lanes_asleep == units
     return held
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
     lines = Path("/proc/self/status").read_text("ascii").splitlines()
     return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmRSS")))
 

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from threading import Thread
+from types import MappingProxyType
 from typing import Any, Final, ParamSpec
 
 from confluent_kafka import (
@@ -71,6 +72,21 @@ _SEEK_AGAIN_S: Final = 0.1
 _NO_POSITION: Final = 0
 """The offset of a paused partition until the seek. Any would do that is not a special one, as -1 is."""
 _LEADERLESS: Final = frozenset({KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION})
+FETCHING: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        # only one fetch is in flight at a time, so a resumed partition waits for the end of an empty one: 455 ms with
+        # the default of 500
+        "fetch.wait.max.ms": 50,
+        # a short queue discards little on a pause or seek, and with a short back-off it costs no throughput; small
+        # fetches let a record of a quiet partition in before the backlog of the others (1 MB of each would be 10,000
+        # records)
+        "fetch.message.max.bytes": 65_536,
+        "queued.min.messages": 2_000,
+        "queued.max.messages.kbytes": 16_384,
+        "fetch.queue.backoff.ms": 10,
+    }
+)
+"""How the consumer fetches, as properties of librdkafka."""
 
 
 class KafkaSource:
@@ -454,16 +470,7 @@ class KafkaSource:
             auto_offset_reset="error",
             isolation_level="read_committed",
             allow_auto_create_topics=False,
-            # only one fetch is in flight at a time, so a resumed partition waits for the end of an empty one: 455 ms
-            # with the default of 500
-            fetch_wait_max_ms=50,
-            # a short queue discards little on a pause or seek, and with a short back-off it costs no throughput; small
-            # fetches let a record of a quiet partition in before the backlog of the others (1 MB of each would be
-            # 10,000 records)
-            fetch_message_max_bytes=65_536,
-            queued_min_messages=2_000,
-            queued_max_messages_kbytes=16_384,
-            fetch_queue_backoff_ms=10,
+            **{name.replace(".", "_"): value for name, value in FETCHING.items()},
             **static,
         )
 
