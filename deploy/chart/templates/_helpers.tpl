@@ -67,6 +67,8 @@ env:
     value: 0.0.0.0
   - name: CONNECTOR__HEALTH__PORT
     value: {{ .Values.health.port | quote }}
+  - name: CONNECTOR_PROJECTION # of commands such as connector why: the user has no home directory
+    value: /tmp/projection
 {{- with .Values.extraEnv }}
   {{- toYaml . | nindent 2 }}
 {{- end }}
