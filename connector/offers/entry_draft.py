@@ -3,7 +3,7 @@
 from connector.contracts.codes import Code
 from connector.contracts.problem import Problem
 from connector.marketplace.offers import Field
-from connector.offers.events import HeldField
+from connector.offers.events import HeldField, ListingAct
 from connector.offers.ledger import FieldOutcome, KnownUnit, LedgerEntry
 from streams.frozen import replace
 
@@ -56,12 +56,21 @@ class EntryDraft:
         self.open = [asked for asked in self.open if asked.field is not end.field]
 
     def inherit_listing(self, of: "EntryDraft") -> None:
-        """Takes over the listing of an entry that this one replaces, unless it has another."""
+        """Takes over the listing of an entry that this one replaces, unless it has another.
+
+        A deletion goes on only as what an event may ask it with: a stock of 0 alone. Any other value keeps the unit.
+        """
         mine, theirs = self.listing, of.listing
         if theirs is None or (mine is not None and mine.wish != theirs.wish):
             return
+        if theirs.wish == ListingAct.DELETE and not self._asks_for_zero_alone:
+            return
         if mine is None or theirs.was_sent:
             self.listing = theirs
+
+    @property
+    def _asks_for_zero_alone(self) -> bool:
+        return [(asked.field, asked.value) for asked in self.entry.asked] == [(Field.STOCK, 0)]
 
     def held_field(self, field: Field) -> HeldField | None:
         """Returns by what a field is held, as changed in this turn so far; None if it is not."""

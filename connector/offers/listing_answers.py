@@ -5,6 +5,7 @@ that was sent ``create_settle_s`` later has not shown the unit either.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import assert_never
 
@@ -96,10 +97,16 @@ def _created(
     for field, value in create.values.items():
         lane = _with_value(lane, unit, field, shown.values.get(field, value), create, at_us)
     see_again_us = now_us + us(max(terms.policy.not_found_grace_s, terms.policy.read_back_s))
-    misses = [m for m in lane.misses if (m.account, m.storefront) != (create.account, create.storefront)]
     look = _note(create.account, create.storefront, create.condition.value, READ_BACK, now_us, see_again_us)
-    lane = replace(lane, misses=(*misses, look))
+    lane = replace(lane, misses=(*filter(partial(_outlasts, create), lane.misses), look))
     return _sent(lane, create.carried, unit, answered, ListingAct.CREATE, shown.values)
+
+
+def _outlasts(create: OfferCreate, miss: Miss) -> bool:
+    """Whether a creation leaves it in place: it is of another storefront, or notes another creation as unsettled."""
+    if (miss.account, miss.storefront) != (create.account, create.storefront):
+        return True
+    return miss.code == UNSETTLED and miss.condition != create.condition.value
 
 
 def _is_former(unit: KnownUnit, create: OfferCreate) -> bool:

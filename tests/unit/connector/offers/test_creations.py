@@ -259,6 +259,26 @@ def test_a_lost_creation_is_repeated_only_after_a_look_up_of_later_than_the_sett
     assert "create" not in harness.kinds
 
 
+def test_a_lost_creation_stays_unsettled_when_a_unit_of_another_condition_is_created() -> None:
+    harness = shop()
+    harness.event(**{**WANTED, "condition": "USED_GOOD", "offer_id": "used-1"})
+    missing(harness)
+    [used] = [want for want in harness.wants if want.body.condition == Condition.USED_GOOD]
+    harness.reply(used, Lost(reason="no answer"))
+    lost_at_us = harness.now_us
+
+    created(harness)
+
+    while "create" not in harness.kinds:
+        if "lookup:de" in harness.kinds:
+            harness.found()
+        else:
+            harness.pass_s(5)
+        assert harness.now_us < lost_at_us + 3 * SETTLE_S * 1_000_000
+    assert harness.want("create").body.condition == Condition.USED_GOOD
+    assert harness.now_us >= lost_at_us + SETTLE_S * 1_000_000
+
+
 def test_a_new_owner_does_not_repeat_an_announced_creation() -> None:
     harness = shop()
     missing(harness)
@@ -438,6 +458,37 @@ def test_a_deletion_of_a_unit_that_is_not_there_changes_nothing_and_ends_older_e
     assert (by_id[older].status, by_id[newer].status) == (Status.SUPERSEDED, Status.UNCHANGED)
     assert harness.wants == ()
     assert harness.lane.entries == ()
+
+
+@pytest.mark.parametrize("said", [{"stock": 5}, {"stock": 0, "price": "9.99"}])
+def test_a_newer_event_with_more_than_a_stock_of_0_keeps_the_unit_and_ends_as_what_it_is(said: dict[str, Any]) -> None:
+    for shown, status in (([unit(7, offer_id="mine-1")], Status.APPLIED), ([], Status.NOT_FOUND)):
+        harness = shop()
+        older = harness.event(stock=0, listing="DELETE", offer_id="mine-1")
+        harness.pass_s(1)
+        newer = harness.event(**said, offer_id="mine-1")
+
+        if shown:
+            harness.found(*shown)
+            harness.accept(offer_id="mine-1")
+        else:
+            look_for_good(harness)
+
+        by_id = {one.result_id: one.status for one in harness.results}
+        assert by_id == {older: Status.SUPERSEDED, newer: status}
+        assert "delete" not in harness.kinds
+
+
+def test_a_newer_stock_of_0_keeps_the_wish_to_delete() -> None:
+    harness = shop()
+    harness.event(stock=0, listing="DELETE", offer_id="mine-1")
+    harness.pass_s(1)
+    harness.event(stock=0, offer_id="mine-1")
+    harness.found(unit(7, offer_id="mine-1"))
+
+    harness.accept(offer_id="mine-1")
+
+    assert "delete" in harness.kinds
 
 
 @pytest.mark.parametrize("reply", [Lost(reason="no answer"), Settled(answer=Gone(http_status=404))])
