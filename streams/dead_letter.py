@@ -71,8 +71,12 @@ class DeadLetters:
 
 
 def _trace(headers: Headers) -> Headers:
-    """Returns the trace context of a record whose other headers are left out; empty if it has none that is valid."""
-    return tuple((name, value) for name, value in headers if name == TRACEPARENT and parse(_text(value)) is not None)
+    """Returns the trace context of a record whose other headers are left out; empty if it has none that is valid.
+
+    It is written anew, because a header of a later version may have any length.
+    """
+    context = parse(_text_in(headers, TRACEPARENT))
+    return () if context is None else ((TRACEPARENT, context.traceparent.encode()),)
 
 
 def _span(record: Record, bad: BadRecord, read_us: int, letters: "DeadLetters") -> Span | None:

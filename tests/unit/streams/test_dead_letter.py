@@ -106,6 +106,19 @@ def test_what_is_too_large_has_a_place_and_no_record() -> None:
     )
 
 
+def test_a_trace_context_of_any_length_or_number_makes_no_letter_too_large() -> None:
+    context = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    long = ("traceparent", f"01-{context}-".encode() + b"x" * 2_000)
+
+    for headers in ((long,), (long,) * 50):
+        letter = DeadLetters(topics={"in": "in.dlq"}, instance="one", max_bytes=500).letter(
+            record(headers=headers), BAD
+        )
+
+        assert [value for name, value in letter.headers if name == "traceparent"] == [f"00-{context}".encode()]
+        assert sum(len(name) + len(value) for name, value in letter.headers) < 1_000
+
+
 def test_what_the_broker_found_too_large_has_no_record() -> None:
     whole = TO.letter(record(b"x" * 1_000), BAD)
     replaced = digest_record(whole, "in/3 before 43")
