@@ -185,7 +185,7 @@ def test_the_demo_of_an_installation_without_devstack_says_that_it_needs_a_check
 
     assert done.exit_code == 1
     assert "runs from a checkout of the repository" in done.stderr
-    assert "connector simulate" in done.stderr
+    assert "make demo" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["simulate", "demo"])

@@ -157,7 +157,7 @@ def test_an_account_without_a_reserve_asks_nothing(desk: CatalogueDesk) -> None:
     desk.topics.put(not_found(ean=LISTED))
     desk.topics.environ["CONNECTOR__ACCOUNTS__DEMO__RATE__RESERVE"] = "0"
 
-    assert "Remedy: rate.reserve" in str(desk.topics.run("not-found", "--catalogue").exception)
+    assert "Remedy: set rate.reserve" in str(desk.topics.run("not-found", "--catalogue").exception)
     assert desk.asked() == []
 
 
