@@ -42,6 +42,17 @@ def parse(traceparent: str | None) -> TraceContext | None:
     return TraceContext(trace_id=trace_id, span_id=span_id, sampled=bool(int(flags, 16) & _SAMPLED))
 
 
+def carried(traceparent: str | None) -> str | None:
+    """Returns the header as it is passed on: one of version 00 unchanged, one of a later version as version 00.
+
+    None for one that must be ignored. Whoever writes it chooses its length, and it goes into state and every output.
+    """
+    context = parse(traceparent)
+    if context is None:
+        return None
+    return traceparent if traceparent is not None and traceparent.startswith("00-") else context.traceparent
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
     """Which traces are recorded: of traces that begin here this share, and all others as their parent says.

@@ -45,6 +45,7 @@ from connector.offers.events import (
 from streams.avro.codec import DecodeErrorCode, Decoder, Lookup
 from streams.dead_letter import REDRIVE_FROM
 from streams.flow import BadRecord, NotYet, Record
+from streams.trace_context import TRACEPARENT, carried
 
 PARTS_OF_STATES: Final = (
     UnitState, FieldState, Basis, Miss, LocationStock, OrderMark, Undone, Origin, UndoneField, Ended, FieldStatus,
@@ -109,7 +110,7 @@ def _withdrawn(key: str, record: Record) -> OfferWithdrawn:
         offset=record.offset,
         record_time_us=record.time_us,
         redriven=REDRIVE_FROM in headers,
-        traceparent=headers.get("traceparent"),
+        traceparent=carried(headers.get(TRACEPARENT)),
         tracestate=headers.get("tracestate"),
     )
 
@@ -143,6 +144,6 @@ def _changed(value: Mapping[str, Any], key: str, record: Record) -> OfferChanged
         offset=record.offset,
         record_time_us=record.time_us,
         redriven=REDRIVE_FROM in headers,
-        traceparent=headers.get("traceparent"),
+        traceparent=carried(headers.get(TRACEPARENT)),
         tracestate=headers.get("tracestate"),
     )

@@ -23,6 +23,7 @@ from connector.shipments.events import (
 )
 from streams.avro.codec import Decoder, Lookup
 from streams.flow import BadRecord, NotYet, Record
+from streams.trace_context import TRACEPARENT, carried
 
 _PARTS_OF_STATES: Final = (
     ShippedUnit, UnitStatus, ParcelState, UndoneShipment, Parcel, ShippedItem, OpenUnit, MarketplaceWords, ProblemError,
@@ -87,6 +88,6 @@ def _dispatched(value: Mapping[str, Any], key: str, record: Record) -> ShipmentD
         partition=record.at.partition,
         offset=record.offset,
         record_time_us=record.time_us,
-        traceparent=headers.get("traceparent"),
+        traceparent=carried(headers.get(TRACEPARENT)),
         tracestate=headers.get("tracestate"),
     )

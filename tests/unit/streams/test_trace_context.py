@@ -4,13 +4,31 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streams.trace_context import Sampling, TraceContext, parse
+from streams.trace_context import Sampling, TraceContext, carried, parse
 
 GIVEN = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 PARENT = TraceContext(trace_id="4bf92f3577b34da6a3ce929d0e0e4736", span_id="00f067aa0ba902b7", sampled=True)
 OTHER = TraceContext(trace_id="a" * 32, span_id="b" * 16, sampled=False)
 
 IDS = st.tuples(st.integers(1, (1 << 128) - 1), st.integers(1, (1 << 64) - 1), st.booleans())
+
+
+@pytest.mark.parametrize(
+    ("header", "passed_on"),
+    [
+        (None, None),
+        ("", None),
+        ("x" * 100_000, None),
+        (GIVEN, GIVEN),
+        (GIVEN[:-2] + "03", GIVEN[:-2] + "03"),  # a flag that version 00 does not know
+        (f"{GIVEN}-{'x' * 100_000}", None),
+        (f"01{GIVEN[2:]}-{'x' * 100_000}", GIVEN),
+    ],
+)
+def test_a_header_is_passed_on_as_it_came_if_it_is_one_and_never_longer_than_one(
+    header: str | None, passed_on: str | None
+) -> None:
+    assert carried(header) == passed_on
 
 
 @given(IDS)

@@ -39,7 +39,10 @@ MINUTE_US = 60_000_000
 PARTITIONS = 8
 TOPICS: Topics = named("kaufland", ALL_FEATURES)
 OFFERS_DLQ = TOPICS.offer_changes_dlq
-LATER_SCHEMA = {**schemas.load("offer_changed", 3), "doc": "of a producer that registered it too late"}
+LATER_SCHEMA = {
+    **schemas.load("offer_changed", schemas.newest("offer_changed")),
+    "doc": "of a producer that registered it too late",
+}
 
 
 class Dlq:

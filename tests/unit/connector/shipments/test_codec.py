@@ -53,13 +53,16 @@ VALUE: dict[str, Any] = {
 }
 
 
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
 def codecs(ids: SchemaIds = IDS) -> ShipmentCodecs:
     return ShipmentCodecs(ids, KNOWN.get)
 
 
 def record(key: bytes | None, value: bytes | None) -> Record:
     at = Assignment(topic="shipments", partition=3, epoch=1)
-    headers = (("traceparent", b"00-ab"), ("tracestate", b"a=b"))
+    headers = (("traceparent", TRACE.encode()), ("tracestate", b"a=b"))
     return Record(at=at, offset=17, key=key, value=value, time_us=START_US + 5, headers=headers)
 
 
@@ -84,7 +87,7 @@ def test_a_shipment_is_read_with_the_position_of_its_record() -> None:
         partition=3,
         offset=17,
         record_time_us=START_US + 5,
-        traceparent="00-ab",
+        traceparent=TRACE,
         tracestate="a=b",
     )
 
