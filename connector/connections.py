@@ -183,6 +183,8 @@ def collector_problem(configured: Settings) -> str:
         answer = httpx.post(configured.traces.endpoint, content=b"", headers=headers, timeout=5.0, verify=context)
     except httpx.HTTPError as error:
         return f"the collector does not answer ({type(error).__name__})"
+    except (OSError, ValueError) as error:  # a CA file that cannot be read, a header that is not ASCII
+        return f"the collector cannot be asked ({type(error).__name__})"
     return "" if answer.is_success else f"the collector answers with status {answer.status_code}"
 
 

@@ -29,6 +29,7 @@ _SCOPE: Final = "kaufland-stream-connector"
 _TIMEOUT_S: Final = 5.0  # of an export, repetitions included, unless OTEL_EXPORTER_OTLP_TIMEOUT is set
 _CLOSING_S: Final = 3.0  # for what is left when the process ends
 _QUEUE: Final = 2_048  # unless OTEL_BSP_MAX_QUEUE_SIZE is set
+_BATCH: Final = 512  # spans in one export at most; the SDK's default, which it refuses above the queue's length
 _KINDS: Final = {SpanKind.CONSUMER: OtelKind.CONSUMER, SpanKind.CLIENT: OtelKind.CLIENT}
 _TIMEOUTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
 _CERTIFICATES: Final = ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE")
@@ -63,7 +64,9 @@ class Collector:
             _SCOPE, settings.version, schema_url=f"https://opentelemetry.io/schemas/{SEMANTIC_CONVENTIONS}"
         )
         self._exporter = _CountingExporter(exporter if exporter is not None else _exporter(settings), settings.endpoint)
-        self._processor = BatchSpanProcessor(self._exporter, max_queue_size=self._room)
+        self._processor = BatchSpanProcessor(
+            self._exporter, max_queue_size=self._room, max_export_batch_size=min(_BATCH, self._room)
+        )
         self._taken = 0
         self._refused = 0
 

@@ -183,3 +183,13 @@ def test_a_collector_is_asked_with_its_headers(tmp_path: Path, status: int, prob
 
     assert collector.headers[0]["x-token"] == "canary-of-the-collector"
     assert SCRUBBER.clean("said canary-of-the-collector") == "said ***"
+
+
+def test_a_collector_that_cannot_be_asked_is_a_problem_and_no_traceback(tmp_path: Path) -> None:
+    headers = tmp_path / "headers"
+    headers.write_text("X-Token: caf\u00e9\n", encoding="utf-8")
+    traces = TracesSettings(enabled=True, endpoint="http://127.0.0.1:9/v1/traces", headers_file=headers)
+
+    configured = loaded(tmp_path).settings.model_copy(update={"traces": traces})
+
+    assert "cannot be asked" in connections.collector_problem(configured)

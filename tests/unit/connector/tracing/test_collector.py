@@ -141,6 +141,18 @@ def test_nobody_there_is_no_reason_to_wait(monkeypatch: pytest.MonkeyPatch, capl
     assert [record.message for record in caplog.records if record.name.startswith("opentelemetry")] == []
 
 
+def test_a_queue_shorter_than_a_batch_of_the_sdk_is_possible(
+    stub: OtlpCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "100")
+    collector = Collector(settings(stub.endpoint))
+
+    collector.report(SPAN)
+    collector.close()
+
+    assert collector.counts() == {"sent": 1, "lost": 0}
+
+
 def test_the_version_of_the_conventions_is_one_that_exists_and_all_names_are_of_it() -> None:
     assert f"https://opentelemetry.io/schemas/{SEMANTIC_CONVENTIONS}" in {schema.value for schema in Schemas}
     known: set[str] = set()
