@@ -16,8 +16,12 @@ def answer(request: Request) -> PlainTextResponse:
 
 
 def asked(connection: socket.socket) -> bytes:
+    """Sends a request, and returns the whole response, which may come in pieces."""
     connection.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
-    return connection.recv(4096)
+    response = b""
+    while not response.endswith(b"here") and (piece := connection.recv(4096)):
+        response += piece
+    return response
 
 
 def test_a_connection_stays_open_between_requests() -> None:
