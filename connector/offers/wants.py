@@ -66,7 +66,7 @@ def _update(sends: list[PlannedUpdate], terms: OfferTerms) -> Want:
     if has_stock and not sends[0].entry.one_by_one and unit.account in terms.policy.stock_sends_price:
         _add_last_price(values, unit)
     event_ids = tuple(dict.fromkeys([one.event_id for one in carried if one.event_id]))
-    group = (f"offer:{unit.account}:{unit.offer_id}",) if has_stock and unit.offer_id is not None else ()
+    group = _offer_keys(unit.account, unit.offer_id) if has_stock else ()
     return Want(
         slot=unit.slot,
         account=unit.account,
@@ -124,15 +124,20 @@ def _create(lane: OfferLane, planned: PlannedCreation, terms: OfferTerms) -> Wan
             account=unit.account,
             carried=tuple(_carried(send) for send in sends if send.is_carried),
         ),
-        exclusive=(f"offer:{unit.account}:{unit.offer_id}",),
+        exclusive=_offer_keys(unit.account, unit.offer_id),
         once=True,
     )
+
+
+def _offer_keys(account: str, offer_id: str | None) -> tuple[str, ...]:
+    """Returns the exclusive key of an offer id, if there is one: its units share their stock, so one call writes it."""
+    return () if offer_id is None else (f"offer:{account}:{offer_id}",)
 
 
 def _delete(send: PlannedUpdate, terms: OfferTerms) -> Want:
     """Returns the want of a deletion. It excludes every other write of the unit and of those that share its stock."""
     unit, event_id = send.unit, send.entry.event_id
-    group = (f"offer:{unit.account}:{unit.offer_id}",) if unit.offer_id is not None else ()
+    group = _offer_keys(unit.account, unit.offer_id)
     return Want(
         slot=f"delete/{unit.slot}",
         account=unit.account,
@@ -169,8 +174,7 @@ def _look_up(lane: OfferLane, look: PlannedLookUp, terms: OfferTerms) -> Want:
     for unit in lane.units:
         if unit.storefront == look.storefront and unit.account == look.account:
             exclusive[f"unit:{unit.unit_id}"] = None
-            if unit.offer_id is not None:
-                exclusive[f"offer:{unit.account}:{unit.offer_id}"] = None
+            exclusive.update(dict.fromkeys(_offer_keys(unit.account, unit.offer_id)))
     waiting = list(_waiting(lane, look, terms))
     event_ids = tuple(dict.fromkeys([entry.event_id for entry in waiting if entry.event_id]))
     return Want(
@@ -230,7 +234,9 @@ def _release(lane: OfferLane, ask: PlannedClaim) -> Want:
     account, names = ask.unit.account, lane.released_with(ask.unit)
     units = [u for u in lane.units if u.account == account and not set(names).isdisjoint((*u.claims, *u.names))]
     keys = [f"unit:{unit.unit_id}" for unit in units]
-    keys += [f"offer:{account}:{name.removeprefix('offer/')}" for name in names if name.startswith("offer/")]
+    for name in names:
+        if name.startswith("offer/"):
+            keys += _offer_keys(account, name.removeprefix("offer/"))
     return Want(
         slot=f"{RELEASE}/{account}/{ask.unit.unit_id}",
         account=account,
