@@ -47,6 +47,7 @@ from connector.startup.broker_password import BrokerPassword
 from connector.startup.certificates import certificates_end
 from connector.startup.configuration_watch import ConfigurationWatch
 from connector.startup.controls import control_reader, controls
+from connector.startup.first_samples import first_samples
 from connector.startup.mappings import LiveMappings
 from connector.startup.plan import RunPlan
 from connector.startup.preflight import check_routing, check_topics, wait_for_instance_id
@@ -59,6 +60,7 @@ from streams.clock import SystemClock
 from streams.dead_letter import DeadLetters
 from streams.engine.engine import Engine
 from streams.errors import Stopped
+from streams.http.address_secrets import without_secrets
 from streams.kafka.registry import SchemaCache
 from streams.kafka.settings import SinkSettings, SourceSettings
 from streams.kafka.shared_log import SharedLog
@@ -150,6 +152,8 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
     claims = _claims(plan, clock)
     clients = ClientReadings()
     telemetry = Telemetry(write_notice, (one.dead_letters for one in running.values()), clients)
+    for name, labels in first_samples(configured, running):
+        telemetry.metrics.begin(name, **labels)
     reading = _source_settings(plan)
     source = KafkaSource(reading, clients=clients)
     opened.callback(source.close)  # a consumer that is not closed keeps the process from exiting
@@ -230,7 +234,7 @@ def _collector(plan: RunPlan, opened: ExitStack) -> "Collector | None":
     configured = plan.settings
     if not configured.traces.enabled:
         return None
-    from connector.tracing.collector import Collector, CollectorSettings
+    from connector.tracing.collector import CLOSING_S, Collector, CollectorSettings
 
     collector = Collector(
         CollectorSettings(
@@ -239,10 +243,11 @@ def _collector(plan: RunPlan, opened: ExitStack) -> "Collector | None":
             ca_file=configured.http.ca_file,
             version=version("kaufland-stream-connector"),
             instance_id=configured.kafka.instance_id,
-        )
+        ),
+        closing_s=min(CLOSING_S, configured.processing.drain_budget),
     )
     opened.callback(collector.close)
-    _log.info("spans are sent", where=configured.traces.endpoint, ratio=configured.traces.ratio)
+    _log.info("spans are sent", where=without_secrets(configured.traces.endpoint), ratio=configured.traces.ratio)
     return collector
 
 

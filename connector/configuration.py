@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from connector.contracts.capabilities import Capability
 from connector.kaufland.http.address import address
@@ -19,6 +18,7 @@ from connector.routing.table import Routing
 from connector.settings import convert, model
 from connector.settings.load import Facts, Loaded, key_sources, load
 from connector.settings.model import Settings
+from streams.http.address_secrets import secrets_of
 from streams.kafka.property_check import property_errors
 
 API_CALLS_PER_SECOND = 111
@@ -53,13 +53,21 @@ def secrets(configured: Settings) -> Iterator[str]:
     for account in configured.accounts.values():
         for source in key_sources(account):
             yield source().strip()
-    for url in (configured.registry.url, configured.http.proxy or ""):
-        password = urlsplit(url if "://" in url else f"//{url}").password or ""
-        yield from (password, unquote(password))
+    for url in addresses(configured):
+        yield from secrets_of(url)
     if configured.registry.password is not None:
         yield configured.registry.password.get_secret_value()
     for file in secret_files(configured):
         yield file.read_text(encoding="utf-8").strip()
+
+
+def addresses(configured: Settings) -> Iterator[str]:
+    """Yields every URL of the settings; a part of each may be a secret."""
+    registry = configured.registry
+    named = (registry.url, registry.oauth.url, configured.http.proxy, configured.push.public_url)
+    yield from filter(None, (*named, configured.traces.endpoint))
+    yield from (account.base_url for account in configured.accounts.values() if account.base_url is not None)
+    yield from (str(value) for name, value in configured.kafka.properties.items() if name.endswith(".url"))
 
 
 def secret_files(configured: Settings) -> Iterator[Path]:

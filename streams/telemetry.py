@@ -479,6 +479,14 @@ class Metrics:
         self._registry.register(self._shown)
         ProcessCollector(registry=self._registry)
 
+    def begin(self, name: str, **labels: str) -> None:
+        """Exports a counter or a histogram with these labels as 0, so that its first event is seen as an increase.
+
+        Raises as ``count`` does.
+        """
+        if isinstance(self._child(name, labels), PrometheusGauge):
+            raise TypeError(f"{name} is a gauge")
+
     def count(self, name: str, by: float = 1.0, **labels: str) -> None:
         """Increments a counter.
 

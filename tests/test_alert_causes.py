@@ -6,6 +6,7 @@ a day. How long an alert then waits (``for``) is tested by the input of ``rules_
 ``tests/unit/connector/console/test_alerts_over_hours.py`` and ``tests/faults/test_29_alerts.py``.
 """
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -26,7 +27,7 @@ from devstack.traffic import OfferPlace
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.test_15_push import buy
 from tests.faults.workload import wall_us
-from tests.harness.alert_rules import Page, holding, scraped
+from tests.harness.alert_rules import ALERTS, RECORDED, Page, holding, scraped
 from tests.harness.tcp_proxy import TcpProxy
 from tests.harness.tls_certificates import CLIENT
 
@@ -113,6 +114,28 @@ def started(tmp_path: Path) -> Iterator[tuple[ScrapedProcess, TcpProxy, TcpProxy
         yield ScrapedProcess(opened.enter_context(deployment)), callback, registry
 
 
+def lacking_series(page: Page) -> set[str]:
+    """Returns the alerts that would miss the first event of a process that has this page after its start.
+
+    An alert adds up what a series has grown by; a series that is not there before its first event does not grow by it,
+    unless the rule says what it means that a series appears.
+    """
+    there = {name for name, _ in page}
+    grown = {name: set(GROWTH.findall(_inlined(rule["expr"]))) for name, rule in ALERTS.items()}
+    appears = {name: set(APPEARANCE.findall(rule["expr"])) for name, rule in ALERTS.items()}
+    return {name for name, series in grown.items() if series - there - appears[name]}
+
+
+GROWTH = re.compile(r"(?:increase|rate)\((\w+)")
+APPEARANCE = re.compile(r"unless (\w+) offset")
+
+
+def _inlined(expression: str) -> str:
+    for name, recorded in RECORDED.items():
+        expression = expression.replace(name, recorded)
+    return expression
+
+
 def run(deployment: Deployment[Backbone], *arguments: str) -> None:
     """Runs a command in this process: each start of Python takes a second."""
     done = CliRunner().invoke(cli, [*arguments, "--config", str(deployment.config("cli"))])
@@ -128,6 +151,8 @@ def start_and_lose_push(watched: ScrapedProcess, callback: TcpProxy) -> None:
     [port] = [orjson.loads(line)["push_port"] for line in watched.process.text().splitlines() if '"push_port"' in line]
     callback.lead_to(f"http://127.0.0.1:{port}")
     run(deployment, "push", "subscribe", "--email", "shop@example.com", "--event", "order_new")
+    watched.remember()
+    assert lacking_series(watched.before) == set()
     watched.applied(*deployment.places()[0][:3], stock=5)
     watched.remember()
     callback.shut()

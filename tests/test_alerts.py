@@ -147,7 +147,9 @@ def test_kinds_and_topics_are_recognised_as_they_are_named() -> None:
     assert matched("kind", "update:.*|send", kinds) == ["update:de", "send"]
     assert matched("topic", ".*scheduler.*", [getattr(topics, name) for name in INPUTS]) == [topics.scheduler]
     outputs = [topic.name for topic in manifest(topics) if topic.access is not Access.READ]
-    assert matched("topic", ".*-results.*", outputs) == [topics.offer_results, topics.shipment_results]
+    dead_letters = {topics.offer_changes_dlq, topics.shipments_dlq, topics.scheduler_dlq}
+    results = {topics.offer_results, topics.shipment_results}
+    assert set(matched("topic", ".*-results.*|.*[.]dlq", outputs)) == results | dead_letters
     assert matched("code", "HELD_BY_PERSON|PAUSED", Code) == [Code.HELD_BY_PERSON, Code.PAUSED]
     not_guarded = matched("code", "HELD_BY_PERSON|PAUSED|HELD_BY_OVERRIDE", Code)
     assert not_guarded == [Code.HELD_BY_PERSON, Code.PAUSED, Code.HELD_BY_OVERRIDE], "no guard command decides on it"

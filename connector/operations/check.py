@@ -23,8 +23,8 @@ from connector.settings.convert import capabilities_on, policy
 from connector.settings.duration import written
 from connector.settings.load import Loaded
 from connector.settings.model import CreateSettings, Settings
-from connector.settings.problems import without_password
 from streams.errors import NotPermitted, RegistryDenied, RegistryDown, SchemaUnknown, SourceFailed, Stopped, StreamError
+from streams.http.address_secrets import without_secrets
 from streams.topics import TopicDescription
 
 SKEW_WARNING_S = 30.0
@@ -164,7 +164,8 @@ def _switches(settings: Settings) -> Iterator[CheckRow]:
     yield from _guard_rails(settings)
     yield from _sweeps(settings)
     if settings.orders.enabled and settings.push.enabled:
-        reason = f"enabled: {settings.push.public_url}/<account> must lead to {settings.push.host}:{settings.push.port}"
+        url = without_secrets(settings.push.public_url or "")
+        reason = f"enabled: {url}/<account> must lead to {settings.push.host}:{settings.push.port}"
         yield CheckRow(subject="push", verdict=CheckStatus.GOOD, reason=reason)
 
 
@@ -326,7 +327,7 @@ def _egress(loaded: Loaded) -> CheckRow:
     """Reports the proxy and the CA certificates in use; the rows of accounts and registry show whether they work."""
     http = loaded.settings.http
     used = http.proxy is not None and http.proxy != "none"
-    proxy = f"https through the proxy {without_password(http.proxy or '')}" if used else "no proxy"
+    proxy = f"https through the proxy {without_secrets(http.proxy or '')}" if used else "no proxy"
     except_for = f", but {', '.join(http.no_proxy)} directly" if used and http.no_proxy else ""
     ca = f"CA certificates of {http.ca_file}" if http.ca_file is not None else "the shipped CA certificates"
     variables = sorted({variable for name, variable in loaded.sources.items() if name.startswith("http.")})
@@ -396,7 +397,7 @@ def _routing(parts: CheckInputs) -> Iterator[CheckRow]:
 
 def _registry(parts: CheckInputs) -> Iterator[CheckRow]:
     """Checks that the registry has the schema of every output."""
-    subject = f"registry {without_password(parts.loaded.settings.registry.url)}"
+    subject = f"registry {without_secrets(parts.loaded.settings.registry.url)}"
     try:
         parts.subjects()
     except (RegistryDown, RegistryDenied) as failed:
@@ -416,7 +417,7 @@ def _traces(parts: CheckInputs) -> Iterator[CheckRow]:
         return
     problem = parts.collector()
     source = parts.loaded.sources.get("traces.endpoint")
-    where = f"{traces.endpoint} (from {source} of the environment)" if source else traces.endpoint
+    where = without_secrets(traces.endpoint) + (f" (from {source} of the environment)" if source else "")
     yield CheckRow(
         subject="traces",
         verdict=CheckStatus.NOTE if problem else CheckStatus.GOOD,

@@ -15,6 +15,7 @@ from rich.table import Table
 from connector.marketplace.offers import Subscription
 from connector.operations.json_output import show_json
 from streams.errors import Stopped
+from streams.http.address_secrets import without_secrets
 
 ORDER_EVENTS = ("order_new", "order_unit_status_changed")
 RETURN_EVENTS = ("return_new", "return_status_changed")
@@ -71,7 +72,7 @@ def document(found: Iterable[ListedSubscription]) -> list[dict[str, Any]]:
             "storefront": one.subscription.storefront,
             "event": one.subscription.event,
             "active": one.subscription.is_active,
-            "url": one.subscription.url,
+            "url": without_secrets(one.subscription.url),
             "ours": one.ours,
         }
         for one in found
@@ -85,7 +86,15 @@ def show(console: Console, found: Sequence[ListedSubscription]) -> None:
         one, leads = row.subscription, "" if row.ours else " (not ours)"
         state = "active" if one.is_active else "DISABLED"
         style = None if row.is_good else "red"
-        table.add_row(row.account, str(one.id), one.storefront, one.event, state, escape(one.url) + leads, style=style)
+        table.add_row(
+            row.account,
+            str(one.id),
+            one.storefront,
+            one.event,
+            state,
+            escape(without_secrets(one.url)) + leads,
+            style=style,
+        )
     console.print(table)
     disabled = sum(not one.is_good for one in found)
     if disabled:
@@ -134,7 +143,7 @@ def _subscribe(
         )
     if there.url != url:
         remedy = "connector push repair --move, if that address is no longer needed"
-        return _outcome(want, f"{what} leads to {there.url}. Remedy: {remedy}", good=False)
+        return _outcome(want, f"{what} leads to {without_secrets(there.url)}. Remedy: {remedy}", good=False)
     if not there.is_active:
         return _outcome(want, f"{what} exists but is disabled. Remedy: connector push repair", good=False)
     return _outcome(want, f"{what} already exists", good=True)

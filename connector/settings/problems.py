@@ -11,6 +11,8 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from streams.http.address_secrets import without_secrets
+
 SECRET_NAME = re.compile(r"secret|password|passwd|token|credential|client_key|\.pem$|sasl\.jaas", re.IGNORECASE)
 """Matches the names of settings and librdkafka properties whose values are never printed."""
 
@@ -33,15 +35,6 @@ def is_secret(setting: str) -> bool:
     token endpoint.
     """
     return bool(SECRET_NAME.search(setting)) and not setting.endswith(("_file", ".url"))
-
-
-_PASSWORD_IN_ADDRESS = re.compile(r"(?:^(?P<bare>[^/@:\s]*):(?!//)|(?<=://)(?P<user>[^/@:]*):).*@", re.DOTALL)
-"""Up to the last @: a password that is not percent-encoded may have one, or a slash."""
-
-
-def without_password(address: str) -> str:
-    """Masks the password in an address of the form ``[scheme://]user:password@host``."""
-    return _PASSWORD_IN_ADDRESS.sub(lambda found: f"{found['bare'] or found['user'] or ''}:***@", address)
 
 
 def of_validation(error: ValidationError, section: type[BaseModel], path: Sequence[str]) -> Iterator[SettingsProblem]:
@@ -74,7 +67,7 @@ def _found(setting: str, value: Any) -> str:
     """Returns the value as it is repeated; "" if it is a secret, or a table that may hold one."""
     if is_secret(setting) or (str(value).startswith("{") and SECRET_NAME.search(str(value))):
         return ""
-    return f"{(without_password(value) if isinstance(value, str) else value)!r}: "
+    return f"{(without_secrets(value) if isinstance(value, str) else value)!r}: "
 
 
 def _expected(row: Mapping[str, Any]) -> str:

@@ -10,7 +10,8 @@ from pydantic import BaseModel, SecretStr
 
 from connector.settings.duration import is_duration, written
 from connector.settings.model import Settings
-from connector.settings.problems import is_secret, without_password
+from connector.settings.problems import is_secret
+from streams.http.address_secrets import without_secrets
 
 OWN = ("instance_id", "health", "console")
 """Settings that may differ between processes of one group and are excluded from the digest."""
@@ -57,5 +58,5 @@ def _shown_value(setting: str, value: Any) -> str:
     if is_secret(setting) and not isinstance(value, Path):
         return "***"
     if isinstance(value, str):
-        return without_password(value)
+        return without_secrets(value)
     return str(value) if isinstance(value, Path) else json.dumps(value, default=str)

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
 import structlog
@@ -22,12 +23,13 @@ from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlag
 from opentelemetry.trace import SpanKind as OtelKind
 
 from streams.clock import uptime_s
+from streams.http.address_secrets import without_secrets
 from streams.span import SEMANTIC_CONVENTIONS, Span, SpanKind
 from streams.trace_context import TraceContext
 
 _SCOPE: Final = "kaufland-stream-connector"
 _TIMEOUT_S: Final = 5.0  # of an export, repetitions included, unless OTEL_EXPORTER_OTLP_TIMEOUT is set
-_CLOSING_S: Final = 3.0  # for what is left when the process ends
+CLOSING_S: Final = 3.0  # for what is left when the process ends
 _QUEUE: Final = 2_048  # unless OTEL_BSP_MAX_QUEUE_SIZE is set
 _BATCH: Final = 512  # spans in one export at most; the SDK's default, which it refuses above the queue's length
 _KINDS: Final = {SpanKind.CONSUMER: OtelKind.CONSUMER, SpanKind.CLIENT: OtelKind.CLIENT}
@@ -56,14 +58,18 @@ class CollectorSettings:
 class Collector:
     """Takes spans in one thread, and sends them in another."""
 
-    def __init__(self, settings: CollectorSettings, exporter: SpanExporter | None = None) -> None:
-        """``exporter``: another one than the OTLP exporter of these settings."""
+    def __init__(
+        self, settings: CollectorSettings, exporter: SpanExporter | None = None, *, closing_s: float = CLOSING_S
+    ) -> None:
+        """``exporter``: another one than the OTLP exporter of these settings. ``closing_s``: the longest ``close``."""
+        self._closing_s = closing_s
         self._room = _number("OTEL_BSP_MAX_QUEUE_SIZE", _QUEUE)
         self._resource = _resource(settings)
         self._scope = InstrumentationScope(
             _SCOPE, settings.version, schema_url=f"https://opentelemetry.io/schemas/{SEMANTIC_CONVENTIONS}"
         )
-        self._exporter = _CountingExporter(exporter if exporter is not None else _exporter(settings), settings.endpoint)
+        where = without_secrets(settings.endpoint)
+        self._exporter = _CountingExporter(exporter if exporter is not None else _exporter(settings), where)
         self._processor = BatchSpanProcessor(
             self._exporter, max_queue_size=self._room, max_export_batch_size=min(_BATCH, self._room)
         )
@@ -83,9 +89,15 @@ class Collector:
         return {"sent": self._exporter.sent, "lost": self._exporter.lost + self._refused}
 
     def close(self) -> None:
-        """Sends what is left, for a few seconds. Safe to call twice."""
-        self._exporter.end_by(uptime_s() + _CLOSING_S)
-        self._processor.shutdown()  # type: ignore[no-untyped-call]
+        """Sends what is left, for a few seconds at most. Safe to call twice.
+
+        An export that still waits for its answer then is left alone, whatever its own timeout: it must not keep the
+        process beyond the time that its drain and the platform allow.
+        """
+        self._exporter.end_by(uptime_s() + self._closing_s)
+        closing = Thread(target=self._processor.shutdown, name="traces-close", daemon=True)
+        closing.start()
+        closing.join(self._closing_s)
 
     def _readable(self, span: Span) -> ReadableSpan:
         return ReadableSpan(

@@ -10,6 +10,7 @@ import httpx
 
 from streams.clock import uptime_s
 from streams.errors import RegistryDenied, RegistryDown
+from streams.http.address_secrets import without_secrets
 from streams.http.egress import Egress
 from streams.http.transport import EgressTransport
 
@@ -65,6 +66,7 @@ class OAuthTokens:
         self._failure: RegistryDown | None = None  # of the last request
         self._again_at_s = 0.0  # after a failure, when to request next
         self._transport = EgressTransport(egress, client.url)
+        self._shown_url = without_secrets(client.url)
         self._http = httpx.Client(transport=self._transport, timeout=timeout_s, trust_env=False)
 
     def current(self) -> str:
@@ -129,12 +131,12 @@ class OAuthTokens:
             answer = self._http.post(client.url, data=form, auth=pair, headers=headers)
         except httpx.RequestError as error:
             raise RegistryDown(
-                f"the token endpoint {client.url} does not answer: {self._transport.why(error)}"
+                f"the token endpoint {self._shown_url} does not answer: {self._transport.why(error)}"
             ) from None
         return self._read(answer, now_s)
 
     def _read(self, answer: httpx.Response, now_s: float) -> _Token:
-        url, body = self._client.url, _object(answer)
+        url, body = self._shown_url, _object(answer)
         if answer.status_code in (400, 401, 403):
             raise RegistryDenied(
                 f"the token endpoint {url} refuses client_id {self._client.client_id} ({answer.status_code}, "

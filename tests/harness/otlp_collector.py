@@ -35,6 +35,8 @@ class OtlpCollector:
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
         self.endpoint = ""
+        self.may_answer = threading.Event()
+        self.may_answer.set()
 
     @property
     def spans(self) -> list[SeenSpan]:
@@ -50,10 +52,11 @@ def collecting() -> Iterator[OtlpCollector]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            collector.may_answer.wait()
             collector.headers.append({name.lower(): value for name, value in self.headers.items()})
-            if collector.status == 200 and self.path == "/v1/traces":
+            if collector.status == 200 and self.path.partition("?")[0] == "/v1/traces":
                 collector.bodies.append(body)
-            self.send_response(collector.status if self.path == "/v1/traces" else 404)
+            self.send_response(collector.status if self.path.partition("?")[0] == "/v1/traces" else 404)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -67,6 +70,7 @@ def collecting() -> Iterator[OtlpCollector]:
         try:
             yield collector
         finally:
+            collector.may_answer.set()
             server.shutdown()
             thread.join()
 

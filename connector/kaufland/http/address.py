@@ -10,6 +10,8 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
+from streams.http.address_secrets import without_secrets
+
 PRODUCTION = "https://sellerapi.kaufland.com/v2"
 PLAYGROUND = "https://sellerapi-playground.kaufland.com/v2"
 
@@ -53,7 +55,8 @@ def address(base_url: str | None = None, *, playground: bool = False, dev: bool 
             if dev
             else "; to a simulator only with simulator = true"
         )
-        raise ValueError(f"base address {base_url!r} is not allowed; allowed are {PRODUCTION}, {PLAYGROUND}{local}")
+        shown = without_secrets(given)
+        raise ValueError(f"base address {shown!r} is not allowed; allowed are {PRODUCTION}, {PLAYGROUND}{local}")
     parts = urlsplit(given)
     return Address(
         scheme=parts.scheme, host=parts.hostname or "", port=parts.port or _PORTS[parts.scheme], path=parts.path

@@ -269,6 +269,21 @@ def test_a_checkpoint_is_timed_from_its_start_to_its_durability(telemetry: Telem
     assert [line.event for line in lines] == ["checkpoint_failed"]
 
 
+def test_what_is_begun_is_exported_as_zero_and_then_counted(telemetry: Telemetry) -> None:
+    telemetry.metrics.begin("stream_slow_downs_total", account="main")
+    telemetry.metrics.begin("stream_event_to_settled_seconds", account="main", kind="set")
+    before = samples(telemetry)
+    telemetry.metrics.begin("stream_slow_downs_total", account="main")
+    telemetry.metrics.count("stream_slow_downs_total", account="main")
+    telemetry.metrics.begin("stream_slow_downs_total", account="main")
+
+    assert before["stream_slow_downs_total,account=main"] == 0
+    assert before["stream_event_to_settled_seconds_bucket,account=main,kind=set,le=60.0"] == 0
+    assert samples(telemetry)["stream_slow_downs_total,account=main"] == 1
+    with pytest.raises(TypeError):
+        telemetry.metrics.begin("stream_last_settled_timestamp_seconds", account="main")
+
+
 def test_dead_letters_are_counted_by_input_topic_and_code(lines: list[Notice]) -> None:
     telemetry = Telemetry(lines.append, ["in.dlq", "other.dlq"])
     letters = DeadLetters(topics={"in": "in.dlq"}, instance="one")

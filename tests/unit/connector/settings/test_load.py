@@ -23,9 +23,9 @@ from connector.settings.convert import allow_list, dry_run, offer_policy, pace, 
 from connector.settings.duration import seconds, written
 from connector.settings.load import Facts, Loaded, key_sources, load
 from connector.settings.model import Guarantee
-from connector.settings.problems import without_password
 from connector.settings.show import digest, masked
 from streams.errors import SettingsError
+from streams.http.address_secrets import without_secrets
 from streams.kafka.property_check import property_errors
 from tests.harness.tls_certificates import CA
 
@@ -873,7 +873,7 @@ def test_a_password_of_the_proxy_must_not_be_in_the_file(folder: Path) -> None:
     ],
 )
 def test_no_part_of_a_password_in_an_address_is_shown(address: str, shown: str) -> None:
-    assert without_password(address) == shown
+    assert without_secrets(address) == shown
 
 
 @pytest.mark.parametrize("proxy", ["me:s3cret@proxy.test:3128", "http://me:s3@cret@proxy.test:3128"])

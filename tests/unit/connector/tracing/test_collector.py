@@ -11,11 +11,13 @@ import pytest
 import structlog
 from opentelemetry.semconv.schemas import Schemas
 
+from connector.logs import Scrubber
 from connector.tracing.collector import Collector, CollectorSettings
 from devstack.processes import wait_for
 from streams.clock import uptime_s
 from streams.dead_letter import DeadLetters
 from streams.flow import Assignment, BadRecord, Record
+from streams.http.address_secrets import secrets_of
 from streams.span import SEMANTIC_CONVENTIONS, Span, SpanKind
 from streams.trace_context import Sampling
 from tests.harness.otlp_collector import OtlpCollector, collecting
@@ -139,6 +141,42 @@ def test_nobody_there_is_no_reason_to_wait(monkeypatch: pytest.MonkeyPatch, capl
     assert collector.counts() == {"sent": 0, "lost": 5_000}
     assert taken_s < 30, "it waited for the collector"
     assert [record.message for record in caplog.records if record.name.startswith("opentelemetry")] == []
+
+
+def test_a_collector_that_hangs_keeps_the_process_no_longer_than_the_closing_takes(
+    stub: OtlpCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The export's own timeout, ten minutes here, does not count when the process ends."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "600")
+    stub.may_answer.clear()
+    collector = Collector(settings(stub.endpoint), closing_s=0.5)
+    collector.report(SPAN)
+    began_s = uptime_s()
+
+    collector.close()
+
+    assert uptime_s() - began_s < 20, "the SDK alone waits for 30 s"
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_token_in_the_address_of_the_collector_is_in_no_line_of_the_log(
+    stub: OtlpCollector, is_there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither where the collector refuses, nor where nobody answers, whose lines of the SDK have the whole URL."""
+    where = f"{stub.endpoint if is_there else NOWHERE}?api-key=canary-token-0123&tenant=shop"
+    stub.status = 403
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    scrubber = Scrubber()
+    scrubber.learn(secrets_of(where))
+    with structlog.testing.capture_logs() as lines:
+        collector = Collector(settings(where))
+        collector.report(SPAN)
+        wait_for("its loss", lambda: collector.counts()["lost"] == 1)
+        collector.close()
+
+    [line] = lines
+    assert line["where"].endswith("/v1/traces?***")
+    assert "canary" not in scrubber.clean(line["reason"])
 
 
 def test_a_queue_shorter_than_a_batch_of_the_sdk_is_possible(
