@@ -1,4 +1,4 @@
-"""20,000 events of every kind, one process: one result each, the expected final state, in order, within the limit."""
+"""6,000 events of every kind, one process: one result each, the expected final state, in order, within the limit."""
 
 from collections import Counter, defaultdict
 
@@ -9,12 +9,12 @@ from tests.faults.conftest import Deploy
 from tests.faults.workload import all_hold, mixed, wall_us
 
 
-def test_20_000_mixed_events_end_in_one_result_each_and_in_the_computed_state(deploy: Deploy) -> None:
+def test_6_000_mixed_events_end_in_one_result_each_and_in_the_computed_state(deploy: Deploy) -> None:
     deployment = deploy(catalogue='eans = 600\nconditions = ["NEW", "USED___GOOD"]\nambiguous = 0.03')
     traffic = mixed(deployment)
     connector = deployment.connector()
 
-    produced = deployment.produce(traffic.messages(20_000, wall_us()))
+    produced = deployment.produce(traffic.messages(6_000, wall_us()))
     deployment.settle(produced)
 
     assert connector.stop() == 0

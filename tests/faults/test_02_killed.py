@@ -22,9 +22,9 @@ def test_five_kills_lose_nothing_and_repeat_only_what_was_not_durable(deploy: De
 
     for _ in range(5):
         connector = deployment.connector()
-        produced += deployment.produce(traffic.messages(1_500, times))
-        deployment.wait_for_calls(chance.randrange(5, 120))
-        produced += deployment.produce(traffic.messages(300, times))
+        produced += deployment.produce(traffic.messages(600, times))
+        deployment.wait_for_calls(chance.randrange(5, 40))
+        produced += deployment.produce(traffic.messages(100, times))
         connector.kill9()
     deployment.connector()
     deployment.settle(produced)
@@ -86,12 +86,12 @@ def test_a_process_frozen_past_its_session_writes_nothing_when_thawed(deploy: De
     traffic = mixed(deployment, seed=3)
     times = wall_us()
     first = deployment.connector("one")
-    produced = deployment.produce(traffic.messages(3_000, times))
+    produced = deployment.produce(traffic.messages(1_200, times))
     deployment.wait_for_calls(30)
 
     first.freeze()
     deployment.connector("two")
-    produced += deployment.produce(traffic.messages(1_000, times))
+    produced += deployment.produce(traffic.messages(400, times))
     deployment.settle(produced)
     before = deployment.marketplace.summary()["calls"]
     first.thaw()
@@ -99,6 +99,6 @@ def test_a_process_frozen_past_its_session_writes_nothing_when_thawed(deploy: De
 
     assert deployment.marketplace.summary()["calls"] == before
     assert first.running, first.text()[-2000:]
-    produced += deployment.produce(traffic.messages(500, times))
+    produced += deployment.produce(traffic.messages(200, times))
     deployment.settle(produced)
     all_hold(deployment, produced)

@@ -17,35 +17,35 @@ def test_a_process_joins_and_another_leaves_under_load(deploy: Deploy) -> None:
     traffic = mixed(deployment, seed=4)
     times = wall_us()
     first = deployment.connector("one")
-    produced = deployment.produce(traffic.messages(4_000, times))
+    produced = deployment.produce(traffic.messages(1_600, times))
     deployment.wait_for_calls(50)
 
     deployment.connector("two")
 
     def second_calls() -> bool:
         """Whether the second process has made a call; keeps producing, so that there is always something to send."""
-        produced.extend(deployment.produce(traffic.messages(400, times)))
+        produced.extend(deployment.produce(traffic.messages(160, times)))
         return any(call["instance_id"].endswith("-two") for call in deployment.calls())
 
     deployment.wait_for("a call of the second", second_calls, every_s=0.5)
     assert first.stop() == 0
-    produced += deployment.produce(traffic.messages(2_000, times))
+    produced += deployment.produce(traffic.messages(800, times))
     deployment.settle(produced)
 
     all_hold(deployment, produced)
 
 
-def test_a_backlog_of_60_000_events_on_3_000_eans_is_sent_as_its_newest_values(deploy: Deploy) -> None:
+def test_a_backlog_of_18_000_events_on_900_eans_is_sent_as_its_newest_values(deploy: Deploy) -> None:
     # enough partitions that each backlog is within the read-ahead: nothing is sent before all of it has been read
     deployment = deploy(
-        partitions=6,
+        partitions=2,
         storefronts=("de",),
-        catalogue="eans = 3000\nlinked = 0.0\nambiguous = 0.0\nmissing = 0.0\nfurther_condition = 0.0",
+        catalogue="eans = 900\nlinked = 0.0\nambiguous = 0.0\nmissing = 0.0\nfurther_condition = 0.0",
     )
     places, _ = deployment.places()
-    assert len(places) == 3_000
+    assert len(places) == 900
     traffic = Traffic(places, seed=5, weights={MessageKind.UPDATE: 1.0}, zipf=0.5)
-    produced = deployment.produce(traffic.messages(60_000, wall_us()))
+    produced = deployment.produce(traffic.messages(18_000, wall_us()))
     assert max(Counter(one.partition for one in produced).values()) < READ_AHEAD
 
     connector = deployment.connector()

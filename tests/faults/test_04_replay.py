@@ -33,7 +33,7 @@ def digest(deployment: WatchedDeployment) -> str:
 
 def first_run(deployment: WatchedDeployment) -> list[Produced]:
     connector = deployment.connector()
-    produced = deployment.produce(mixed(deployment, seed=6).messages(2_500, wall_us()))
+    produced = deployment.produce(mixed(deployment, seed=6).messages(1_000, wall_us()))
     deployment.settle(produced)
     assert connector.stop() == 0
     return produced

@@ -1,4 +1,4 @@
-"""One of two accounts gets 401 and one key fails, while 40,000 other events are processed without delay."""
+"""One of two accounts gets 401 and one key fails, while 10,000 other events are processed without delay."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -56,11 +56,11 @@ def test_a_refused_account_and_a_failing_key_delay_no_other_and_recover_without_
     first = deployment.connector("one")
     stuck = deployment.produce(change(place, next(times), stock=4_444) for place in [failing, *theirs])
     flowing = Traffic(mine[1:], seed=8, weights={MessageKind.UPDATE: 1.0})
-    passing = deployment.produce(flowing.messages(20_000, times))
-    deployment.wait_for("some results", lambda: len(deployment.results()) > 5_000)
+    passing = deployment.produce(flowing.messages(5_000, times))
+    deployment.wait_for("some results", lambda: len(deployment.results()) > 1_250)
     first.kill9()
     deployment.connector("one")
-    passing += deployment.produce(flowing.messages(20_000, times))
+    passing += deployment.produce(flowing.messages(5_000, times))
     deployment.wait_for_results(passing)
     passing += deployment.produce(change(place, next(times), stock=777) for place in mine[1:])
     deployment.wait_for_results(passing)

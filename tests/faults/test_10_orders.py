@@ -7,9 +7,9 @@ from tests.faults import orders
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import WatchedDeployment
 
-ONE_BY_ONE, TO_READ, AT_ONCE = 400, 100, 3_600
+ONE_BY_ONE, TO_READ, AT_ONCE = 300, 100, 600
 """Numbers of orders: generated over time; placed for each kill, so that there is something to read even on a slow
-machine, where all generated orders exist by then; and placed at the end. With ten kills 5,000 in all."""
+machine, where all generated orders exist by then; and placed at the end. With six kills 1,500 in all."""
 AFTERWARDS_S = 16  # an order no longer changes so many seconds after its creation
 TRADE = f"""
 [orders]
@@ -69,15 +69,15 @@ def at_rest(deployment: WatchedDeployment) -> bool:
     return len(there) >= ONE_BY_ONE + AT_ONCE and time.time_ns() // 1000 - last_us > AFTERWARDS_S * 1_000_000
 
 
-def test_5_000_moving_orders_over_ten_kills_end_as_the_marketplace_has_them(deploy: Deploy) -> None:
+def test_1_500_moving_orders_over_six_kills_end_as_the_marketplace_has_them(deploy: Deploy) -> None:
     deployment = deploy(
         partitions=1, sellers=("main", "other"), catalogue="eans = 300", scenario=TRADE, processing=SHORT, orders=OFTEN
     )
-    chance = random.Random(5_000)
+    chance = random.Random(1_500)
     caught: list[int] = []
     seen: frozenset[int] = frozenset()
 
-    while len(caught) < 10:
+    while len(caught) < 6:
         # every second process has read a whole list before the kill
         unwritten = kill_while_it_reads(deployment, chance, seen if len(caught) % 2 else None)
         if unwritten:
@@ -93,7 +93,7 @@ def test_5_000_moving_orders_over_ten_kills_end_as_the_marketplace_has_them(depl
     assert orders.differences(deployment.newest("orders"), orders.at_marketplace(deployment)) == {}
     orders.one_key_each(deployment)
     orders.no_content_twice(deployment)
-    assert len(seen) >= 5, "hardly a cursor to be looked at"
+    assert len(seen) >= 3, "hardly a cursor to be looked at"
     assert orders.shifted_lists(deployment.marketplace.journal()) > 0, "no list moved while it was read"
     assert deployment.read("scheduler", f"{deployment.topic('scheduler')}.dlq") == []
 

@@ -19,7 +19,7 @@ from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import all_hold, wall_us
 
 LIMIT = 40
-BURST = 50_000
+BURST = 8_000
 INTERVAL_S = 5.0
 FLOOR = 3
 """The most calls between two polls under load, as a multiple of those that the limit permits in an interval."""
@@ -85,7 +85,7 @@ def test_a_burst_of_offers_orders_and_parcels_stays_under_the_limit_and_all_prog
     deployment = deploy(
         partitions=4,
         storefronts=("de",),
-        catalogue=f"eans = 40\n{PLAIN}",
+        catalogue=f"eans = 400\n{PLAIN}",
         scenario=f"[limits]\nrequests_per_second = {LIMIT}\n[orders]\nconfirm_delay_s = 0.0\nunits_max = 2\n",
         settings=SINGLE,
         account={"requests_per_second": LIMIT, "rate": {"strict": True}},

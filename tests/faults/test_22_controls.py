@@ -14,7 +14,6 @@ from tests.faults.test_06_one_account_out import all_read
 from tests.faults.workload import SHORT, all_hold, mixed, wall_us
 
 CATALOGUE = "eans = 300\nlinked = 0.0\nambiguous = 0.0\nmissing = 0.0\nfurther_condition = 0.0"
-LARGE = CATALOGUE.replace("300", "600")
 HELD = "held-brand"
 FREE = "free-brand"
 
@@ -53,13 +52,13 @@ def test_stopped_writes_stop_in_every_process_and_in_those_that_start_and_go_on_
     deployment = deploy(catalogue="eans = 300", processing=SHORT)
     connectors = {name: deployment.connector(name) for name in ("one", "two")}
     traffic, times = mixed(deployment, seed=22), wall_us()
-    produced = deployment.produce(traffic.messages(1_500, times))
+    produced = deployment.produce(traffic.messages(600, times))
     deployment.wait_for("the first write calls", lambda: write_calls(deployment) > 0)
 
     deployment.command("writes", "stop", "--reason", "a wrong price list", "--config", str(deployment.config("cli")))
     wait_until_no_call_leaves(deployment, say)
     stopped = write_calls(deployment)
-    produced += deployment.produce(traffic.messages(1_500, times))
+    produced += deployment.produce(traffic.messages(600, times))
     connectors["one"].kill9()
     deployment.connector("three")
     wait_until_no_call_leaves(deployment, say)
@@ -71,14 +70,14 @@ def test_stopped_writes_stop_in_every_process_and_in_those_that_start_and_go_on_
     all_hold(deployment, produced)
 
 
-def test_5000_held_changes_merge_outlive_restarts_and_are_released_with_one_write_each_of_the_newest(
+def test_1_000_held_changes_merge_outlive_restarts_and_are_released_with_one_write_each_of_the_newest(
     deploy: Deploy,
 ) -> None:
-    deployment = deploy(catalogue=LARGE, storefronts=("de",), processing=SHORT)
+    deployment = deploy(catalogue=CATALOGUE, storefronts=("de",), processing=SHORT)
     connectors = {name: deployment.connector(name) for name in ("one", "two")}
     config, times = str(deployment.config("cli")), wall_us()
     places = deployment.places()[0]
-    held, free = places[:500], places[500:]
+    held, free = places[:100], places[100:200]
     first_us = next(times)
     deployment.wait_for_results(
         [
@@ -100,7 +99,7 @@ def test_5000_held_changes_merge_outlive_restarts_and_are_released_with_one_writ
     other = priced(deployment, free, FREE, 4_444, next(times) + 5_000_000)
     *merged, newest = rounds
     deployment.wait_for_results([*other, *newest, *(one for each in merged for one in each)])
-    assert sum(map(len, rounds)) == 5_000
+    assert sum(map(len, rounds)) == 1_000
     assert statuses(deployment, newest) == {("HELD", "LIVE"): len(held)}
     assert statuses(deployment, other) == {("APPLIED", "LIVE"): len(free)}
 
@@ -118,7 +117,7 @@ def test_5000_held_changes_merge_outlive_restarts_and_are_released_with_one_writ
     assert {journal.accepted(place.unit_id, "listing_price") for place in held} == {(1_111, 2_010)}
     assert {journal.accepted(place.unit_id, "listing_price") for place in free} == {(1_111, 4_444)}
     ends = Counter(status for each in merged for status in ends_of(deployment, each))
-    assert ends == {"SUPERSEDED": 4_500}
+    assert ends == {"SUPERSEDED": 900}
 
 
 def ends_of(deployment: WatchedDeployment, produced: Sequence[Produced]) -> list[str]:

@@ -39,7 +39,7 @@ from tests.harness.effort import UNIT
 from tests.harness.offer_harness import TOPICS, RecordingCodecs, flow_of
 from tests.unit.connector.offers.claimed import ClaimsLog, TopicView
 
-EVENTS = 500 if UNIT else 4_000
+EVENTS = 500 if UNIT else 1_600
 STOREFRONTS = ("de", "at", "cz")
 CATALOGUE = {"eans": 120, "storefronts": STOREFRONTS, "linked": 0.3, "ambiguous": 0.05, "missing": 0.05}
 TARGETS = [

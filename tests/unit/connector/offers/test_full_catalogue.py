@@ -63,8 +63,8 @@ def result_of(value: bytes) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_100_000_unchanged_offers_make_no_call_and_one_unchanged_result_each() -> None:
-    unchanged_offers_make_no_call_and_one_unchanged_result_each(100_000)
+def test_20_000_unchanged_offers_make_no_call_and_one_unchanged_result_each() -> None:
+    unchanged_offers_make_no_call_and_one_unchanged_result_each(20_000)
 
 
 def test_2_000_unchanged_offers_make_no_call_and_one_unchanged_result_each() -> None:
