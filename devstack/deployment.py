@@ -65,6 +65,7 @@ class Deployment(Generic[On]):
     registry_url: str = ""  # an address of the registry other than the backbone's, such as a proxy's
     registry_access: Mapping[str, Any] = field(default_factory=dict)  # further keys of [registry]
     http: Mapping[str, Any] = field(default_factory=dict)  # keys of [http]
+    runs_as: type[ModuleProcess] = ModuleProcess  # how processes are started
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +77,7 @@ class Deployment(Generic[On]):
         self._readers: dict[str, Reader] = {}
         self._done: set[Position] = set()
         self._looked_at = 0
-        self.marketplace = SimulatorProcess(self.folder, self._scenario(), apart=self.apart)
+        self.marketplace = SimulatorProcess(self.folder, self._scenario(), apart=self.apart, runs_as=self.runs_as)
         self._processes.append(self.marketplace.process)
         self._create_topics()
         self.set_up("schemas", "register")
@@ -222,7 +223,7 @@ class Deployment(Generic[On]):
         """Starts a module with arguments, which ends with the deployment. It runs in the caller's directory."""
         self._connectors += 1
         log = self.folder / f"{name.rpartition(' ')[2]}-{self._connectors}.log"
-        process = ModuleProcess(name, arguments, log, environment, apart=self.apart)
+        process = self.runs_as(name, arguments, log, environment, apart=self.apart)
         self._processes.append(process)
         return process
 

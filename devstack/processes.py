@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import httpx
 import orjson
@@ -58,6 +58,19 @@ def dies_with_parent() -> tuple[str, ...]:
     return (setpriv, "--pdeathsig", "KILL", "/bin/sh", "-c", 'test "$PPID" = "$0" && exec "$@"', str(os.getpid()))
 
 
+class StartedChild(Protocol):
+    """What ``ModuleProcess`` needs of ``subprocess.Popen``, whose documentation describes it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, sig: int) -> None: ...
+
+
 class ModuleProcess:
     """A Python module run as a process, with its output in the file ``log``.
 
@@ -82,11 +95,14 @@ class ModuleProcess:
         self.name = name
         self.log = log
         self._out = log.open("ab")
-        self._process = subprocess.Popen(  # noqa: S603 - our own command
+        self._process = self._begun(arguments, {**own_environment(os.environ), **(environment or {})}, apart)
+
+    def _begun(self, arguments: Sequence[str], environment: Mapping[str, str], apart: bool) -> StartedChild:
+        return subprocess.Popen(  # noqa: S603 - our own command
             [*dies_with_parent(), sys.executable, "-m", *arguments],
             stdout=self._out,
             stderr=subprocess.STDOUT,
-            env={**own_environment(os.environ), **(environment or {})},
+            env=environment,
             start_new_session=apart,
         )
 
@@ -105,7 +121,7 @@ class ModuleProcess:
 
     def kill9(self) -> None:
         self.may_end = True
-        self._process.kill()
+        self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 
     def freeze(self) -> None:
@@ -118,7 +134,7 @@ class ModuleProcess:
         """Sends SIGTERM and returns the exit code. Raises ``subprocess.TimeoutExpired``."""
         self.may_end = not self.fell
         if self.running:
-            self._process.terminate()
+            self._process.send_signal(signal.SIGTERM)
         return self._process.wait(timeout_s)
 
     def wait(self, timeout_s: float = STILL_S) -> int:
@@ -129,7 +145,7 @@ class ModuleProcess:
     def end(self) -> None:
         """Kills the process if it is running, and closes the log. May be called twice."""
         if self.running:
-            self._process.kill()
+            self._process.send_signal(signal.SIGKILL)
             self._process.wait()
         self._out.close()
 

@@ -21,11 +21,13 @@ Units = Mapping[int, Mapping[str, Any]]
 class SimulatorProcess:
     """The simulator in a process of its own; ``scenario`` is the content of a scenario file (TOML)."""
 
-    def __init__(self, folder: Path, scenario: str, *, apart: bool = False) -> None:
+    def __init__(
+        self, folder: Path, scenario: str, *, apart: bool = False, runs_as: type[ModuleProcess] = ModuleProcess
+    ) -> None:
         path = folder / "scenario.toml"
         path.write_text(scenario, "utf-8")
         arguments = ["simulator", "--scenario", str(path)]
-        self.process = ModuleProcess("simulator", arguments, folder / "simulator.log", apart=apart)
+        self.process = runs_as("simulator", arguments, folder / "simulator.log", apart=apart)
         greeting = orjson.loads(self.process.first_line())
         self.url: str = greeting["url"]
         self.control = httpx.Client(base_url=greeting["control_url"], timeout=60, trust_env=False)

@@ -8,23 +8,36 @@ from types import TracebackType
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from typer.testing import CliRunner
 
+from connector.cli.exit_codes import FAILED, MISUSED
 from connector.cli.main import cli
 from devstack.deployment import Deployment
-from devstack.processes import DeploymentFailed, wait_for
+from devstack.processes import DeploymentFailed, ModuleProcess, wait_for
 from devstack.stack import Stack
-from devstack.waiting import StoodStill, until
+from devstack.waiting import STILL_S, StoodStill, until
+from streams.errors import SettingsError, StreamError
+from tests.harness.forked_process import ForkedProcess
 
 
 @dataclass(kw_only=True)
 class WatchedDeployment(Deployment[Stack]):
     """A deployment on a real broker, with this check."""
 
-    def set_up(self, *arguments: str) -> None:
-        """Runs a command that prepares the deployment, in this process: each start of Python takes a second."""
-        done = CliRunner().invoke(cli, [*arguments, "--config", str(self.config("setup"))])
-        self.printed += done.output
-        if done.exit_code:
-            raise DeploymentFailed(f"connector {' '.join(arguments)}: {done.output}{done.exception!r}")
+    runs_as: type[ModuleProcess] = ForkedProcess
+
+    def command(self, *arguments: str, code: int = 0, timeout_s: float = STILL_S) -> str:
+        """Runs a command in this process: each start of Python takes a second."""
+        done = CliRunner().invoke(cli, arguments)
+        output, ended, error = done.output, done.exit_code, done.exception
+        if isinstance(error, StreamError):  # as connector.cli.main.main reports it
+            output, ended = f"{output}{error}\n", MISUSED if isinstance(error, SettingsError) else FAILED
+        self.printed += output
+        if ended != code:
+            raise DeploymentFailed(f"connector {' '.join(arguments)} ended with {ended}: {output}{error!r}")
+        return output
+
+    def in_own_process(self, *arguments: str, code: int = 0) -> str:
+        """Runs a command as an operator does."""
+        return super().command(*arguments, code=code)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

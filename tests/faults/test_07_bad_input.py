@@ -77,7 +77,7 @@ def test_a_configuration_with_five_errors_gets_five_lines_and_exit_code_2(deploy
     text = text.replace("simulator = true", "simulator = true\nrequests_per_secnd = 5")
     path.write_text(text, "utf-8")
 
-    said = deployment.command("run", "--config", str(path), code=2)
+    said = deployment.in_own_process("run", "--config", str(path), code=2)
 
     for name in ("kafka.start", "storefront", "lease", "read_ahead", "requests_per_secnd"):
         assert name in said, f"{name} is not named in:\n{said}"

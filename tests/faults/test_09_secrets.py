@@ -31,8 +31,8 @@ def test_canary_secrets_are_in_none_of_the_outputs(deploy: Deploy) -> None:
     refused = deployment.produce(mixed(deployment, seed=10).messages(200, wall_us()))
     deployment.wait_for("the account to be paused", lambda: "account_closed" in connector.text())
     assert refused
-    shown = deployment.command("config", "show", "--config", str(deployment.config("one")))
-    checked = deployment.command("check", "--config", str(deployment.config("one")), code=1)
+    shown = deployment.in_own_process("config", "show", "--config", str(deployment.config("one")))
+    checked = deployment.in_own_process("check", "--config", str(deployment.config("one")), code=1)
     connector.kill9()
 
     # a lane that can't be read is reported with its partition, without secrets

@@ -117,6 +117,12 @@ class Newcomer:
         assert done.returncode == code, done.stdout
         return done.stdout
 
+    def compared(self) -> int:
+        """Returns how many offers a comparison has compared so far."""
+        config = str(self.deployment.folder / "connector.toml")
+        count: int = json.loads(self.deployment.command("shadow", "compare", "--json", "--config", config))["compared"]
+        return count
+
     def begins(self, command: str) -> ModuleProcess:
         """Starts a command that runs until it is stopped."""
         file = str(self.deployment.folder / "connector.toml")
@@ -172,8 +178,7 @@ def test_the_five_steps_lead_to_a_live_run_as_the_chapter_shows(shop: WatchedDep
         shop.marketplace.edit(place.unit_id, amount=8 if place is places[0] else STOCK)
     newcomer.shows(create)
     trial = newcomer.begins(dry_run)
-    as_json = f"{compare.partition(' --')[0]} --json"
-    shop.wait_for("all to be compared", lambda: json.loads(newcomer.does(as_json))["compared"] == FOUND + AMBIGUOUS)
+    shop.wait_for("all to be compared", lambda: newcomer.compared() == FOUND + AMBIGUOUS)
     assert newcomer.does(compare).startswith(f"{FOUND - 1} of {FOUND + AMBIGUOUS} compared offers agree: 98.4 %\n")
     assert "STOCK_HIGHER" in (shop.folder / "shadow.csv").read_text()
     assert trial.stop() == 0

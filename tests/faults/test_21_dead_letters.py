@@ -14,10 +14,8 @@ import fastavro
 import httpx
 import pytest
 from confluent_kafka import Message, Producer
-from typer.testing import CliRunner
 
 import schemas
-from connector.cli.main import cli
 from connector.offers.producer_kit import ProducerKit
 from connector.shipments.producer_kit import ShipmentKit
 from devstack.clients import position
@@ -260,11 +258,8 @@ class Letters:
         self._deployment = deployment
 
     def text(self, *arguments: str) -> str:
-        """Returns what a command prints. It runs in this process, for speed."""
-        done = CliRunner().invoke(cli, ["dlq", *arguments, "--config", str(self._deployment.config("setup"))])
-        self._deployment.printed += done.output
-        assert done.exit_code == 0, done.output + repr(done.exception)
-        return done.stdout
+        """Returns what a command prints."""
+        return self._deployment.command("dlq", *arguments, "--config", str(self._deployment.config("setup")))
 
     def command(self, *arguments: str) -> Any:
         return json.loads(self.text(*arguments, "--json"))
