@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.harness.pages import missing
+from tests.harness.pages import missing_in, table_rows
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "features.md").read_text()
@@ -17,15 +17,7 @@ NEVER_GIVEN = frozenset({"S0-42", "S1-66", "S2-16", "S2-18", "S2-24", "S2-29", "
 
 
 def table(text: str) -> Iterator[list[str]]:
-    for line in text.splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
-        if ID.fullmatch(cells[0]):
-            yield cells
-
-
-def wrong(cell: str) -> list[str]:
-    """Returns the names in a table cell, ``path`` or ``path::function``, that do not exist."""
-    return missing(re.findall(r"`([^`]+)`", cell))
+    return (cells for cells in table_rows(text) if ID.fullmatch(cells[0]))
 
 
 def test_every_id_is_listed_exactly_once() -> None:
@@ -38,7 +30,7 @@ def test_every_id_is_listed_exactly_once() -> None:
 
 
 def test_every_module_and_every_test_that_is_named_exists() -> None:
-    assert {cells[0]: missing for cells in table(DONE) if (missing := wrong(f"{cells[2]} {cells[3]}"))} == {}
+    assert {cells[0]: gone for cells in table(DONE) if (gone := missing_in(f"{cells[2]} {cells[3]}"))} == {}
 
 
 def test_every_row_that_is_done_names_a_module_and_something_that_shows_it() -> None:
@@ -54,7 +46,7 @@ def test_an_open_row_is_marked_and_names_no_test() -> None:
 
 
 def test_a_name_that_does_not_exist_is_found() -> None:
-    assert wrong("`tests/test_features.py::wrong` `tests/test_features.py::no_such` `no/such.py`") == [
+    assert missing_in("`tests/test_features.py::table` `tests/test_features.py::no_such` `no/such.py`") == [
         "tests/test_features.py::no_such",
         "no/such.py",
     ]

@@ -94,3 +94,15 @@ def missing(names: Iterable[str]) -> list[str]:
         if not exists or (function and function not in functions(file)):
             found.append(name)
     return found
+
+
+def missing_in(cell: str) -> list[str]:
+    """Returns the names in a table cell, each a code span, that do not exist."""
+    return missing(re.findall(r"`([^`]+)`", cell))
+
+
+def table_rows(text: str) -> Iterator[list[str]]:
+    """Yields the cells of each row of the tables in a text, heads and rulers among them."""
+    for line in text.splitlines():
+        if line.startswith("|"):
+            yield [cell.strip() for cell in line.strip("|").split(" | ")]
