@@ -63,7 +63,7 @@ rules: ## alert rules with promtool: each with input that must fire it and input
 	@promtool check rules deploy/prometheus/rules.yaml
 	@promtool test rules deploy/prometheus/rules_test.yaml
 
-chart: $(READY) ## the Helm chart with helm: lint, five configurations, deploy/manifests as it renders them
+chart: $(READY) ## the Helm chart with helm: lint, six configurations, deploy/manifests as it renders them
 	@$(HELM_IS_THERE)
 	@rendered=$$(mktemp -d); trap 'rm -rf "$$rendered"' EXIT; \
 	for values in deploy/chart/ci/*-values.yaml; do \

@@ -18,7 +18,9 @@ import pytest
 import yaml
 
 from connector import configuration
+from connector.contracts.topics import manifest
 from connector.kaufland.reference import load_reference
+from connector.settings import convert
 from connector.settings.load import Loaded, load
 from connector.settings.model import HealthSettings, ProcessingSettings
 from tests.harness.pages import block
@@ -88,8 +90,25 @@ def test_every_configuration_that_is_rendered_meets_the_schema(file: Path) -> No
     jsonschema_rs.validate(SCHEMA, merged(VALUES, yaml.safe_load(file.read_text("utf-8"))))
 
 
-def test_five_configurations_are_rendered() -> None:
-    assert len(CONFIGURATIONS) == 5
+def test_six_configurations_are_rendered() -> None:
+    assert len(CONFIGURATIONS) == 6
+
+
+def test_the_canary_writes_to_its_own_target_alone_and_shares_only_the_input_with_the_others(tmp_path: Path) -> None:
+    values = yaml.safe_load((CHART / "ci" / "canary-values.yaml").read_text("utf-8"))
+    both = [
+        accepted(config, {"CONNECTOR__KAFKA__INSTANCE_ID": "c-0"}, tmp_path).settings
+        for config in (values["config"], VALUES["config"])
+    ]
+    canary, main = both
+    own, others = ({topic.name for topic in manifest(convert.topics(one))} for one in both)
+
+    assert values == yaml.safe_load(block("docs/operations.md", "yaml", "kaufland-canary").body)
+    assert [name for name, target in canary.targets.items() if target.enabled] == ["shop-at"]
+    assert own & others == {"kaufland.offer-changes.v1"}
+    assert canary.kafka.group != main.kafka.group
+    assert sum(one.accounts["main"].requests_per_second for one in both) <= configuration.API_CALLS_PER_SECOND
+    assert not any(part.enabled for part in (canary.shipments, canary.orders, canary.reconcile))
 
 
 @pytest.mark.parametrize(

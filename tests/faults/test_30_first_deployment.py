@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -15,12 +16,14 @@ from tests.harness.local_cluster import LocalCluster
 from tests.harness.pages import block
 
 PAGE = "docs/first-deployment.md"
+OPERATIONS = "docs/operations.md"
 EAN = "4006381333931"
 KEYS = {"client_key": "c" * 32, "secret_key": "5" * 64}
 SCENARIO = """
 [catalogue]
-storefronts = ["de"]
+storefronts = ["de", "at"]
 eans = 5
+linked = 0.0
 [[sellers]]
 name = "main"
 client_key = "{client_key}"
@@ -55,15 +58,15 @@ def cluster(kafka: Stack, own_kafka: JvmStack, marketplace: SimulatorProcess, tm
         yield made
 
 
-def commands(contains: str) -> list[str]:
-    lines = block(PAGE, "console", contains).body.splitlines()
+def commands(contains: str, page: str = PAGE) -> list[str]:
+    lines = block(page, "console", contains).body.splitlines()
     return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
 
 
 def test_the_commands_of_the_page_lead_from_an_empty_cluster_to_the_first_applied(
     cluster: LocalCluster, marketplace: SimulatorProcess
 ) -> None:
-    unit = next(iter(marketplace.units().values()))
+    unit = a_unit(marketplace, "de")
     snippet = block(PAGE, "python", "ProducerKit").body
     (cluster.folder / "first_event.py").write_text(snippet.replace(EAN, unit["eans"][0]))
 
@@ -76,7 +79,37 @@ def test_the_commands_of_the_page_lead_from_an_empty_cluster_to_the_first_applie
     cluster.run(send)
     ask = ask.replace(EAN, unit["eans"][0])
 
-    until("the first result", lambda: "APPLIED: stock 5" in cluster.run(ask), progress=lambda: cluster.run(ask))
+    until_it_says(cluster, ask, "APPLIED: stock 5")
+    assert marketplace.units()[unit["id_unit"]]["amount"] == 5
+    try_a_canary(cluster, marketplace)
+    assert [process.stop() for process in cluster.processes.values()] == [0, 0, 0]
+
+
+def try_a_canary(cluster: LocalCluster, marketplace: SimulatorProcess) -> None:
+    """Starts the canary of the page on upgrades, and has it alone write to its target."""
+    values = block(OPERATIONS, "yaml", "kaufland-canary").body
+    (cluster.folder / "canary.yaml").write_text(
+        values.replace("replication: 3", "replication: 1").replace("latest", "earliest")
+    )
+    install, rollout, check = commands("canary.yaml", OPERATIONS)
+    cluster.run(install)
+    cluster.run(rollout)
+    assert "Ready to run." in cluster.run(check)
+    unit = a_unit(marketplace, "at")
+    ean, pod = unit["eans"][0], "kaufland-stream-connector-canary-0"
+    snippet = block(PAGE, "python", "ProducerKit").body
+    (cluster.folder / "event.py").write_text(snippet.replace(EAN, ean).replace("shop-de", "shop-at"))
+    cluster.run(f"kubectl exec -i {pod} -- python - < event.py")
+    until_it_says(cluster, f"kubectl exec {pod} -- connector why {ean}", "APPLIED: stock 5")
+    first = a_unit(marketplace, "de")["eans"][0]
+    until_it_says(cluster, f"kubectl exec {pod} -- connector why {first}", "SUPPRESSED")
 
     assert marketplace.units()[unit["id_unit"]]["amount"] == 5
-    assert [process.stop() for process in cluster.processes.values()] == [0, 0]
+
+
+def a_unit(marketplace: SimulatorProcess, storefront: str) -> dict[str, Any]:
+    return next(unit for unit in marketplace.units().values() if unit["storefront"] == storefront)
+
+
+def until_it_says(cluster: LocalCluster, command: str, text: str) -> None:
+    until(f"{text} by {command}", lambda: text in cluster.run(command), progress=lambda: cluster.run(command))

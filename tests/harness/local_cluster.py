@@ -48,7 +48,8 @@ class LocalCluster:
             case ["helm", "upgrade", "--install", release, chart, "--values", values]:
                 self._install(release, ROOT / chart, self.folder / values)
             case ["kubectl", "rollout", "status", "statefulset", name]:
-                assert self._resources["StatefulSet", name]["spec"]["replicas"] == len(self.processes)
+                pods = [pod for pod in self.processes if pod.rpartition("-")[0] == name]
+                assert self._resources["StatefulSet", name]["spec"]["replicas"] == len(pods)
             case ["kubectl", "apply", "-f", file]:
                 self.apply(yaml.safe_load_all((ROOT / file).read_text("utf-8")))
             case ["kubectl", "wait", "--for=condition=complete", _, "jobs", "--all"]:
@@ -82,7 +83,10 @@ class LocalCluster:
         given = yaml.safe_load(values.read_text("utf-8"))
         topics = given["jobs"]["topics"]
         files = (MANIFESTS / "jobs.yaml", MANIFESTS / "connector.yaml")
-        found = [one for file in files for one in yaml.safe_load_all(file.read_text("utf-8"))]
+        texts = [
+            file.read_text("utf-8").replace("name: kaufland-stream-connector", f"name: {release}") for file in files
+        ]
+        found = [one for text in texts for one in yaml.safe_load_all(text)]
         for one in found:
             if one is not None and one["kind"] == "ConfigMap":
                 one["data"]["connector.toml"] = given["config"]
@@ -90,6 +94,8 @@ class LocalCluster:
                 [container] = one["spec"]["template"]["spec"]["containers"]
                 sizes = ["--partitions", str(topics["partitions"]), "--replication", str(topics["replication"])]
                 container["args"] = ["topics", "--create", *sizes]
+            elif one is not None and one["kind"] == "StatefulSet":
+                one["spec"]["replicas"] = given.get("replicas", one["spec"]["replicas"])
         return found
 
     def apply(self, resources: Any) -> None:
