@@ -49,6 +49,7 @@ check: $(READY) ## format, lint, types, dependency rule, schema history, Dockerf
 	@$(BIN)/pytest -q --durations=0 tests/test_architecture.py
 	@$(BIN)/python -m schemas check
 	@$(BIN)/hadolint Dockerfile
+	@[ -f deploy/image/digests.env ] || echo "warning: base images are not pinned by digest: run deploy/image/pin where Docker reaches the registries, and commit deploy/image/digests.env" >&2
 
 format: $(READY) ## rewrite the sources as `make check` wants them
 	@$(BIN)/ruff format $(SOURCES)

@@ -189,6 +189,16 @@ def test_the_sbom_names_each_dependency_of_the_lock() -> None:
     assert document["metadata"]["component"]["version"] == PROJECT["version"]
 
 
+def test_the_sbom_says_that_the_packages_of_the_base_image_are_not_in_it() -> None:
+    document = sbom()
+    base = re.search(r"^ARG PYTHON_IMAGE=(\S+)$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+
+    assert base is not None
+    assert [one["aggregate"] for one in document["compositions"]] == ["incomplete"]
+    assert document["compositions"][0]["assemblies"] == [document["metadata"]["component"]["bom-ref"]]
+    assert f"the packages of the base image {base[1]}" in [one["value"] for one in document["metadata"]["properties"]]
+
+
 def test_every_dependency_has_a_licence_that_is_allowed() -> None:
     for component in sbom()["components"]:
         found = {id_ for text in licences(component) for id_ in spdx_ids(text)}
