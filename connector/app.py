@@ -346,6 +346,7 @@ def _source_settings(plan: RunPlan) -> SourceSettings:
         poll_interval_s=max(60.0, processing.drain_budget + 30.0),
         static_member=kafka.instance_id if kafka.static_membership else None,
         topic_ids=kafka.topic_ids,
+        version=version("kaufland-stream-connector"),
     )
 
 
@@ -358,6 +359,7 @@ def _sink(plan: RunPlan, clients: ClientReadings) -> Sink:
         group=kafka.group,
         replaceable=frozenset({topics.marketplace_calls, *dead_letters}),
         states=frozenset(flows.inputs(topics).values()),
+        version=version("kaufland-stream-connector"),
         lease_s=plan.settings.processing.lease,
     )
     if plan.settings.processing.guarantee is model.Guarantee.EXACTLY_ONCE_V2:

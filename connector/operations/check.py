@@ -15,6 +15,7 @@ from rich.table import Table
 from connector.contracts.capabilities import WRITES, Capability
 from connector.contracts.topic_checks import Limits, Needs, TopicFinding, denied, findings, named
 from connector.contracts.topics import Topics, manifest
+from connector.flows import inputs
 from connector.marketplace.offers import Health
 from connector.operations.routing import REMEDY
 from connector.reconciliation.policy import calls_for
@@ -64,6 +65,8 @@ class BrokerQueries(Protocol):
 
     def allowed_on_group(self, group: str) -> frozenset[str] | None: ...
 
+    def committed_by(self, group: str, partitions: Mapping[str, int]) -> Mapping[str, int]: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckInputs:
@@ -86,6 +89,7 @@ class CheckInputs:
     subjects: Callable[[], object]
     marketplace: Callable[[str], Health]
     collector: Callable[[], str]
+    version: str  # of this program
 
 
 def check(parts: CheckInputs) -> list[CheckRow]:
@@ -352,9 +356,33 @@ def _broker(parts: CheckInputs) -> Iterator[CheckRow]:
     for topic in manifest(parts.topics):
         if topic.name not in wrong:
             yield _good(topic.name, there[topic.name])
+    yield from _versions(parts, {name: there[name].partitions for name in inputs(parts.topics) if name in there})
     routing = there.get(parts.topics.routing)
     if routing is not None and (routing.allowed is None or "Read" in routing.allowed):
         yield from _routing(parts)
+
+
+def _versions(parts: CheckInputs, partitions: Mapping[str, int]) -> Iterator[CheckRow]:
+    """Reports which versions commit the partitions of the inputs; several are a note, as in a rolling upgrade."""
+    try:
+        found = parts.broker.committed_by(parts.loaded.settings.kafka.group, partitions)
+    except (SourceFailed, NotPermitted):  # the permissions on the group have a row of their own
+        return
+    if not found:
+        return
+    told = ", ".join(f"{count} by {version or BEFORE_MARKS_NAMED_IT}" for version, count in sorted(found.items()))
+    others = found.keys() - {parts.version}
+    yield CheckRow(
+        subject="versions",
+        verdict=CheckStatus.NOTE if others else CheckStatus.GOOD,
+        reason=f"partitions of the inputs committed last: {told}; this is {parts.version}",
+        remedy="" if not others else MIXED if len(found) > 1 else DIFFERENT,
+    )
+
+
+BEFORE_MARKS_NAMED_IT: Final = "a version before 0.2.0"
+MIXED: Final = "finish the upgrade: restart the processes of the other version, one after the other"
+DIFFERENT: Final = "none during an upgrade, whose order is in docs/operations.md; else check with the version that runs"
 
 
 def _finding(finding: TopicFinding) -> CheckRow:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 
 from connector.configuration import routing
 from connector.connections import accepted_routing, administration, collector_problem, marketplace, registry
@@ -33,6 +34,7 @@ def open_inputs(loaded: Loaded) -> Iterator[CheckInputs]:
                 subjects=lambda: look_up(client, topics, avro_keys=convert.avro_keys(configured)),
                 marketplace=adapter.check,
                 collector=lambda: collector_problem(configured),
+                version=version("kaufland-stream-connector"),
             )
     finally:
         adapter.close()

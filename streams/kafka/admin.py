@@ -1,12 +1,13 @@
 """Admin requests of the commands: the cluster's id, topics, group members, and the creation of topics."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined] # documented there
 from confluent_kafka.cimpl import NewTopic
 
@@ -14,6 +15,7 @@ from streams.clock import uptime_s
 from streams.errors import SourceFailed
 from streams.kafka.authorization import GROUP, TOPIC, RequiredAccess, not_permitted
 from streams.kafka.client_messages import ClientErrors
+from streams.kafka.offset_metadata import committed_by
 from streams.kafka.topic_start import have_started
 from streams.topics import TopicDescription, TopicToCreate
 
@@ -119,6 +121,26 @@ class ClusterAdmin:
             raise not_permitted(error.args[0], RequiredAccess("Describe", GROUP, group)) or self._failure(
                 error
             ) from error
+
+    def committed_by(self, group: str, partitions: Mapping[str, int]) -> Mapping[str, int]:
+        """Returns how many partitions each version has committed last; "" = versions that do not say so.
+
+        A process commits each partition that it owns again and again, so this is the version of its owner, or of its
+        last one while no process runs. ``partitions``: how many each topic has. What is not committed, or by another
+        program, is left out. Raises like ``members``.
+        """
+        places = [TopicPartition(topic, number) for topic, count in partitions.items() for number in range(count)]
+        if not places:
+            return {}
+        asked = ConsumerGroupTopicPartitions(group, places)
+        answer: Any = self._client.list_consumer_group_offsets([asked], request_timeout=self._timeout_s)
+        try:
+            found = answer[group].result().topic_partitions
+        except KafkaException as error:
+            denial = not_permitted(error.args[0], RequiredAccess("Describe", GROUP, group))
+            raise denial or self._failure(error) from error
+        versions = (committed_by(place.metadata) for place in found if place.error is None and place.offset >= 0)
+        return Counter(version for version in versions if version is not None)
 
     def _by_name(self, names: Sequence[str]) -> dict[str, TopicDescription]:
         if not names:

@@ -24,7 +24,8 @@ _ABSENT: Final = KafkaError(KafkaError._FAIL, "the group has other committed off
 class OffsetCommit:
     """Used by the thread that polls."""
 
-    def __init__(self, *, serial: int, marks: Mapping[Assignment, Mark], sent_at_s: float) -> None:
+    def __init__(self, *, serial: int, marks: Mapping[Assignment, Mark], sent_at_s: float, version: str = "") -> None:
+        self._version = version
         self.serial = serial
         self.marks = marks
         self.sent_at_s = sent_at_s
@@ -34,7 +35,7 @@ class OffsetCommit:
     def send(self, consumer: Consumer) -> None:
         """Sends the commit without waiting for the answer."""
         try:
-            consumer.commit(offsets=_parts(self.marks), asynchronous=True)
+            consumer.commit(offsets=_parts(self.marks, self._version), asynchronous=True)
         except KafkaException as error:
             self.problem = error.args[0]
 
@@ -59,9 +60,9 @@ class OffsetCommit:
         self.problem = None if self.is_durable else _ABSENT
 
 
-def _parts(marks: Mapping[Assignment, Mark]) -> list[TopicPartition]:
+def _parts(marks: Mapping[Assignment, Mark], version: str) -> list[TopicPartition]:
     return [
-        TopicPartition(at.topic, at.partition, mark.position, metadata=offset_metadata.encode(mark))
+        TopicPartition(at.topic, at.partition, mark.position, metadata=offset_metadata.encode(mark, version))
         for at, mark in marks.items()
     ]
 

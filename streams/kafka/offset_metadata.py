@@ -15,6 +15,9 @@ offsets gone. The bounds of
 ``streams.side_input`` keep a mark below the broker's limit. Of later versions, further elements of a list are ignored;
 a list that cannot be read is left out, and its side input starts again.
 
+``by`` is the version of the program that committed, for people; no process reads it to decide anything. It is left out
+where it does not fit.
+
 ``spent`` has, by account with a quota, the number of the window and the calls counted in it;
 ``quota.fit_into_a_mark`` tells whether they all fit. What cannot be read is left out, and its calls are counted from 0
 again.
@@ -45,29 +48,40 @@ _ABSENT: Final = ("", "", "", 0)
 """Elements that are absent from the position of a side input; the first two must be there."""
 
 
-def encode(mark: Mark) -> str:
-    """Returns the metadata of a mark, whose position is the committed offset. Raises ValueError beyond the limit."""
-    text = json.dumps(
-        {
-            "v": _VERSION,
-            "read_ahead": mark.read_ahead,
-            "drained": mark.drained,
-            "serial": mark.serial,
-            "state_topic_id": mark.state_topic_id,
-            "position": mark.position,
-            **({"input_topic_id": mark.input_topic_id} if mark.input_topic_id else {}),
-            **(
-                {"side": {name: _listed(one) for name, one in mark.side.items()}}
-                if mark.side_known or mark.side
-                else {}
-            ),
-            **({"spent": {name: [one.window, one.calls] for name, one in mark.spent.items()}} if mark.spent else {}),
-        },
-        separators=(",", ":"),
-    )
+def encode(mark: Mark, by: str = "") -> str:
+    """Returns the metadata of a mark, whose position is the committed offset. Raises ValueError beyond the limit.
+
+    ``by``: the version that commits it.
+    """
+    fields = {
+        "v": _VERSION,
+        "read_ahead": mark.read_ahead,
+        "drained": mark.drained,
+        "serial": mark.serial,
+        "state_topic_id": mark.state_topic_id,
+        "position": mark.position,
+        **({"input_topic_id": mark.input_topic_id} if mark.input_topic_id else {}),
+        **({"side": {name: _listed(one) for name, one in mark.side.items()}} if mark.side_known or mark.side else {}),
+        **({"spent": {name: [one.window, one.calls] for name, one in mark.spent.items()}} if mark.spent else {}),
+    }
+    text = _compact(fields)
     if len(text) > LIMIT:
         raise ValueError(f"a mark of {len(text)} characters exceeds the limit of {LIMIT}")
-    return text
+    signed = _compact({**fields, "by": by}) if by else text
+    return signed if len(signed) <= LIMIT else text
+
+
+def committed_by(metadata: str | None) -> str | None:
+    """Returns the version that committed an offset; "" if the mark names none, None if the metadata is no mark."""
+    fields = _object(metadata or "")
+    if fields.get("v") != _VERSION or type(fields.get("serial")) is not int:
+        return None
+    by = fields.get("by", "")
+    return by if isinstance(by, str) else ""
+
+
+def _compact(fields: Mapping[str, Any]) -> str:
+    return json.dumps(fields, separators=(",", ":"))
 
 
 def decode(position: int, metadata: str | None) -> Mark | None:

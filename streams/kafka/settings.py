@@ -77,6 +77,7 @@ class SourceSettings:
     )
     static_member: str | None = None  # group.instance.id, if configured
     topic_ids: bool = True  # False: the broker does not support DescribeTopics (the embedded broker)
+    version: str = ""  # of the program, for who looks at the committed offsets
 
     @property
     def heartbeat_s(self) -> float:
@@ -113,6 +114,7 @@ class SinkSettings:
     transaction_timeout_s: float = 10.0
     call_timeout_s: float = 2.0  # for one call to the broker; a retriable call is repeated
     open_timeout_s: float = 60.0
+    version: str = ""  # of the program, for who looks at the committed offsets
     lease_s: float = 4.0  # at_least_once: a checkpoint not acknowledged within this time is produced again
 
     def __post_init__(self) -> None:

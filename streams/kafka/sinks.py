@@ -288,7 +288,9 @@ class TransactionalSink:
         """Sends the offsets; with this request, the broker checks our membership."""
         if self._marks:
             timeout_s = self._settings.call_timeout_s
-            self._calls(producer.send_offsets_to_transaction, _offsets(self._marks), group, timeout_s)
+            self._calls(
+                producer.send_offsets_to_transaction, _offsets(self._marks, self._settings.version), group, timeout_s
+            )
         self._step = _TransactionStep.COMMIT
 
     def _is_committed(self) -> bool:
@@ -557,9 +559,9 @@ def _producer_config(settings: SinkSettings, readings: ClientReadings | None, **
     return {**made, "stats_cb": lambda text: readings.put(PRODUCER, reading(json.loads(text)))}
 
 
-def _offsets(marks: Mapping[Assignment, Mark]) -> list[TopicPartition]:
+def _offsets(marks: Mapping[Assignment, Mark], version: str) -> list[TopicPartition]:
     return [
-        TopicPartition(at.topic, at.partition, mark.position, metadata=offset_metadata.encode(mark))
+        TopicPartition(at.topic, at.partition, mark.position, metadata=offset_metadata.encode(mark, version))
         for at, mark in marks.items()
     ]
 

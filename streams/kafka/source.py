@@ -171,7 +171,9 @@ class KafkaSource:
         if not alive:
             return Written(serial=serial, marks={}, sent_at_s=self._clock())
         if self._commit is None or self._commit.serial != serial:
-            self._commit = OffsetCommit(serial=serial, marks=alive, sent_at_s=self._clock())
+            self._commit = OffsetCommit(
+                serial=serial, marks=alive, sent_at_s=self._clock(), version=self._settings.version
+            )
             self._commit.send(self._consumer)
         elif self._revoking:
             self._commit.look(self._consumer)

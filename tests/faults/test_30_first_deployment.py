@@ -1,7 +1,10 @@
 """From an empty cluster to the first APPLIED: the commands of ``docs/first-deployment.md``, as they are written."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
+from importlib.metadata import version
+from json import loads
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +21,7 @@ from tests.harness.pages import block
 PAGE = "docs/first-deployment.md"
 OPERATIONS = "docs/operations.md"
 EAN = "4006381333931"
+VERSION = version("kaufland-stream-connector")
 KEYS = {"client_key": "c" * 32, "secret_key": "5" * 64}
 SCENARIO = """
 [catalogue]
@@ -81,6 +85,9 @@ def test_the_commands_of_the_page_lead_from_an_empty_cluster_to_the_first_applie
 
     until_it_says(cluster, ask, "APPLIED: stock 5")
     assert marketplace.units()[unit["id_unit"]]["amount"] == 5
+    [versions] = [row for row in loads(cluster.run(f"{check} --json"))["checks"] if row["subject"] == "versions"]
+    assert versions["status"] == "ok"
+    assert re.search(rf"8 by ({re.escape(VERSION)}); this is \1$", versions["reason"]), versions
     try_a_canary(cluster, marketplace)
     assert [process.stop() for process in cluster.processes.values()] == [0, 0, 0]
 
@@ -112,4 +119,12 @@ def a_unit(marketplace: SimulatorProcess, storefront: str) -> dict[str, Any]:
 
 
 def until_it_says(cluster: LocalCluster, command: str, text: str) -> None:
-    until(f"{text} by {command}", lambda: text in cluster.run(command), progress=lambda: cluster.run(command))
+    """Repeats a command that fails as long as nothing is known of its EAN."""
+
+    def said() -> str:
+        try:
+            return cluster.run(command)
+        except AssertionError as failed:
+            return str(failed)
+
+    until(f"{text} by {command}", lambda: text in said(), progress=said)

@@ -57,6 +57,7 @@ class StubBrokerQueries:
 
     down: str = ""
     group: frozenset[str] | None = None
+    versions: Mapping[str, int] = field(default_factory=dict)
     there: dict[str, TopicDescription] = field(
         default_factory=lambda: {
             topic.name: TopicDescription(partitions=8, config=topic.config) for topic in manifest(TOPICS)
@@ -70,6 +71,10 @@ class StubBrokerQueries:
 
     def allowed_on_group(self, group: str) -> frozenset[str] | None:
         return self.group
+
+    def committed_by(self, group: str, partitions: Mapping[str, int]) -> Mapping[str, int]:
+        assert (group, partitions) == ("g", {TOPICS.offer_changes: 8})
+        return self.versions
 
     def describe(self, names: Sequence[str]) -> Mapping[str, TopicDescription]:
         return {name: self.there[name] for name in names if name in self.there}
@@ -98,6 +103,7 @@ def parts() -> CheckInputs:
         subjects=lambda: None,
         marketplace=lambda account: GOOD,
         collector=str,
+        version="0.2.0",
     )
 
 
@@ -137,6 +143,29 @@ def test_the_accounts_storefronts_are_listed_and_one_without_reference_data_is_a
         "open: at (EUR), de (EUR); also ro, without reference data",
     )
     assert "reference_file" in further.remedy
+
+
+@pytest.mark.parametrize(
+    ("versions", "told"),
+    [
+        ({}, None),
+        ({"0.2.0": 8}, (CheckStatus.GOOD, "8 by 0.2.0; this is 0.2.0", "")),
+        ({"0.2.0": 5, "": 3}, (CheckStatus.NOTE, "3 by a version before 0.2.0, 5 by 0.2.0", "finish the upgrade")),
+        ({"0.3.0": 8}, (CheckStatus.NOTE, "8 by 0.3.0; this is 0.2.0", "none during an upgrade")),
+    ],
+)
+def test_the_versions_that_commit_are_told_and_several_are_a_note(
+    parts: CheckInputs, versions: Mapping[str, int], told: tuple[CheckStatus, str, str] | None
+) -> None:
+    rows = check(replace(parts, broker=StubBrokerQueries(versions=versions)))
+    found = [row for row in rows if row.subject == "versions"]
+
+    assert bad(rows) == []
+    assert len(found) == (told is not None)
+    for row, (verdict, reason, remedy) in zip(found, [told] if told else [], strict=True):
+        assert row.verdict is verdict
+        assert reason in row.reason
+        assert row.remedy.startswith(remedy)
 
 
 def test_a_capability_is_reported_only_where_account_and_target_name_it(parts: CheckInputs) -> None:

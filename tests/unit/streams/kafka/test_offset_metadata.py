@@ -49,6 +49,26 @@ def test_a_mark_survives_encoding_and_decoding(mark: Mark) -> None:
     assert "\0" not in said
 
 
+@given(some_marks, st.text(max_size=20))
+def test_a_mark_says_who_committed_it_and_is_the_same_mark(mark: Mark, version: str) -> None:
+    said = offset_metadata.encode(mark, version)
+
+    assert offset_metadata.decode(mark.position, said) == mark
+    assert len(said) <= offset_metadata.LIMIT
+    assert offset_metadata.committed_by(said) == version
+    assert offset_metadata.committed_by(offset_metadata.encode(mark)) == ""
+    assert offset_metadata.committed_by("of somebody else") is None
+
+
+def test_a_version_that_does_not_fit_is_left_out() -> None:
+    spent = {"a" * 3_900: SpentCalls(window=1, calls=1.0)}
+    mark = Mark(position=1, read_ahead=0, drained=False, serial=1, state_topic_id="s", spent=spent)
+    plain = offset_metadata.encode(mark)
+
+    assert offset_metadata.encode(mark, "9" * 200) == plain
+    assert offset_metadata.committed_by(plain) == ""
+
+
 @given(st.text(max_size=300))
 def test_foreign_metadata_is_no_mark(said: str) -> None:
     assert offset_metadata.decode(0, said) is None
@@ -64,7 +84,18 @@ nested = st.recursive(
 @given(
     st.dictionaries(
         st.sampled_from(
-            ["v", "read_ahead", "drained", "serial", "state_topic_id", "position", "input_topic_id", "side", "spent"]
+            [
+                "v",
+                "read_ahead",
+                "drained",
+                "serial",
+                "state_topic_id",
+                "position",
+                "input_topic_id",
+                "side",
+                "spent",
+                "by",
+            ]
         ),
         nested,
     )
@@ -88,7 +119,7 @@ def test_a_mark_of_the_first_version_is_read_and_names_no_input_topic() -> None:
 @given(some_marks)
 def test_the_first_version_reads_a_mark_of_today_as_its_own(mark: Mark) -> None:
     """An older reader: checks the version and the types of its own fields, and ignores all others."""
-    said = json.loads(offset_metadata.encode(mark))
+    said = json.loads(offset_metadata.encode(mark, "0.2.0"))
 
     assert said["v"] == 1
     asked = {name: type(of_old) for name, of_old in json.loads(OF_THE_FIRST_VERSION).items()}
