@@ -21,7 +21,13 @@ def checkout(tmp_path: Path) -> Path:
     """Returns a checkout with what the scripts read, and a docker command that notes its calls."""
     folder = tmp_path / "checkout"
     (folder / "deploy" / "image").mkdir(parents=True)
-    for name in ("Dockerfile", "docker-compose.yml", "deploy/image/pin", "deploy/image/build"):
+    for name in (
+        "Dockerfile",
+        "docker-compose.yml",
+        "deploy/image/pin",
+        "deploy/image/build",
+        "deploy/image/base-packages",
+    ):
         shutil.copy(ROOT / name, folder / name)
     (tmp_path / "docker").write_text(DOCKER)
     (tmp_path / "docker").chmod(0o755)
@@ -63,6 +69,17 @@ def test_an_image_is_built_from_the_digest_that_was_pinned(checkout: Path) -> No
     assert code == 0, errors
     assert f"--build-arg {pins[1]} " in built
     assert "--tag name:1.2.3 ." in built
+
+
+def test_the_packages_are_those_of_the_base_image_that_was_pinned(checkout: Path) -> None:
+    assert ran(checkout, "base-packages")[::2] == (2, [])
+    ran(checkout, "pin")
+    base = (checkout / "deploy" / "image" / "digests.env").read_text().splitlines()[1].partition("=")[2]
+
+    code, errors, calls = ran(checkout, "base-packages")
+
+    assert (code, errors) == (0, "")
+    assert calls == [f"run --rm --entrypoint dpkg-query {base} --show"]
 
 
 def test_a_pin_of_another_tag_does_not_count(checkout: Path) -> None:

@@ -202,7 +202,7 @@ def unknown(command: str) -> str:
         "helm": _missing,
         "kubectl": _missing,
         "docker": lambda words: "" if words[0] == "compose" and "up" in words else f"{command}: not known",
-        "pin": lambda _: "" if (ROOT / "deploy" / "image" / "pin").exists() else "deploy/image/pin: no such file",
+        **{path.name: lambda _: "" for path in (ROOT / "deploy" / "image").iterdir() if path.suffix == ""},
     }
     check = checks.get(program)
     return check(words[1:]) if check is not None else f"{program}: no check for it"
