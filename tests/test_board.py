@@ -7,9 +7,12 @@ import sys
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import promql_parser
 
+from tests.harness.board_picture import FILE, svg, values_of
+from tests.harness.promql import SampleHistory, evaluate
 from tests.test_alerts import LABELS, SCRAPED, metrics_in
 
 GRAFANA = Path(__file__).parent.parent / "deploy" / "grafana"
@@ -66,3 +69,44 @@ def test_the_measures_that_the_alerts_watch_are_on_the_board() -> None:
 
     assert {"stream_oldest_undone_age_seconds", "stream_account_closed", "stream_partition_broken"} <= shown
     assert len(shown) > 25
+
+
+# ---- its picture ----------------------------------------------------------------------------------------------------
+
+
+def texts(picture: str) -> list[str]:
+    return [text.text or "" for text in ET.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_the_picture_has_the_present_panels() -> None:
+    bold = [title for title in texts(FILE.read_text("utf-8")) if title in {panel["title"] for panel in PANELS}]
+
+    assert bold == [panel["title"] for panel in PANELS], "run: python -m tests.harness.board_picture"
+
+
+def test_a_panel_is_drawn_with_the_values_of_its_queries() -> None:
+    [panel] = [panel for panel in PANELS if panel["title"] == "Dead letters"]
+    labels = frozenset({"job": "connector", "topic": "in<", "code": "NOT_AVRO"}.items())
+    history = SampleHistory(series={"stream_dead_letters_total": {labels: [(0.0, 0.0), (5.0, 2.0), (10.0, 7.0)]}})
+
+    drawn = values_of(panel, history, [5.0, 10.0, 15.0])
+
+    assert drawn == [("in< NOT_AVRO", [(5.0, 2.0), (10.0, 5.0)])]
+    assert "in< NOT_AVRO: 5" in " ".join(texts(svg([panel], {panel["id"]: drawn}, [5.0, 10.0, 15.0])))
+    assert "No data" in texts(svg([panel], {}, [5.0, 10.0]))
+
+
+def test_a_quantile_is_linear_within_its_bucket() -> None:
+    counts = {"1.0": 10.0, "2.0": 30.0, "+Inf": 40.0}
+    series = {
+        frozenset({"le": bound, "job": "c"}.items()): [(0.0, 0.0), (5.0, count)] for bound, count in counts.items()
+    }
+    history = SampleHistory(series={"t_bucket": series})
+
+    def quantile(share: str) -> list[float]:
+        return list(
+            evaluate(f"histogram_quantile({share}, sum by (le) (increase(t_bucket[20s])))", history, 5.0).values()
+        )
+
+    assert quantile("0.5") == [1.5]
+    assert quantile("0.99") == [2.0]

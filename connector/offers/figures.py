@@ -11,7 +11,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from connector.contracts.codes import Code
 from connector.marketplace.offers import Field
-from connector.offers.events import Announced, FieldResult, FieldStatus, OfferDrifted, OfferResult, Status
+from connector.offers.events import Announced, DriftCause, FieldResult, FieldStatus, OfferDrifted, OfferResult, Status
 from connector.offers.ledger import LedgerEntry
 
 HOLDING: Final = (
@@ -101,7 +101,7 @@ class FigureCounter:
         self._held: dict[tuple[str, ...], int] = {}
         self._out_of_order: dict[tuple[str, ...], int] = {}
         self._sources: set[str] = set()
-        self._drifts: dict[str, int] = {}
+        self._drifts: dict[str, int] = {cause.value: 0 for cause in DriftCause}
         self._applied_at_us: dict[str, int] = {}
         self._undone = UndoneAges()
         self.route(targets)

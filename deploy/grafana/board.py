@@ -232,7 +232,7 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
         Panel(
             title="Age of the last checkpoint",
             about="More than seconds: nothing becomes durable, and nothing is sent.",
-            queries={"{{instance}}": "time() - stream_last_checkpoint_timestamp_seconds{}"},
+            queries={"{{instance}}": "time() - (stream_last_checkpoint_timestamp_seconds{} > 0)"},
             unit="s",
         ),
         Panel(

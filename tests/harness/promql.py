@@ -131,6 +131,10 @@ def _call(expr: promql_parser.Call, history: SampleHistory, at_s: float) -> Vect
             return {} if _value(expr.args[0], history, at_s) else {frozenset(): 1.0}
         case "abs":
             return {labels: abs(value) for labels, value in _vector(expr.args[0], history, at_s).items()}
+        case "histogram_quantile":
+            share = _value(expr.args[0], history, at_s)
+            assert isinstance(share, float)
+            return dict(_quantiles(share, _vector(expr.args[1], history, at_s)))
         case "max_over_time":
             return {labels: max(values) for labels, values in _ranged(expr.args[0], history, at_s)}
         case "increase" | "rate":
@@ -141,16 +145,33 @@ def _call(expr: promql_parser.Call, history: SampleHistory, at_s: float) -> Vect
             raise NotImplementedError(name)
 
 
+def _quantiles(share: float, buckets: Vector) -> Iterator[tuple[Labels, float]]:
+    """Yields the quantile of each histogram, as Prometheus does: linear within a bucket; none of an empty one."""
+    histograms: dict[Labels, list[tuple[float, float]]] = {}
+    for labels, count in buckets.items():
+        named = dict(labels)
+        bound = float(named.pop("le"))
+        histograms.setdefault(frozenset(named.items()), []).append((bound, count))
+    for labels, found in histograms.items():
+        counts = sorted(found)
+        rank = share * counts[-1][1]
+        if rank > 0:
+            below = [(0.0, 0.0), *(pair for pair in counts if pair[1] < rank)][-1]
+            bound, count = next(pair for pair in counts if pair[1] >= rank)
+            part = (rank - below[1]) / (count - below[1])
+            yield labels, below[0] if bound == float("inf") else below[0] + (bound - below[0]) * part
+
+
 def _increase(values: Sequence[float]) -> float:
     """Returns how much a counter went up; one that is lower than before has begun at 0 again."""
     return sum(later - earlier if later >= earlier else later for earlier, later in pairwise(values))
 
 
 def _aggregate(expr: promql_parser.AggregateExpr, history: SampleHistory, at_s: float) -> Vector:
-    assert expr.modifier is not None
+    kept = expr.modifier.labels if expr.modifier is not None else ()
     groups: dict[Labels, list[float]] = {}
     for labels, value in _vector(expr.expr, history, at_s).items():
-        groups.setdefault(_only(labels, expr.modifier.labels), []).append(value)
+        groups.setdefault(_only(labels, kept), []).append(value)
     return {labels: _AGGREGATE[str(expr.op).strip()](values) for labels, values in groups.items()}
 
 
