@@ -31,6 +31,7 @@ from benchmarks import (
     rolling,
     scale,
     stages,
+    threads,
     throughput,
     why,
 )
@@ -112,6 +113,7 @@ MEASUREMENTS: Final = (
     "freshness",
     "mix",
     "throughput",
+    "threads",
     "latency",
     "replay",
     "rolling",
@@ -156,6 +158,7 @@ class Run:
             "throughput": lambda: throughput.measure(
                 self._stand, size.throughput, size.processes, timeout_s=120, rounds=size.passes
             ),
+            "threads": lambda: threads.measure(self._stand, size.offers, timeout_s=120),
             "latency": lambda: latency.measure(self._stand, size.alone, timeout_s=60),
             "replay": lambda: replay.measure(self._stand, size.replayed, size.seconds, timeout_s=900),
             "rolling": lambda: rolling.measure(self._stand, longest_s=600.0),

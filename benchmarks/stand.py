@@ -66,18 +66,19 @@ class Stand:
         start: Mapping[int, int] | None = None,
         single: bool = False,
         patience_s: float = 60.0,
+        module: str = "connector",
         **account: Any,
     ) -> Iterator[list[ModuleProcess]]:
         """Runs ``count`` connectors in one group within the context; enters it when they are ready to send.
 
         ``start``: the positions to begin from; by default the input's end, because existing records belong to other
-        measurements. ``patience_s``: how long they may take to get ready. ``account``: keys of the configuration's
-        account section.
+        measurements. ``patience_s``: how long they may take to get ready. ``module``: what runs the connector's command
+        line. ``account``: keys of the configuration's account section.
         """
         self._set_positions(start or self.input_ends())
         self.deployment.account = account
         self.deployment.settings = f'[offers]\nmode = "{"single" if single else "batch"}"\n'
-        running = [self.connector(number) for number in range(count)]
+        running = [self.connector(number, module) for number in range(count)]
         try:
             wait_for("the partitions", lambda: all_owned(running, self._partitions), still_s=patience_s)
             yield running
@@ -91,10 +92,10 @@ class Stand:
         shipments = PARTITIONS if self.deployment.shipments is not None else 0
         return PARTITIONS + shipments + (self.deployment.orders is not None)
 
-    def connector(self, number: int) -> ModuleProcess:
+    def connector(self, number: int, module: str = "connector") -> ModuleProcess:
         """Starts a connector with the settings of the last ``connectors``; a number is an instance id."""
         config = self.deployment.config(f"instance-{number}")
-        return self.process(f"connector-{number}", ["connector", "run", "--config", str(config)])
+        return self.process(f"connector-{number}", [module, "run", "--config", str(config)])
 
     def _set_positions(self, positions: Mapping[int, int]) -> None:
         """Sets the positions of the group, which must be empty. Retries while the group coordinator is starting."""
