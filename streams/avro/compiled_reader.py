@@ -9,11 +9,13 @@ Supported are the types that our contracts use: records without recursion, ``["n
 decimals in bytes, strings, bytes, integers and booleans. ``compile_reader`` rejects any other.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import is_dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias
 
 from streams.avro.compiled_writer import SchemaNotSupported, attribute, full_name, indented
+from streams.frozen import maker
 
 Reader: TypeAlias = Callable[[bytes, int], Any]
 """Decodes the value that starts at a position and ends with the bytes. Raises for malformed bytes, with no closed set
@@ -52,6 +54,13 @@ def read_decimal(raw: bytes, scale: int, limit: int) -> Decimal:
 
 def impossible(what: str) -> None:
     raise ValueError(what)
+
+
+def _maker(kind: Callable[..., Any], names: Iterable[str]) -> Callable[..., Any]:
+    """Returns a function that makes an object from the values of these attributes, in this order."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        return maker(kind, names)
+    return lambda *values: kind(**dict(zip(names, values, strict=True)))
 
 
 # ---- the generator --------------------------------------------------------------------------------------------------
@@ -158,15 +167,15 @@ class _ReaderGenerator:
         if full in self._open:
             raise SchemaNotSupported(f"{full} contains itself")
         self._open.append(full)
-        arguments = []
+        arguments = {}
         if not schema["fields"]:
             raise SchemaNotSupported(f"{full} takes no bytes")
         for field in schema["fields"]:
-            variable = self._variable()
+            variable = arguments[attribute(field)] = self._variable()
             yield from self.value(field["type"], variable, full.rpartition(".")[0])
-            arguments.append(f"{attribute(field)}={variable}")
         self._open.pop()
-        yield f"{name} = {self._constant('make', full, self._class(schema))}({', '.join(arguments)})"
+        make = self._constant("make", full, _maker(self._class(schema), arguments))
+        yield f"{name} = {make}({', '.join(arguments.values())})"
 
     def _enum(self, schema: Mapping[str, Any], name: str, full: str) -> Iterator[str]:
         member = self._class(schema)

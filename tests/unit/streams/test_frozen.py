@@ -1,14 +1,16 @@
-"""``frozen.replace`` behaves like ``dataclasses.replace``, and a ``quick`` constructor like the standard one."""
+"""``frozen.replace``, ``quick`` and ``maker`` do the same as ``dataclasses.replace`` and the standard constructor."""
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.frozen import quick, replace
+from streams.frozen import maker, quick, replace
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,3 +122,86 @@ def test_a_class_whose_constructor_checks_cannot_be_quick() -> None:
 
     with pytest.raises(TypeError, match="CheckedAgain"):
         quick(CheckedAgain)
+
+
+def test_a_changed_copy_is_as_frozen_as_any() -> None:
+    copy = replace(Point(x=1), x=2)
+
+    assert type(copy) is Point
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        copy.y = 3  # type: ignore[misc]
+
+
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedLikeCode:
+    """Has the names that generated code might use itself."""
+
+    value: int
+    kind: int
+    new: int
+    open: int
+    blank: int = 5
+    missing: list[int] = dataclasses.field(default_factory=list)
+
+
+def test_a_field_may_have_any_name() -> None:
+    named = NamedLikeCode(value=1, kind=2, new=3, open=4)
+
+    assert dataclasses.astuple(named) == (1, 2, 3, 4, 5, [])
+    assert dataclasses.astuple(replace(named, kind=6, missing=[7])) == (1, 6, 3, 4, 5, [7])
+    assert dataclasses.astuple(maker(NamedLikeCode, ["open", "value", "new", "kind"])(4, 1, 3, 2)) == (
+        1,
+        2,
+        3,
+        4,
+        5,
+        [],
+    )
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class Box(Generic[T]):
+    inside: T
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class LabelledBox(Box[T]):
+    label: str = ""
+
+
+def test_values_of_generic_and_of_derived_classes_are_made_and_copied() -> None:
+    box = LabelledBox(1, label="tools")
+
+    assert (box.inside, box.label) == (1, "tools")
+    assert replace(box, inside=2) == LabelledBox(2, "tools")
+    assert type(box) is LabelledBox
+
+
+def test_an_object_of_a_derived_class_without_a_constructor_keeps_its_class() -> None:
+    class Crate(Box[int]):
+        __slots__ = ()
+
+    assert type(Crate(1)) is Crate
+
+
+# ---- makers ---------------------------------------------------------------------------------------------------------
+
+
+@given(st.permutations(["start", "end", "dashed", "colour"]))
+def test_a_maker_takes_its_fields_in_the_given_order(names: list[str]) -> None:
+    fields: dict[str, Any] = {"start": 1, "end": 2, "dashed": True, "colour": "red"}
+
+    made = maker(QuickLine, names)(*(fields[name] for name in names))
+
+    assert made == QuickLine(**fields)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.end = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("names", [["start"], ["colour", "end"], ["start", "colour", "width"]])
+def test_a_maker_without_a_needed_field_or_with_an_unknown_one_is_refused(names: list[str]) -> None:
+    with pytest.raises(TypeError, match="QuickLine cannot be made from"):
+        maker(QuickLine, names)
