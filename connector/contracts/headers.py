@@ -35,7 +35,7 @@ class Stamp:
 
     def of(self, event: type, *, id_: str, time_us: int, subject: str, trace: Trace = NO_TRACE) -> Headers:
         """Returns the headers of an event; ``id_``, ``time_us`` and ``subject`` are ce_id, ce_time and ce_subject."""
-        return (*self._headers(event, id_, time_us, subject), *_trace(trace))
+        return (*self._headers(event, id_, time_us, subject), *(_trace(trace) if trace is not NO_TRACE else ()))
 
     def of_called(self, called: MarketplaceCalled) -> Headers:
         """Returns the headers of a row of the call log."""
@@ -52,7 +52,7 @@ class Stamp:
             *self._headers(event, f"{result_id}/{decided_at_us}", decided_at_us, subject),
             ("instance_id", self.instance_id.encode()),
             ("config_digest", self.config_digest.encode()),
-            *_trace(trace),
+            *(_trace(trace) if trace is not NO_TRACE else ()),
         )
 
     def _headers(self, event: type, id_: str, time_us: int, subject: str) -> Headers:

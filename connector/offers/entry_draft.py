@@ -4,7 +4,7 @@ from connector.contracts.codes import Code
 from connector.contracts.problem import Problem
 from connector.marketplace.offers import Field
 from connector.offers.events import HeldField, ListingAct
-from connector.offers.ledger import FieldOutcome, KnownUnit, LedgerEntry
+from connector.offers.ledger import Asked, FieldOutcome, KnownUnit, LedgerEntry
 from streams.frozen import replace
 
 _GIVE_WAY = frozenset((None, Code.OUT_OF_ORDER, Code.DRY_RUN, Code.CLAMPED, Code.BUFFER_OVERRIDDEN))
@@ -44,6 +44,13 @@ class EntryDraft:
         self.proved_again = entry.proved_again
         self.listing = entry.listing
         self.unit: KnownUnit | None = None
+
+    def asked(self, field: Field) -> Asked | None:
+        """Returns what the event asks for a field that has not ended; None if it asks nothing for it."""
+        for asked in self.open:
+            if asked.field is field:
+                return asked
+        return None
 
     def end(self, end: FieldOutcome, problem: Problem | None) -> None:
         """Ends a field.

@@ -5,7 +5,7 @@ may name any other: ``UNKNOWN_TARGET``), statuses, codes and origins are closed 
 producers choose, only the first ``NAMED_SOURCES`` are named.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, TypeVar
 
@@ -76,7 +76,7 @@ def is_not_applied(result: OfferResult) -> bool:
     The statuses of its fields count, as the row is PARTIAL where they differ; an event that is refused as a whole has
     none.
     """
-    return result.status.value in NOT_APPLIED or any(one.status in NOT_APPLIED for one in result.fields)
+    return result.status.value in NOT_APPLIED or not NOT_APPLIED.isdisjoint([one.status for one in result.fields])
 
 
 def summed(counts: ByTargetAnd, place: int) -> dict[str, int]:
@@ -123,20 +123,23 @@ class FigureCounter:
         """Forgets what an earlier assignment of the partition has left undone."""
         self._undone.assigned(partition)
 
-    def added(self, before: Iterable[LedgerEntry], after: Iterable[LedgerEntry]) -> None:
+    def added(self, before: Sequence[LedgerEntry], after: Sequence[LedgerEntry]) -> None:
         """Counts the events that a cause has added to a lane."""
-        known = {entry.result_id for entry in before}
+        known = {entry.result_id for entry in before} if before else ()
         for entry in after:
             if entry.result_id not in known:
                 _add(self._events, (self._name(entry.target_id), entry.origin.value))
 
-    def moved(self, partition: int, before: Iterable[LedgerEntry], after: Iterable[LedgerEntry]) -> None:
+    def moved(self, partition: int, before: Sequence[LedgerEntry], after: Sequence[LedgerEntry]) -> None:
         """Notes what a turn has left undone in a lane."""
-        self._undone.moved(partition, self._undone_of(before), self._undone_of(after))
+        if before:
+            self._undone.removed(partition, self._undone_of(before))
+        if after:
+            self._undone.added(partition, self._undone_of(after))
 
     def restored(self, partition: int, entries: Iterable[LedgerEntry]) -> None:
         """Notes the undone events of a lane that another owner of the partition has left."""
-        self._undone.moved(partition, (), self._undone_of(entries))
+        self._undone.added(partition, self._undone_of(entries))
 
     def result(self, result: OfferResult, source: str) -> None:
         """Counts a result that is written. ``source``: of its event."""
@@ -187,11 +190,13 @@ class FigureCounter:
         elif one.field == Field.STOCK.value and value == 0:
             _add(self._stock_to_zero, target)
 
-    def _undone_of(self, entries: Iterable[LedgerEntry]) -> Iterator[tuple[str, int]]:
-        """Yields target and age of each event that waits for a call; announced ones wait for a person or an offer."""
-        for entry in entries:
-            if entry.announced is Announced.NONE and entry.open:
-                yield self._name(entry.target_id), entry.since_us
+    def _undone_of(self, entries: Iterable[LedgerEntry]) -> list[tuple[str, int]]:
+        """Returns target and age of each event that waits for a call; announced ones wait for a person or an offer."""
+        return [
+            (self._name(entry.target_id), entry.since_us)
+            for entry in entries
+            if entry.announced is Announced.NONE and entry.open
+        ]
 
     def _name(self, target: str | None) -> str:
         return target if target in self._targets and target is not None else UNKNOWN_TARGET
@@ -214,16 +219,19 @@ class UndoneAges:
         for key in [key for key in self._counts if key[0] == partition]:
             del self._counts[key]
 
-    def moved(self, partition: int, before: Iterable[tuple[str, int]], after: Iterable[tuple[str, int]]) -> None:
-        """Removes the events before, given by target and time, and adds those after."""
-        for target, since_us in before:
+    def removed(self, partition: int, undone: Iterable[tuple[str, int]]) -> None:
+        """Removes events, given by target and time."""
+        for target, since_us in undone:
             counts = self._counts.get((partition, target), {})
             bucket = since_us // _BUCKET_US
             if (left := counts.get(bucket, 0) - 1) > 0:
                 counts[bucket] = left
             else:
                 counts.pop(bucket, None)
-        for target, since_us in after:
+
+    def added(self, partition: int, undone: Iterable[tuple[str, int]]) -> None:
+        """Adds events, given by target and time."""
+        for target, since_us in undone:
             counts = self._counts.setdefault((partition, target), {})
             bucket = since_us // _BUCKET_US
             counts[bucket] = counts.get(bucket, 0) + 1

@@ -331,7 +331,7 @@ class OfferFlow:
         if entry is None:
             trace = NO_TRACE
         elif traces is None:
-            trace = Trace(traceparent=entry.traceparent)
+            trace = Trace(traceparent=entry.traceparent) if entry.traceparent is not None else NO_TRACE
         else:
             traced = trace_of(entry, traces, now_us)
             trace = Trace(traceparent=traced.context.traceparent)

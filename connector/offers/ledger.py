@@ -282,6 +282,13 @@ class OfferLane:
         }
         return tuple(name for name in unit.claims if name not in others)
 
+    def unit(self, account: str, unit_id: int) -> KnownUnit | None:
+        """Returns a unit that the lane knows; None if it does not."""
+        for unit in self.units:
+            if unit.unit_id == unit_id and unit.account == account:
+                return unit
+        return None
+
     @property
     def has_holds(self) -> bool:
         """Whether a command or a guard rail holds a field, or held it until now."""

@@ -75,6 +75,8 @@ class LookUps:
 
     def missing(self) -> list[tuple[EntryDraft, Target, Missing]]:
         """Returns the open entries whose offer was looked up for good and not found."""
+        if not self._unproven:
+            return []
         return [(row, target, one) for row, target, one in self._unproven if isinstance(one, Missing) and row.open]
 
     def explain(self, result_id: str, code: Code, hint: str | None) -> None:

@@ -53,7 +53,9 @@ def is_undone(lane: OfferLane) -> bool:
 
     It must for an undone event, for a value to be read back after a lost answer, and for a claim to be released.
     """
-    return bool(lane.entries) or lane.has_releases or any(miss.code == READ_BACK for miss in lane.misses)
+    if lane.entries or lane.has_releases:
+        return True
+    return bool(lane.misses) and any(miss.code == READ_BACK for miss in lane.misses)
 
 
 def stamped(before: OfferLane, after: OfferLane, now_us: int) -> OfferLane:

@@ -26,7 +26,7 @@ def after_update(lane: OfferLane, update: OfferUpdate, answered: Answered, terms
 
     Raises ValueError for a unit that the lane does not know, and TypeError for the answer of another kind of call.
     """
-    unit = next((u for u in lane.units if u.unit_id == update.unit_id and u.account == update.account), None)
+    unit = lane.unit(update.account, update.unit_id)
     if unit is None:
         raise ValueError(f"an answer for unit {update.unit_id}, which the lane {lane.ean} never knew")
     ledger = UpdateAnswerDraft(lane, unit, update, answered, terms)
@@ -214,7 +214,7 @@ class UpdateAnswerDraft:
         ``accepted``: the value that the marketplace holds now; None if it took none.
         """
         row = self._rows.get(carried.result_id)
-        asked = next((asked for asked in row.open if asked.field is carried.field), None) if row is not None else None
+        asked = row.asked(carried.field) if row is not None else None
         if row is None or asked is None:
             return
         if status is FieldStatus.APPLIED and asked.field is Field.STOCK and self._is_to_be_deleted(row):
@@ -253,6 +253,7 @@ class UpdateAnswerDraft:
         """Returns the entry's record of sent calls, with this call added."""
         earlier = entry.sent
         answered = self._answered
+        moved = tuple([one.storefront for one in self._moved]) if self._moved else ()
         return Sent(
             account=self._unit.account,
             storefront=self._unit.storefront,
@@ -262,6 +263,5 @@ class UpdateAnswerDraft:
             sent_at_us=answered.sent_us,
             answered_at_us=answered.answered_us,
             unit_status=earlier.unit_status if earlier is not None else None,
-            storefronts_moved=tuple([one.storefront for one in self._moved])
-            or (earlier.storefronts_moved if earlier is not None else ()),
+            storefronts_moved=moved if moved or earlier is None else earlier.storefronts_moved,
         )

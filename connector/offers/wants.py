@@ -56,16 +56,19 @@ def _update(sends: list[PlannedUpdate], terms: OfferTerms) -> Want:
     values: dict[Field, int] = {}
     carried: list[Carried] = []
     traces: list[str | None] = []
+    named: dict[str, None] = {}
     for send in sends:
         entry = send.entry
         if entry.traceparent is not None or terms.traces is not None:
             traces.append(traceparent_of(entry, terms.traces))
         values[send.field] = send.value
         carried.append(_carried(send))
+        if entry.event_id:
+            named[entry.event_id] = None
     has_stock = Field.STOCK in values
     if has_stock and not sends[0].entry.one_by_one and unit.account in terms.policy.stock_sends_price:
         _add_last_price(values, unit)
-    event_ids = tuple(dict.fromkeys([one.event_id for one in carried if one.event_id]))
+    event_ids = tuple(named)
     group = _offer_keys(unit.account, unit.offer_id) if has_stock else ()
     return Want(
         slot=unit.slot,

@@ -37,12 +37,14 @@ class Retries:
 
     def of(self, pending: PendingWant) -> RetryState:
         """Returns the state of a want's slot; ``UNTRIED`` if it has none for the oldest event that the want has now."""
-        of_partition = self._states.get(pending.at)
+        of_partition = self._states.get(pending.at) if self._states else None
         state = of_partition.get((pending.lane.key, pending.want.slot)) if of_partition else None
         return state if state is not None and state.since_us == pending.want.since_us else UNTRIED
 
     def attempt(self, pending: PendingWant) -> int:
         """Returns the number of the attempt that is sent now, 1 for the first of its kind."""
+        if not self._states:
+            return 1
         state = self.of(pending)
         if state is not UNTRIED and state.kind != pending.want.kind:
             state.kind, state.attempts = pending.want.kind, 0
@@ -72,7 +74,7 @@ class Retries:
 
     def forget(self, pending: PendingWant) -> None:
         """Drops the state of a want's slot."""
-        of_partition = self._states.get(pending.at)
+        of_partition = self._states.get(pending.at) if self._states else None
         if of_partition:
             of_partition.pop((pending.lane.key, pending.want.slot), None)
 

@@ -177,7 +177,7 @@ class Wants:
             order = set_aside_key(want.since_us)
         else:
             order = queue_key(want.priority, want.since_us, self._step_us)
-        self._queue_of(pending, account).push((order, pending.ticket, pending), now_s)
+        self._queue_of(pending, account, alone=retried.alone).push((order, pending.ticket, pending), now_s)
 
     def _leave(self, pending: PendingWant) -> None:
         """Removes a want from its place by taking its ticket away; its entries are dead without it."""
@@ -189,7 +189,7 @@ class Wants:
             elif pending.state is WantState.READY:
                 account.ready -= 1
                 account.ready_background -= pending.want.priority >= BACKGROUND
-                self._queue_of(pending, account).ready -= 1
+                self._queue_of(pending, account, alone=self.retries.of(pending).alone).ready -= 1
         pending.ticket = -1
         if pending.state is not WantState.IN_FLIGHT:
             pending.state = WantState.UNPLACED
@@ -214,9 +214,12 @@ class Wants:
                 self._leave(pending)
                 self._enter(pending, now_s)
 
-    def _queue_of(self, pending: PendingWant, account: AccountQueues) -> Queue:
-        """Returns the queue of a want, which is made on first use; that of ``once`` wants until they are announced."""
-        want, alone = pending.want, self.retries.of(pending).alone
+    def _queue_of(self, pending: PendingWant, account: AccountQueues, *, alone: bool) -> Queue:
+        """Returns the queue of a want, which is made on first use; that of ``once`` wants until they are announced.
+
+        ``alone``: of its retry state.
+        """
+        want = pending.want
         queues = account.unannounced if want.once and pending.announced_in is None else account.queues
         key = (want.kind, alone, want.priority >= BACKGROUND)
         queue = queues.get(key)
@@ -498,7 +501,8 @@ class Wants:
         for pending in tuple(account.withheld):
             if len(taken) >= queue.limit:
                 return
-            if pending.want.once or self._queue_of(pending, account) is not queue:
+            alone = self.retries.of(pending).alone
+            if pending.want.once or self._queue_of(pending, account, alone=alone) is not queue:
                 continue
             if self._blocker(pending, filling=True) is None:
                 self._leave(pending)

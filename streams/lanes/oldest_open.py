@@ -23,10 +23,12 @@ class OldestOpen:
 
     def put(self, key: str, since_us: int | None) -> None:
         """Sets since when a key has something open (µs); None removes it."""
-        if since_us == self.of(key):
-            return
+        before = self._newest.get(key)
         if since_us is None:
-            del self._newest[key]
+            if before is not None:
+                del self._newest[key]
+            return
+        if before is not None and before[0] == since_us:
             return
         entry = self._newest[key] = since_us, next(self._numbers), key
         self._heap.push(entry)

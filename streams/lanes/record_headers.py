@@ -25,7 +25,8 @@ def headers_of(stored: Stored) -> Headers:
     if stored.waits:
         waits = ";".join(f"{w.account} {w.priority} {w.since_us}" for w in stored.waits)
         headers.append(("waits", waits.encode()))
-    headers += [("announced", slot.encode()) for slot in stored.announced]
+    if stored.announced:
+        headers += [("announced", slot.encode()) for slot in stored.announced]
     if stored.reader:
         headers.append(("reader", str(stored.reader).encode()))
     return tuple(headers)

@@ -17,3 +17,13 @@ def test_only_packages_of_the_way_of_an_offer_are_counted() -> None:
 
     assert {"connector/offers", "streams/engine", "streams/lanes"} <= packages
     assert all(package.startswith(("connector/", "streams/")) for package in packages)
+
+
+def test_an_event_takes_no_more_calls_than_it_did() -> None:
+    """The bounds of 100 offers, which have more calls for each batch than the 1,000 of the benchmark."""
+    bounds = {"repeated": 252, "applied": 380}
+
+    section = calls.measure(offers=100)
+
+    counted = dict(zip(section.head[1:], map(float, section.rows[-1][1:]), strict=True))
+    assert {name: number for name, number in counted.items() if number > bounds[name]} == {}
