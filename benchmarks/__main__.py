@@ -26,6 +26,7 @@ from benchmarks import (
     memory,
     mix,
     pace,
+    peers,
     rebuild,
     replay,
     rolling,
@@ -114,6 +115,7 @@ MEASUREMENTS: Final = (
     "mix",
     "throughput",
     "threads",
+    "peers",
     "latency",
     "replay",
     "rolling",
@@ -159,6 +161,7 @@ class Run:
                 self._stand, size.throughput, size.processes, timeout_s=120, rounds=size.passes
             ),
             "threads": lambda: threads.measure(self._stand, size.offers, timeout_s=120),
+            "peers": lambda: peers.measure(self._stand, size.throughput, timeout_s=120),
             "latency": lambda: latency.measure(self._stand, size.alone, timeout_s=60),
             "replay": lambda: replay.measure(self._stand, size.replayed, size.seconds, timeout_s=900),
             "rolling": lambda: rolling.measure(self._stand, longest_s=600.0),

@@ -27,7 +27,7 @@ GOALS = {"applied": 0.5, "unchanged": 0.8}
 """The least share of the bare loop's rate."""
 ONE_ACCOUNT = 111 * 150
 _CONSUMED, _BARE, _PLAIN = "consume and decode", "bare loop", "plain loop, waits for its commits"
-_UNCHANGED, _APPLIED, _REPLAYED = "repeats what is true", "applied", "replayed from reset offsets"
+UNCHANGED, APPLIED, _REPLAYED = "repeats what is true", "applied", "replayed from reset offsets"
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -53,7 +53,7 @@ def measure(
                 passes[what].append(one)
         bare = _median(passes[_BARE])
         rows += [_row(what, processes, _median(found), bare) for what, found in passes.items()]
-        goals += _goals(processes, bare, _median(passes[_UNCHANGED]), _median(passes[_APPLIED]))
+        goals += _goals(processes, bare, _median(passes[UNCHANGED]), _median(passes[APPLIED]))
     profile = "" if all(goal.met for goal in goals) else profiled(count)
     stand.limit(API_LIMIT)
     return ReportSection(
@@ -102,17 +102,17 @@ def _round(stand: Stand, count: int, processes: int, timeout_s: float) -> Iterat
         yield _CONSUMED, _decoded(stand, count, timeout_s)
         yield _PLAIN, _bare(stand, count, processes, timeout_s, PLAIN)
     yield _BARE, _bare(stand, count, processes, timeout_s, BOUND)
-    yield from _connector(stand, count, processes, timeout_s)
+    yield from connector_passes(stand, count, processes, timeout_s)
     if processes == 1:
         yield _REPLAYED, _replayed(stand, count, timeout_s)
 
 
-def _connector(stand: Stand, count: int, processes: int, timeout_s: float) -> Iterator[tuple[str, Pass]]:
+def connector_passes(stand: Stand, count: int, processes: int, timeout_s: float) -> Iterator[tuple[str, Pass]]:
     """Measures events that repeat current values, and events that are applied."""
     with stand.connectors(processes, requests_per_second=UNLIMITED) as running:
-        _run(stand, stand.events.each_once(count), running, timeout_s)  # sets the current values
-        yield _UNCHANGED, _run(stand, stand.events.again(), running, timeout_s, status="UNCHANGED")
-        yield _APPLIED, _run(stand, stand.events.each_once(count), running, timeout_s, status="APPLIED")
+        run(stand, stand.events.each_once(count), running, timeout_s)  # sets the current values
+        yield UNCHANGED, run(stand, stand.events.again(), running, timeout_s, status="UNCHANGED")
+        yield APPLIED, run(stand, stand.events.each_once(count), running, timeout_s, status="APPLIED")
 
 
 def _replayed(stand: Stand, count: int, timeout_s: float) -> Pass:
@@ -124,7 +124,7 @@ def _replayed(stand: Stand, count: int, timeout_s: float) -> Pass:
     """
     start = stand.input_ends()
     with stand.connectors(requests_per_second=UNLIMITED) as running:
-        _run(stand, stand.events.each_once(count), running, timeout_s, status="APPLIED")
+        run(stand, stand.events.each_once(count), running, timeout_s, status="APPLIED")
     before = len(stand.result_times_s())
     with stand.connectors(start=start, requests_per_second=UNLIMITED) as running:
         times = _results(stand, None, before, count, timeout_s)
@@ -136,8 +136,8 @@ def _replayed(stand: Stand, count: int, timeout_s: float) -> Pass:
 def _bare(stand: Stand, count: int, processes: int, timeout_s: float, kind: str) -> Pass:
     with _bare_loops(stand, processes, kind) as running:
         topic = f"{stand.deployment.prefix}.{bare_loop.RESULTS}"
-        _run(stand, stand.events.each_once(count // 4), running, timeout_s, topic=topic)  # warm-up
-        return _run(stand, stand.events.each_once(count), running, timeout_s, topic=topic)
+        run(stand, stand.events.each_once(count // 4), running, timeout_s, topic=topic)  # warm-up
+        return run(stand, stand.events.each_once(count), running, timeout_s, topic=topic)
 
 
 def _decoded(stand: Stand, count: int, timeout_s: float) -> Pass:
@@ -180,7 +180,7 @@ def _bare_loops(stand: Stand, processes: int, kind: str) -> Iterator[list[Module
             process.stop()
 
 
-def _run(
+def run(
     stand: Stand,
     events: Sequence[LoadEvent],
     running: Sequence[ModuleProcess],
