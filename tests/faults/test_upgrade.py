@@ -8,14 +8,14 @@ from devstack.processes import ModuleProcess
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import WatchedDeployment
 from tests.faults.workload import SHORT, all_hold, mixed, wall_us
-from tests.harness.version_before import version_before
+from tests.harness.version_before import as_known, version_before
 
 INSTANCES = ("one", "two")
 
 
 def start(deployment: WatchedDeployment, instance: str, version: Mapping[str, str]) -> ModuleProcess:
     """Starts a process of a version, which is an environment."""
-    command = ["connector", "run", "--config", str(deployment.config(instance))]
+    command = ["connector", "run", "--config", str(as_known(deployment.config(instance), version))]
     return deployment.start(command, version, name=f"connector {instance}")
 
 
@@ -31,7 +31,7 @@ def test_a_rolling_upgrade_under_load_and_back_loses_nothing_and_refuses_nothing
     deployment = deploy(processing=SHORT, partitions=4)
     times, traffic = wall_us(), mixed(deployment, seed=29)
     before, now = version_before(tmp_path / "before"), dict[str, str]()
-    setup = ["--config", str(deployment.config("setup"))]
+    setup = ["--config", str(as_known(deployment.config("setup"), before))]
     assert deployment.start(["connector", "schemas", "register", *setup], before, name="register").wait() == 0
 
     running = {instance: start(deployment, instance, before) for instance in INSTANCES}

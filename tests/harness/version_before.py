@@ -7,7 +7,10 @@ version does that does not know them. ``CONNECTOR_BEFORE`` names the checkout of
 """
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -25,6 +28,19 @@ def version_before(folder: Path) -> Mapping[str, str]:
     checkout = os.environ.get("CONNECTOR_BEFORE")
     # with the first, Python does not look for modules in the directory in which it is started
     return {"PYTHONSAFEPATH": "1", "PYTHONPATH": checkout or str(_without_the_newest(folder))}
+
+
+def as_known(config: Path, version: Mapping[str, str]) -> Path:
+    """Returns a configuration without the tables that a real older version does not know; others know each of them."""
+    if not version or "CONNECTOR_BEFORE" not in os.environ:
+        return config
+    asked = "from connector.settings.model import Settings; print(*Settings.model_fields)"
+    command = [sys.executable, "-c", asked]
+    known = subprocess.run(command, env={**os.environ, **version}, check=True, capture_output=True, text=True).stdout
+    tables = re.split(r"^(?=\[)", config.read_text("utf-8"), flags=re.MULTILINE)
+    kept = config.with_name(f"older-{config.name}")
+    kept.write_text("".join(one for one in tables if re.split(r"[\[\].]", f"{one}]")[1] in known.split()), "utf-8")
+    return kept
 
 
 def _without_the_newest(folder: Path) -> Path:
