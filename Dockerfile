@@ -49,6 +49,6 @@ ARG SOURCE_COMMIT=""
 LABEL org.opencontainers.image.title="kaufland-stream-connector" \
       org.opencontainers.image.description="Event-driven streaming connector between Kafka and the Kaufland Marketplace Seller API" \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="0.2.0.dev0" \
+      org.opencontainers.image.version="0.2.0" \
       org.opencontainers.image.revision="${SOURCE_COMMIT}" \
       org.opencontainers.image.base.name="${PYTHON_IMAGE}"

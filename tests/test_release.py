@@ -20,7 +20,7 @@ def test_the_change_log_begins_with_what_is_not_released_and_has_the_releases_ne
 
     assert first == "Unreleased"
     assert releases == sorted(releases, reverse=True)
-    assert date.fromisoformat(day)
+    assert str(date.fromisoformat(day)) == day
     assert VERSION.is_devrelease or Version(newest) == VERSION, "the version is a release that the change log has"
     assert Version(newest) <= VERSION
 
