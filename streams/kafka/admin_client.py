@@ -1,8 +1,8 @@
-"""An admin client for asynchronous requests that is replaced when it no longer gets answers."""
+"""Clients for asynchronous requests that are replaced when they no longer get answers."""
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined] # documented there
@@ -15,25 +15,22 @@ EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
-class RenewingAdminClient:
-    """Holds the current admin client. Used by one thread.
+C = TypeVar("C")
 
-    An admin client caches leaders and brokers, and does not always update its cache. Measured with librdkafka 2.16.0:
+
+class RenewingClient(Generic[C]):
+    """Holds the current client. Used by one thread.
+
+    A client caches leaders and brokers, and does not always update its cache. Measured with librdkafka 2.16.0:
     after a broker had been frozen, every ``list_offsets`` failed with FENCED_LEADER_EPOCH for good; after a broker had
     described a cluster without brokers, every request timed out for good. A new client starts with an empty cache.
     """
 
-    def __init__(
-        self,
-        configuration: Mapping[str, Any],
-        clock: Callable[[], float] = uptime_s,
-        build: Callable[[dict[str, Any]], AdminClient] = TrackedAdminClient,
-    ) -> None:
-        self._configuration = dict(configuration)
+    def __init__(self, clock: Callable[[], float], build: Callable[[], C]) -> None:
         self._clock = clock
         self._build = build
         self._failing_since_s: float | None = None
-        self.client = build(self._configuration)
+        self.client = build()
         """Keep a reference until its requests are answered: destroying the client ends them."""
 
     def report(self, problems: Iterable[BaseException | None]) -> None:
@@ -50,7 +47,15 @@ class RenewingAdminClient:
 
     def _renew(self) -> None:
         self._failing_since_s = None
-        self.client = self._build(self._configuration)
+        self.client = self._build()
+
+
+RenewingAdminClient: TypeAlias = RenewingClient[AdminClient]
+
+
+def renewing_admin(configuration: Mapping[str, Any], clock: Callable[[], float] = uptime_s) -> RenewingAdminClient:
+    """Returns a holder with a new admin client."""
+    return RenewingClient(clock, lambda: TrackedAdminClient(dict(configuration)))
 
 
 def error_of(request: Future[Any]) -> BaseException | None:

@@ -9,7 +9,7 @@ The order of the steps matters:
 3. Read the state records, read committed, until the consumer's position reaches that end. A position moves past control
    records and aborted data, so it gets there.
 
-All requests are asynchronous; ``step`` checks for their answers. The state is read by a second consumer, which is
+No request blocks; ``step`` checks for their answers. The state is read by a second consumer, which is
 assigned manually and does not join the group.
 """
 
@@ -20,7 +20,6 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -28,20 +27,29 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined] # documented there
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined] # documented there
 
 from streams.clock import uptime_s
 from streams.errors import SourceFailed
 from streams.flow import Assignment, Stored
 from streams.kafka import offset_metadata
-from streams.kafka.admin_client import EARLIEST, LATEST, REPLACE_AFTER_S, RenewingAdminClient, error_of
+from streams.kafka.admin_client import (
+    EARLIEST,
+    LATEST,
+    REPLACE_AFTER_S,
+    RenewingAdminClient,
+    RenewingClient,
+    error_of,
+)
 from streams.kafka.authorization import GROUP, TOPIC, RequiredAccess, not_permitted, reader_access
+from streams.kafka.committed_offsets import CommittedOffsets
 from streams.kafka.errors import ConsumerErrorKind, consumer_error_kind
 from streams.kafka.live_clients import TrackedConsumer
 from streams.kafka.settings import SourceSettings
 from streams.lanes.record_headers import lane_key, restored
 from streams.messages import Assigned, Mark, Notice, OwnedPartition, Topic
 
+C = TypeVar("C")
 R = TypeVar("R")
 Part: TypeAlias = tuple[str, int]
 _Steps: TypeAlias = Generator[Notice | None, None, R]
@@ -105,10 +113,15 @@ class Restorer:
     """Restores partitions for the source. Used by the engine thread."""
 
     def __init__(
-        self, settings: SourceSettings, admin: RenewingAdminClient, clock: Callable[[], float] = uptime_s
+        self,
+        settings: SourceSettings,
+        admin: RenewingAdminClient,
+        committed: RenewingClient[CommittedOffsets],
+        clock: Callable[[], float] = uptime_s,
     ) -> None:
         self._settings = settings
         self._admin = admin
+        self._committed_offsets = committed
         self._clock = clock
         self._requests: list[_Steps[None]] = []
         self._wanted: dict[Assignment, float] = {}  # with the time of the assignment
@@ -193,26 +206,18 @@ class Restorer:
         return self._settings.topics[at.topic], at.partition
 
     def _committed(self, parts: Sequence[Assignment]) -> _Steps[dict[Part, tuple[int, str | None]]]:
-        group = self._settings.group
-        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(at.topic, at.partition) for at in parts])
-
-        def read(answers: Sequence[Future[Any]]) -> dict[Part, tuple[int, str | None]]:
-            found = answers[0].result().topic_partitions
-            for one in found:
-                if one.error is not None:
-                    raise KafkaException(one.error)
-            return {(one.topic, one.partition): (one.offset, one.metadata) for one in found if one.offset >= 0}
-
-        return (
-            yield from self._answer_of(
-                "the committed offsets",
-                lambda client: client.list_consumer_group_offsets(
-                    [asked], require_stable=True, request_timeout=_REQUEST_TIMEOUT_S
-                ).values(),
-                read,
-                (RequiredAccess("Read", GROUP, group), *(RequiredAccess("Read", TOPIC, at.topic) for at in parts)),
-            )
+        asked = [TopicPartition(at.topic, at.partition) for at in parts]
+        found = yield from self._answer_of(
+            self._committed_offsets,
+            "the committed offsets",
+            lambda client: (client.request(asked, _REQUEST_TIMEOUT_S),),
+            lambda answers: answers[0].result(),
+            (
+                RequiredAccess("Read", GROUP, self._settings.group),
+                *(RequiredAccess("Read", TOPIC, at.topic) for at in parts),
+            ),
         )
+        return {(one.topic, one.partition): (one.offset, one.metadata) for one in found if one.offset >= 0}
 
     def _topics(self, names: set[str]) -> _Steps[dict[str, Topic]]:
         """Returns id and partition count of each topic. Without DescribeTopics, the id is made from the name."""
@@ -223,6 +228,7 @@ class Restorer:
             return {name: Topic(id=f"name:{name}", partitions=len(one.partitions)) for name, one in listed.items()}
         ordered = sorted(names)
         described = yield from self._answer_of(
+            self._admin,
             f"the topics {', '.join(ordered)}",
             lambda client: client.describe_topics(
                 TopicCollection(ordered), request_timeout=_REQUEST_TIMEOUT_S
@@ -271,6 +277,7 @@ class Restorer:
             return {}
         topics = sorted({part.topic for part in asked.values()})
         found = yield from self._answer_of(
+            self._admin,
             f"offsets of {_named(asked.values())}",
             lambda client: client.list_offsets(
                 dict.fromkeys(asked.values(), which), isolation_level=isolation, request_timeout=_REQUEST_TIMEOUT_S
@@ -283,8 +290,9 @@ class Restorer:
 
     def _answer_of(
         self,
+        clients: RenewingClient[C],
         what: str,
-        ask: Callable[[AdminClient], Iterable[Future[Any]]],
+        ask: Callable[[C], Iterable[Future[Any]]],
         read: Callable[[Sequence[Future[Any]]], R],
         needs: Iterable[RequiredAccess],
     ) -> _Steps[R]:
@@ -294,7 +302,7 @@ class Restorer:
         """
         logged_s = self._clock()
         while True:
-            client = self._admin.client  # referenced until it has answered: destroying it ends its requests
+            client = clients.client  # referenced until it has answered: destroying it ends its requests
             futures = tuple(ask(client))
             while not all(future.done() for future in futures):
                 yield None
@@ -302,9 +310,9 @@ class Restorer:
                 answer = read(futures)
             except KafkaException as error:
                 problem: KafkaError = error.args[0]
-                self._admin.report((error,))
+                clients.report((error,))
             else:
-                self._admin.report(map(error_of, futures))
+                clients.report(map(error_of, futures))
                 return answer
             if consumer_error_kind(problem) is ConsumerErrorKind.FATAL:
                 raise not_permitted(problem, *needs) or SourceFailed(f"cannot fetch {what}: {problem.str()}") from None

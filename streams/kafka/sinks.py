@@ -30,8 +30,7 @@ from math import inf
 from threading import Lock
 from typing import Any, Final, ParamSpec, TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.client_statistics import PRODUCER, ClientReadings, reading
 from streams.clock import uptime_s
@@ -41,8 +40,9 @@ from streams.kafka import offset_metadata
 from streams.kafka.authorization import TRANSACTIONAL_ID, RequiredAccess, not_permitted
 from streams.kafka.checkpoint_batch import CheckpointBatch, RecordTooLarge
 from streams.kafka.checkpoint_failures import AGAIN_S, CheckpointFailures
+from streams.kafka.committed_offsets import CommittedOffsets
 from streams.kafka.errors import ProducerErrorKind, producer_error_kind
-from streams.kafka.live_clients import TrackedAdminClient, TrackedProducer
+from streams.kafka.live_clients import TrackedProducer
 from streams.kafka.settings import SinkSettings
 from streams.messages import Checkpoint, Mark, Notice, Written
 from streams.ports import Again, Done
@@ -157,7 +157,7 @@ class TransactionalSink:
         self._dropped = _DroppedAssignments()
         self._failures = CheckpointFailures(settings, clock)
         self._producer: Producer | None = None
-        self._admin: AdminClient | None = None
+        self._offsets: CommittedOffsets | None = None
         self._renewed_s: float | None = None
         self._stuck = _StuckProducer(clock)
         self._batch: CheckpointBatch | None = None  # kept when it is durable, too: a successor must know it
@@ -238,7 +238,7 @@ class TransactionalSink:
                 producer.abort_transaction(self._settings.call_timeout_s)
             except KafkaException:
                 producer.purge()
-        self._admin = None
+        self._offsets = None
 
     # ---- steps of a transaction -------------------------------------------------------------------------------------
 
@@ -299,20 +299,11 @@ class TransactionalSink:
         A transaction is committed as a whole, so one matching mark is enough; others may have been overwritten by a
         new owner of their partition since.
         """
-        if self._admin is None:
-            self._admin = TrackedAdminClient(self._settings.connection.admin())
-        asked = ConsumerGroupTopicPartitions(
-            self._settings.group, [TopicPartition(at.topic, at.partition) for at in self._marks]
-        )
-        asking = self._admin.list_consumer_group_offsets(
-            [asked], require_stable=True, request_timeout=self._settings.call_timeout_s
-        )
-        answer = self._calls(asking[self._settings.group].result)
-        committed = {}
-        for one in answer.topic_partitions:
-            if one.error is not None:
-                raise KafkaException(one.error)
-            committed[one.topic, one.partition] = offset_metadata.decode(one.offset, one.metadata)
+        if self._offsets is None:
+            self._offsets = CommittedOffsets(self._settings.connection, self._settings.group)
+        asked = [TopicPartition(at.topic, at.partition) for at in self._marks]
+        found = self._calls(self._offsets.fetch, asked, self._settings.call_timeout_s)
+        committed = {(one.topic, one.partition): offset_metadata.decode(one.offset, one.metadata) for one in found}
         return any(committed.get((at.topic, at.partition)) == mark for at, mark in self._marks.items())
 
     def _done(self, batch: CheckpointBatch) -> Done:
@@ -387,7 +378,7 @@ class TransactionalSink:
         if self._step not in (_TransactionStep.COMMIT, _TransactionStep.RENEW, _TransactionStep.CHECK_COMMITTED):
             self._marks = {}  # it cannot have been committed
         self._step = _TransactionStep.RENEW
-        self._admin = None  # it may have lost the same brokers
+        self._offsets = None  # it may have lost the same brokers
         self._new_producer()
 
     def _again(self, batch: CheckpointBatch, reason: str, level: str, after_s: float) -> Again:

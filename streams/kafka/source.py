@@ -32,9 +32,10 @@ from streams.clock import uptime_s
 from streams.engine.partition import out_of_range
 from streams.errors import SourceFailed
 from streams.flow import Assignment, Record
-from streams.kafka.admin_client import LATEST, RenewingAdminClient, error_of
+from streams.kafka.admin_client import LATEST, RenewingAdminClient, RenewingClient, error_of, renewing_admin
 from streams.kafka.authorization import member_access, not_permitted
 from streams.kafka.commits import OffsetCommit
+from streams.kafka.committed_offsets import CommittedOffsets
 from streams.kafka.errors import ConsumerErrorKind, consumer_error_kind
 from streams.kafka.group_metadata import identifies_member
 from streams.kafka.live_clients import TrackedConsumer
@@ -115,7 +116,8 @@ class KafkaSource:
         self._connected = True  # to any broker, by the newest statistics
         self.membership = Membership()  # read by any thread
         self._replacement = Replacement(settings.session_s, settings.poll_interval_s)
-        self._restorer = Restorer(settings, self._ends.admin, clock)
+        committed = RenewingClient(clock, lambda: CommittedOffsets(settings.connection, settings.group))
+        self._restorer = Restorer(settings, self._ends.admin, committed, clock)
         self._commit: OffsetCommit | None = None  # in flight
         self._revoking = False  # inside the revoke callback: no other callback runs meanwhile
         self._clients = 0  # opened so far; the number of the current one
@@ -485,7 +487,7 @@ class _Ends:
     """
 
     def __init__(self, settings: SourceSettings, clock: Callable[[], float]) -> None:
-        self.admin = RenewingAdminClient(settings.connection.admin(), clock)
+        self.admin = renewing_admin(settings.connection.admin(), clock)
         self._clock = clock
         self._client = self.admin.client  # of the last request
         self._asked_s = 0.0

@@ -7,7 +7,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaException, TopicCollection
 
 from streams.clock import uptime_s
-from streams.kafka.admin_client import RenewingAdminClient
+from streams.kafka.admin_client import RenewingAdminClient, renewing_admin
 
 _KEPT_S: Final = 5.0
 _TIMEOUT_S: Final = 2.0
@@ -33,7 +33,7 @@ class TopicIds:
         return found
 
     def _ask(self, topic: str) -> str:
-        self._admin = self._admin or RenewingAdminClient(self._configuration, self._clock)
+        self._admin = self._admin or renewing_admin(self._configuration, self._clock)
         asked = self._admin.client.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT_S)[topic]
         try:
             found = str(asked.result(_TIMEOUT_S).topic_id)

@@ -7,26 +7,26 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException
 
-from streams.kafka.admin_client import REPLACE_AFTER_S, RenewingAdminClient, error_of
+from streams.kafka.admin_client import REPLACE_AFTER_S, RenewingClient, error_of
 
 TIMED_OUT = KafkaException(KafkaError(KafkaError._TIMED_OUT))
 FENCED = KafkaException(KafkaError(KafkaError.FENCED_LEADER_EPOCH))
 
 
 class FakeClients:
-    """A ``RenewingAdminClient`` whose clients are numbered in the order of construction."""
+    """A ``RenewingClient`` whose clients are numbered in the order of construction."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
         self.count = 0
-        self.admin = RenewingAdminClient({}, lambda: self.now_s, build=self._next)
+        self.admin = RenewingClient(lambda: self.now_s, self._next)
 
     @property
     def number(self) -> int:
         """The number of the current client."""
         return cast("int", self.admin.client)
 
-    def _next(self, _configuration: dict[str, Any]) -> Any:
+    def _next(self) -> Any:
         self.count += 1
         return self.count
 

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, TopicPartition
 
 from streams.flow import Assignment, Stored
-from streams.kafka.admin_client import RenewingAdminClient
+from streams.kafka.admin_client import RenewingClient
 from streams.kafka.restore import Restorer
 from streams.kafka.settings import KafkaConnection, SourceSettings
 from streams.messages import Assigned, Notice
@@ -31,15 +31,10 @@ def answered(answer: Any) -> Future[Any]:
 
 
 class FakeOffsetsAdmin:
-    """Answers at once, except for requests for committed offsets."""
+    """Answers at once."""
 
     def __init__(self) -> None:
-        self.asked_for_marks: list[Future[Any]] = []
         self._asked_for_offsets = 0
-
-    def list_consumer_group_offsets(self, *_: Any, **__: Any) -> dict[str, Future[Any]]:
-        self.asked_for_marks.append(Future())
-        return {"g": self.asked_for_marks[-1]}
 
     def describe_topics(self, *_: Any, **__: Any) -> dict[str, Future[Any]]:
         described = [SimpleNamespace(name=name, topic_id=name, partitions=[0]) for name in ("in", "states")]
@@ -69,9 +64,6 @@ class OneAwayAdmin(FakeOffsetsAdmin):
         described = [SimpleNamespace(name=name, topic_id=name, partitions=[0, 1]) for name in ("in", "states")]
         return {one.name: answered(one) for one in described}
 
-    def list_consumer_group_offsets(self, *_: Any, **__: Any) -> dict[str, Future[Any]]:
-        return {"g": answered(SimpleNamespace(topic_partitions=[]))}
-
     def list_offsets(self, asked: Mapping[TopicPartition, Any], **_: Any) -> dict[TopicPartition, Future[Any]]:
         return {part: self._of(part) for part in asked}
 
@@ -85,10 +77,30 @@ class OneAwayAdmin(FakeOffsetsAdmin):
         return refused
 
 
-def renewing(*admins: FakeOffsetsAdmin, clock: Callable[[], float] = lambda: 0.0) -> RenewingAdminClient:
+class FakeCommittedOffsets:
+    """Answers when the test does."""
+
+    def __init__(self) -> None:
+        self.asked: list[Future[Any]] = []
+
+    def request(self, *_: Any) -> Future[Any]:
+        self.asked.append(Future())
+        return self.asked[-1]
+
+
+class NothingCommitted:
+    def request(self, *_: Any) -> Future[Any]:
+        return answered([])
+
+
+def restorer_over(
+    *admins: FakeOffsetsAdmin, committed: Any = None, clock: Callable[[], float] = lambda: 0.0
+) -> Restorer:
     """Uses the given clients in turn, as they are replaced."""
     left = iter(admins)
-    return RenewingAdminClient({}, clock, build=lambda _: next(left))  # type: ignore[arg-type,return-value]
+    admin: Any = RenewingClient(lambda: 0.0, lambda: next(left))
+    offsets: Any = RenewingClient(lambda: 0.0, lambda: committed or NothingCommitted())
+    return Restorer(SETTINGS, admin, offsets, clock)
 
 
 class FakeReader:
@@ -125,9 +137,9 @@ class FakeReader:
 def test_a_request_of_a_lost_assignment_does_not_affect_the_next_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    admin, reader = FakeOffsetsAdmin(), FakeReader()
+    committed, reader = FakeCommittedOffsets(), FakeReader()
     monkeypatch.setattr("streams.kafka.restore.TrackedConsumer", lambda _: reader)
-    restorer = Restorer(SETTINGS, renewing(admin))
+    restorer = restorer_over(FakeOffsetsAdmin(), committed=committed)
     gone, here = (Assignment(topic="in", partition=0, epoch=epoch) for epoch in (1, 2))
     restorer.begin([gone])
     restorer.step()
@@ -135,10 +147,10 @@ def test_a_request_of_a_lost_assignment_does_not_affect_the_next_one(
     restorer.begin([here])
     restorer.step()
 
-    admin.asked_for_marks[1].set_result(SimpleNamespace(topic_partitions=[]))
+    committed.asked[1].set_result([])
     restorer.step()
     assert reader.held == {("states", 0)}
-    admin.asked_for_marks[0].set_result(SimpleNamespace(topic_partitions=[]))
+    committed.asked[0].set_result([])
     heard = restorer.step()
 
     assert not [one for one in heard if isinstance(one, Assigned)]
@@ -149,13 +161,10 @@ def test_a_restore_continues_with_a_new_admin_client_after_an_outdated_leader(mo
     stale, fresh, reader = StaleAdmin(), FakeOffsetsAdmin(), FakeReader()
     monkeypatch.setattr("streams.kafka.restore.TrackedConsumer", lambda _: reader)
     times = count()
-    restorer = Restorer(SETTINGS, renewing(stale, fresh), lambda: float(next(times)))
+    restorer = restorer_over(stale, fresh, clock=lambda: float(next(times)))
     restorer.begin([Assignment(topic="in", partition=0, epoch=1)])
     for _ in range(10):
         restorer.step()
-        for asked in stale.asked_for_marks:
-            if not asked.done():
-                asked.set_result(SimpleNamespace(topic_partitions=[]))
 
     assert reader.held == {("states", 0)}
 
@@ -163,13 +172,12 @@ def test_a_restore_continues_with_a_new_admin_client_after_an_outdated_leader(mo
 def test_a_stalled_state_reader_is_replaced_and_continues_at_its_position(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    admin, readers, now_s = FakeOffsetsAdmin(), [FakeReader(), FakeReader()], [0.0]
+    readers, now_s = [FakeReader(), FakeReader()], [0.0]
     left = iter(readers)
     monkeypatch.setattr("streams.kafka.restore.TrackedConsumer", lambda _: next(left))
-    restorer = Restorer(SETTINGS, renewing(admin), lambda: now_s[0])
+    restorer = restorer_over(FakeOffsetsAdmin(), clock=lambda: now_s[0])
     restorer.begin([Assignment(topic="in", partition=0, epoch=1)])
     restorer.step()
-    admin.asked_for_marks[0].set_result(SimpleNamespace(topic_partitions=[]))
     readers[0].reached = 3
     for _ in range(2):
         restorer.step()
@@ -196,12 +204,10 @@ class StateReader(FakeReader):
 
 
 def restored_from(monkeypatch: pytest.MonkeyPatch, reader: StateReader) -> dict[str, Stored]:
-    admin = FakeOffsetsAdmin()
     monkeypatch.setattr("streams.kafka.restore.TrackedConsumer", lambda _: reader)
-    restorer = Restorer(SETTINGS, renewing(admin))
+    restorer = restorer_over(FakeOffsetsAdmin())
     restorer.begin([Assignment(topic="in", partition=0, epoch=1)])
     restorer.step()
-    admin.asked_for_marks[0].set_result(SimpleNamespace(topic_partitions=[]))
     restorer.step()
     [reading] = restorer._reading.values()
     return reading.lanes
@@ -236,7 +242,7 @@ def test_a_partition_without_a_leader_delays_no_other_and_is_restored_once_it_ha
 ) -> None:
     admin, times = OneAwayAdmin(), count()
     admin.instead = answer
-    restorer = Restorer(SETTINGS, renewing(admin), lambda: float(next(times)))
+    restorer = restorer_over(admin, clock=lambda: float(next(times)))
     restorer.begin(BOTH)
     heard = [said for _ in range(20) for said in restorer.step()]
     assert restored_parts(heard) == [BOTH[1]]
@@ -249,7 +255,7 @@ def test_a_partition_without_a_leader_delays_no_other_and_is_restored_once_it_ha
 
 def test_a_restore_that_waits_names_the_partition_that_has_no_answer() -> None:
     times = count()
-    restorer = Restorer(SETTINGS, renewing(OneAwayAdmin()), lambda: float(next(times)))
+    restorer = restorer_over(OneAwayAdmin(), clock=lambda: float(next(times)))
     restorer.begin(BOTH)
     heard = [said for _ in range(20) for said in restorer.step()]
 

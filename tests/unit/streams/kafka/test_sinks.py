@@ -1,8 +1,6 @@
 """The sinks step by step, with failures that a real broker cannot be made to produce."""
 
 from collections.abc import Callable
-from concurrent.futures import Future
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -70,7 +68,7 @@ class SinkFixture:
         self.producers = 0
         self.now_s = 100.0
         monkeypatch.setattr("streams.kafka.sinks.TrackedProducer", self._producer)
-        monkeypatch.setattr("streams.kafka.sinks.TrackedAdminClient", lambda _: self)
+        monkeypatch.setattr("streams.kafka.sinks.CommittedOffsets", lambda *_: self)
         monkeypatch.setattr("streams.kafka.checkpoint_failures.ClusterAdmin", nobody)
         settings = SinkSettings(
             connection=KafkaConnection(bootstrap_servers="nowhere:1", client_id="c"), instance_id="i", group="g"
@@ -82,15 +80,11 @@ class SinkFixture:
         self.producers += 1
         return FakeProducer(self)
 
-    def list_consumer_group_offsets(self, *_: Any, **__: Any) -> dict[str, Future[Any]]:
+    def fetch(self, *_: Any) -> list[TopicPartition]:
         said = self.committed.pop(0)
-        answer: Future[Any] = Future()
         if isinstance(said, KafkaException):
-            answer.set_exception(said)
-        else:
-            found = [TopicPartition("in", n, m.position, metadata=offset_metadata.encode(m)) for n, m in said.items()]
-            answer.set_result(SimpleNamespace(topic_partitions=found))
-        return {"g": answer}
+            raise said
+        return [TopicPartition("in", n, m.position, metadata=offset_metadata.encode(m)) for n, m in said.items()]
 
     def write(self) -> Done | Again:
         return self.sink.write(CHECKPOINT, "group")
