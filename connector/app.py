@@ -198,14 +198,14 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
 
 
 def _query_backbone(plan: RunPlan, startup: Startup, opened: ExitStack) -> _Backbone:
-    """Checks topics and routing, and looks up the schemas; waits while the broker or the registry is down."""
+    """Checks topics, looks up the schemas, and checks the routing; waits while the broker or the registry is down."""
     avro_keys = convert.avro_keys(plan.settings)
     client = opened.enter_context(registry(plan.settings))
     cluster_id, inputs = startup.retry_while_down("the broker", lambda: check_topics(plan))
-    startup.retry_while_down("the broker", lambda: check_routing(plan))
     cache = SchemaCache(client)
     ids = startup.retry_while_down("the schema registry", lambda: look_up(client, plan.known_as, avro_keys=avro_keys))
     startup.retry_while_down("the schema registry", lambda: prefetch(client, plan.known_as, cache.add))
+    startup.retry_while_down("the broker", lambda: check_routing(plan, ids, cache))
     return _Backbone(cluster_id=cluster_id, inputs=inputs, ids=ids, schemas=cache)
 
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+import tomllib
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -156,6 +157,7 @@ class Deployment(Generic[On]):
         orders = self.orders or {}
         switches = {
             Feature.OFFERS: True,
+            Feature.FIELD_RESULTS: tomllib.loads(self.settings).get("offers", {}).get("field_results", False),
             Feature.SHIPMENTS: self.shipments is not None,
             Feature.ORDERS: self.orders is not None,
             Feature.RECONCILE: self.reconcile is not None,

@@ -10,9 +10,11 @@ from schemas import naming
 NAMES = (
     "offer_changed",
     "offer_result",
+    "offer_field_result",
     "offer_not_found",
     "offer_state",
     "marketplace_called",
+    "routing_accepted",
     "control_command",
     "replay_progress",
     "shipment_dispatched",

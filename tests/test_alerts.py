@@ -148,7 +148,7 @@ def test_kinds_and_topics_are_recognised_as_they_are_named() -> None:
     assert matched("topic", ".*scheduler.*", [getattr(topics, name) for name in INPUTS]) == [topics.scheduler]
     outputs = [topic.name for topic in manifest(topics) if topic.access is not Access.READ]
     dead_letters = {topics.offer_changes_dlq, topics.shipments_dlq, topics.scheduler_dlq}
-    results = {topics.offer_results, topics.shipment_results}
+    results = {topics.offer_results, topics.offer_field_results, topics.shipment_results}
     assert set(matched("topic", ".*-results.*|.*[.]dlq", outputs)) == results | dead_letters
     assert matched("code", "HELD_BY_PERSON|PAUSED", Code) == [Code.HELD_BY_PERSON, Code.PAUSED]
     not_guarded = matched("code", "HELD_BY_PERSON|PAUSED|HELD_BY_OVERRIDE", Code)

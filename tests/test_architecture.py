@@ -134,6 +134,7 @@ ONLY = {
         "connector.operations.projected",
         "connector.operations.reconcile.sweep_tail",
         "connector.operations.resend.result_tail",
+        "connector.operations.routing_topic",
         "connector.operations.topic_contents",
         "connector.projection.database",
         "connector.projection.updating",

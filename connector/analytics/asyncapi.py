@@ -22,7 +22,6 @@ HEADERS: Final[Mapping[str, str]] = {
     "instance_id": "The process that decided; results only.",
     "config_digest": "Digest of the settings that it decided with; results only.",
     "traceparent": "W3C trace context of the input record, where it had one.",
-    "tracestate": "W3C trace context of the input record, where it had one.",
 }
 """Headers of outputs, each with what it says."""
 

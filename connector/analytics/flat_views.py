@@ -108,6 +108,7 @@ _TOPICS: Final[Mapping[str, tuple[str, Rows, str | None]]] = {
     "offers_not_found": ("offer_not_found", Rows.NEWEST, None),
     "marketplace_calls": ("marketplace_called", Rows.ONCE, "call_id"),
     "offer_state": ("offer_state", Rows.NEWEST, None),
+    "routing": ("routing_accepted", Rows.NEWEST, None),
     "replays": ("replay_progress", Rows.NEWEST, None),
     "shipments": ("shipment_dispatched", Rows.ALL, None),
     "shipment_results": ("shipment_result", Rows.ALL, None),
@@ -121,6 +122,7 @@ _TOPICS: Final[Mapping[str, tuple[str, Rows, str | None]]] = {
 """Dataset -> record, and which of its records are rows."""
 
 NOT_FLAT: Final[Mapping[str, str]] = {
+    "offer_field_result": "flat as it is: offer_result_fields has the same",
     "control_command": "commands of people: `connector hold list` and the like show them",
     "shipment_state": "internal",
     "scheduler_command": "internal",
@@ -135,6 +137,7 @@ _EXPLODED: Final = (
     ("offer_result_errors", "offer_results", "problem_errors", "error"),
     ("offers_not_found_candidates", "offers_not_found", "candidates", "candidate"),
     ("offers_not_found_pending", "offers_not_found", "pending", "pending"),
+    ("routing_targets", "routing", "targets", "target"),
     ("marketplace_call_items", "marketplace_calls", "items", "item"),
     ("offer_state_units", "offer_state", "units", "unit"),
     ("offer_state_fields", "offer_state_units", "unit_fields", "field"),

@@ -69,21 +69,9 @@ QUALIFY ROW_NUMBER() OVER (
     CASE WHEN s.status IN ('CONFIRMED', 'CONFIRMED_TRACKING_UNVERIFIED', 'PARCEL_ADDED') THEN 0 ELSE 1 END,
     s.decided_at DESC, s.kafka_partition, s.kafka_offset DESC
 ) = 1;
-
--- Account and storefront of each target, as far as a result or an offer that was not found names them.
-CREATE OR REPLACE VIEW targets AS
-SELECT DISTINCT
-  r.target_id AS target_id,
-  COALESCE(r.account, r.sent_account) AS account,
-  COALESCE(r.storefront, r.sent_storefront) AS storefront
-FROM offer_results AS r
-WHERE r.target_id IS NOT NULL AND COALESCE(r.account, r.sent_account) IS NOT NULL
-UNION DISTINCT
-SELECT DISTINCT n.target_id AS target_id, n.account AS account, n.storefront AS storefront
-FROM offers_not_found AS n;
 """
 
-_WINNERS: Final = """\
+_RULES_OF_ELEMENTS: Final = """\
 -- The event that counts in the end, of each event and field that a newer event replaced: the last of its chain, which
 -- was not replaced itself. hops: how long the chain is. An event of another EAN of the product has no row here.
 CREATE OR REPLACE VIEW offer_winners AS
@@ -100,6 +88,11 @@ WITH RECURSIVE chains AS (
 SELECT c.result_id AS result_id, c.field AS field, c.winner AS winner, c.hops AS hops
 FROM chains AS c
 QUALIFY ROW_NUMBER() OVER (PARTITION BY c.result_id, c.field ORDER BY c.hops DESC) = 1;
+
+-- Account and storefront of each target, as the connector's groups have accepted them.
+CREATE OR REPLACE VIEW targets AS
+SELECT DISTINCT t.target_id AS target_id, t.target_account AS account, t.target_storefront AS storefront
+FROM routing_targets AS t;
 """
 
 
@@ -108,7 +101,6 @@ class Dialect(ABC):
 
     engine: str
     plain: Mapping[ColumnType, str]
-    union = "UNION"
     raw_dead_letters: str
 
     @abstractmethod
@@ -133,9 +125,9 @@ class Dialect(ABC):
         parts.append(self.raw_dead_letters)
         parts += [self._records(view) for view in flattened()]
         parts.append(self._dead_letters())
-        parts.append(_RULES.replace("UNION DISTINCT", self.union))
+        parts.append(_RULES)
         parts += [self._elements(view) for view in exploded()]
-        parts.append(_WINNERS)
+        parts.append(_RULES_OF_ELEMENTS)
         return "\n".join(parts)
 
     def _records(self, view: Flattened) -> str:
@@ -265,7 +257,6 @@ CREATE TABLE IF NOT EXISTS raw_dead_letters (
   headers Map(String, String)
 ) ENGINE = ReplacingMergeTree ORDER BY (kafka_topic, kafka_partition, kafka_offset);
 """
-    union = "UNION DISTINCT"
     plain: Mapping[ColumnType, str] = {
         ColumnType.TEXT: "String",
         ColumnType.INT: "Int32",

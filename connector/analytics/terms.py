@@ -80,6 +80,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "offers_not_found": ("target_id", "condition", "offer_id", "ean"),
     "marketplace_calls": ("call_id",),
     "offer_state": ("ean",),
+    "routing": ("consumer_group",),
     "controls": ("command_id",),
     "replays": ("replay_id", "partition"),
     "shipment_state": ("order_id",),
@@ -95,9 +96,11 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 
 TIME_OF: Final[Mapping[str, str]] = {
     "offer_results": "decided_at",
+    "offer_field_results": "decided_at",
     "offers_not_found": "last_seen_at",
     "marketplace_calls": "sent_at",
     "offer_state": "updated_at",
+    "routing": "accepted_at",
     "replays": "reported_at",
     "shipment_results": "decided_at",
     "shipment_state": "updated_at",

@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from connector import configuration, connections
+from connector import configuration
 from connector.cli.options import AsJson, ConfigFile, loaded, output
 from connector.operations import config, routing
 from connector.operations.json_output import show_json
+from connector.operations.routing_topic import open_routing_topic
 
 config_cli = typer.Typer(help="The effective configuration.", no_args_is_help=True)
 
@@ -47,7 +48,10 @@ def show_routing(
     table, group = configuration.routing(settings), settings.kafka.group
     if not as_json:
         config.show_routing(output(), table)
-    changed = routing.accept(connections.accepted_routing(settings), group, table) if accept else None
+    changed = None
+    if accept:
+        with open_routing_topic(settings) as topic:
+            changed = routing.accept(topic, group, table)
     if as_json:
         show_json(output(), {"targets": config.routing_document(table), "accepted_changes": changed})
     elif changed is not None:

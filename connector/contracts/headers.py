@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from connector.contracts.call_log_row import MarketplaceCalled
 from streams.flow import Headers
+from streams.trace_context import TRACEPARENT
 
 CONTENT_TYPE = b"application/avro"  # as the Kafka binding of CloudEvents names a value in Avro
 TYPE_PREFIX = "kaufland.connector."
@@ -15,10 +16,9 @@ _EPOCH = datetime(1970, 1, 1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """The W3C trace context of the input record, passed on unchanged."""
+    """The W3C trace context that an output carries on. ``tracestate`` is not carried: no state has a place for it."""
 
     traceparent: str | None = None
-    tracestate: str | None = None
 
 
 NO_TRACE = Trace()
@@ -83,8 +83,7 @@ def dataschemas(registry_url: str, ids: Mapping[str, int]) -> dict[str, bytes]:
 
 
 def _trace(trace: Trace) -> Headers:
-    both = (("traceparent", trace.traceparent), ("tracestate", trace.tracestate))
-    return tuple([(name, text.encode()) for name, text in both if text is not None])
+    return () if trace.traceparent is None else ((TRACEPARENT, trace.traceparent.encode()),)
 
 
 def _rfc3339(time_us: int) -> bytes:

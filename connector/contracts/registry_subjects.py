@@ -21,9 +21,11 @@ _INPUTS = (
 
 _OUTPUTS = (
     (Feature.OFFERS, "offer_result", "offer_results"),
+    (Feature.FIELD_RESULTS, "offer_field_result", "offer_field_results"),
     (Feature.OFFERS, "offer_not_found", "offers_not_found"),
     (Feature.OFFERS, "offer_state", "offer_state"),
     (Feature.OFFERS, "marketplace_called", "marketplace_calls"),
+    (Feature.OFFERS, "routing_accepted", "routing"),
     (Feature.OFFERS, "control_command", "controls"),  # written by the command line, read by every process
     (Feature.OFFERS, "replay_progress", "replays"),
     (Feature.SHIPMENTS, "shipment_result", "shipment_results"),
@@ -43,7 +45,14 @@ _OUTPUTS = (
 RECORD_OF: Final[Mapping[str, str]] = {dataset: record for _, record, dataset in (*_INPUTS, *_OUTPUTS)}
 """The record of each dataset that is Avro."""
 
-_READ_AT_START = ("offer_state", "shipment_state", "scheduler_state", "control_command", "unit_observed")
+_READ_AT_START = (
+    "offer_state",
+    "shipment_state",
+    "scheduler_state",
+    "control_command",
+    "routing_accepted",
+    "unit_observed",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +111,7 @@ def look_up(registry: Registry, topics: Topics, *, avro_keys: bool) -> SchemaIds
 
 
 def prefetch(registry: Registry, topics: Topics, add: Callable[[int, str], None]) -> None:
-    """Passes id and text of every version of the schemas of states, commands and units to ``add``.
+    """Passes id and text of every version of the schemas of states, commands, routing and units to ``add``.
 
     Neither a restore nor a side input can wait until a schema is fetched.
 

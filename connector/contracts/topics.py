@@ -18,6 +18,7 @@ class Feature(StrEnum):
     """A feature that can be enabled or disabled; each has topics of its own."""
 
     OFFERS = "offers"
+    FIELD_RESULTS = "offers.field_results"
     SHIPMENTS = "shipments"
     ORDERS = "orders"
     SCHEDULER = "orders or reconcile"  # on with either of them: both are scheduled by one partition
@@ -38,6 +39,7 @@ class Topics:
 
     offer_changes: str
     offer_results: str
+    offer_field_results: str
     offers_not_found: str
     offer_state: str
     unit_owners: str
@@ -182,6 +184,17 @@ _ROWS = (
         meant_for="what became of every event",
     ),
     _Dataset(
+        dataset="offer_field_results",
+        feature=Feature.FIELD_RESULTS,
+        key="EAN",
+        access=Access.WRITE,
+        layout=Layout.FREE,
+        kept_days=90,
+        source="offer_changes",
+        meant_for="what became of every field of every event: offer-results as flat rows, for readers that take no "
+        "nested records",
+    ),
+    _Dataset(
         dataset="offers_not_found",
         feature=Feature.OFFERS,
         key="target, condition, offer id, EAN",
@@ -262,7 +275,7 @@ _ROWS = (
         layout=Layout.ONE,
         cleanup="compact",
         source="offer_changes",
-        meant_for="what each target id was accepted to mean (JSON, internal): run refuses another meaning",
+        meant_for="what each target id was accepted to mean, account and storefront: run refuses another meaning",
     ),
     _Dataset(
         dataset="shipments",

@@ -29,6 +29,7 @@ from connector.offers.events import (
     Miss,
     OfferChanged,
     OfferDrifted,
+    OfferFieldResult,
     OfferNotFound,
     OfferResult,
     OfferState,
@@ -43,6 +44,7 @@ from connector.offers.events import (
     UnitState,
 )
 from streams.avro.codec import DecodeErrorCode, Decoder, Lookup
+from streams.avro.compiled_writer import Writer
 from streams.dead_letter import REDRIVE_FROM
 from streams.flow import BadRecord, NotYet, Record
 from streams.trace_context import TRACEPARENT, carried
@@ -64,9 +66,8 @@ class OfferCodecs:
         self.encode_result: Final = writer_of(OfferResult, ids.value(OfferResult))
         self.encode_not_found: Final = writer_of(OfferNotFound, ids.value(OfferNotFound))
         self.encode_state: Final = writer_of(OfferState, ids.value(OfferState))
-        self.encode_drift: Final = (
-            writer_of(OfferDrifted, ids.value(OfferDrifted)) if schema_name(OfferDrifted) in ids.values else _is_off
-        )
+        self.encode_drift: Final = _writer_where_on(OfferDrifted, ids)
+        self.encode_field_result: Final = _writer_where_on(OfferFieldResult, ids)
         self.result_key: Final = key_writer(ids.key(OfferResult))
         self.not_found_key: Final = key_writer(ids.key(OfferNotFound))
         self.decode_key: Final = KeyReader(lookup, avro=ids.keys is not None, expected="the EAN").decode
@@ -96,9 +97,14 @@ class OfferCodecs:
         return state
 
 
+def _writer_where_on(event: type, ids: SchemaIds) -> Writer:
+    """Returns the writer of an event whose topic may be off."""
+    return writer_of(event, ids.value(event)) if schema_name(event) in ids.values else _is_off
+
+
 def _is_off(event: object) -> NoReturn:
-    """Stands for the writer of drift while reconciliation is off."""
-    raise ValueError(f"{type(event).__name__} is written although reconciliation is off")
+    """Stands for the writer of an event while its topic is off."""
+    raise ValueError(f"{type(event).__name__} is written although its topic is off")
 
 
 def _withdrawn(key: str, record: Record) -> OfferWithdrawn:
@@ -111,7 +117,6 @@ def _withdrawn(key: str, record: Record) -> OfferWithdrawn:
         record_time_us=record.time_us,
         redriven=REDRIVE_FROM in headers,
         traceparent=carried(headers.get(TRACEPARENT)),
-        tracestate=headers.get("tracestate"),
     )
 
 
@@ -145,5 +150,4 @@ def _changed(value: Mapping[str, Any], key: str, record: Record) -> OfferChanged
         record_time_us=record.time_us,
         redriven=REDRIVE_FROM in headers,
         traceparent=carried(headers.get(TRACEPARENT)),
-        tracestate=headers.get("tracestate"),
     )

@@ -17,6 +17,7 @@ class EntryDraft:
     """
 
     __slots__ = (
+        "ended",
         "ends",
         "entry",
         "held",
@@ -34,6 +35,7 @@ class EntryDraft:
     def __init__(self, entry: LedgerEntry) -> None:
         self.entry = entry
         self.open = list(entry.open)
+        self.ended = entry.ended  # before this turn
         self.ends: list[FieldOutcome] = []
         self.problem = entry.problem
         self.since_us = entry.since_us
@@ -79,6 +81,12 @@ class EntryDraft:
     def _asks_for_zero_alone(self) -> bool:
         return [(asked.field, asked.value) for asked in self.entry.asked] == [(Field.STOCK, 0)]
 
+    def lost_further(self, field: Field, winner: str, newer: str) -> None:
+        """Notes that the event that the field was lost to has lost it in turn; both are result ids."""
+        if any(_is_lost_to(end, field, winner) for end in self.ended):
+            self.ended = tuple(_won_by(end, newer) if _is_lost_to(end, field, winner) else end for end in self.ended)
+        self.ends = [_won_by(end, newer) if _is_lost_to(end, field, winner) else end for end in self.ends]
+
     def held_field(self, field: Field) -> HeldField | None:
         """Returns by what a field is held, as changed in this turn so far; None if it is not."""
         return next((held for held in self.held if held.field == field), None)
@@ -98,7 +106,7 @@ class EntryDraft:
     def result(self) -> LedgerEntry:
         """Returns the entry after the turn; the same object if nothing changed."""
         entry = self.entry
-        if not self.ends and (
+        if not self.ends and self.ended is entry.ended and (
             self.since_us, self.held, self.passed, self.sent, self.one_by_one, self.proved_again, self.listing,
         ) == (
             entry.since_us, entry.held, entry.passed, entry.sent, entry.one_by_one, entry.proved_again, entry.listing,
@@ -109,7 +117,7 @@ class EntryDraft:
             held = tuple(one for one in held if any(asked.field == one.field for asked in self.open))
         return replace(
             entry,
-            ended=(*entry.ended, *self.ends),
+            ended=(*self.ended, *self.ends),
             problem=self.problem,
             since_us=self.since_us,
             held=held,
@@ -120,3 +128,11 @@ class EntryDraft:
             listing=self.listing,
             resolved=self.unit or entry.resolved,
         )
+
+
+def _is_lost_to(end: FieldOutcome, field: Field, winner: str) -> bool:
+    return end.field is field and (end.winner or end.superseded_by) == winner
+
+
+def _won_by(end: FieldOutcome, winner: str) -> FieldOutcome:
+    return replace(end, winner=winner)

@@ -135,7 +135,6 @@ class OfferChanged:
     record_time_us: int
     redriven: bool = False  # sent in again by `connector dlq redrive`
     traceparent: str | None = None
-    tracestate: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +148,6 @@ class OfferWithdrawn:
     record_time_us: int
     redriven: bool = False  # sent in again by `connector dlq redrive`
     traceparent: str | None = None
-    tracestate: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +186,7 @@ class FieldResult:
     units_moved: tuple[int, ...] = ()
     storefronts_moved: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    winner: str | None = None  # result_id of the event that counted when the result was written
 
 
 @quick
@@ -243,6 +242,62 @@ class OfferResult:
     sequence: int | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
     replay_id: str | None = None  # command_id of the replay that read the event again
+
+
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferFieldResult:
+    """How one field of an event ended, as a flat row: see ``OfferResult`` and ``FieldResult``.
+
+    ``field_status`` and ``field_code`` are the field's, ``status``, ``code`` and ``message`` the event's. Lists are
+    texts with commas, ``attributes`` is a JSON object.
+    """
+
+    result_id: str
+    event_id: str | None = None
+    origin: Origin
+    field: str
+    field_status: FieldStatus
+    field_code: str | None = None
+    status: Status
+    code: str | None = None
+    target_id: str | None = None
+    account: str | None = None
+    storefront: str | None = None
+    condition: str | None = None
+    ean: str
+    offer_id: str | None = None
+    unit_id: int | None = None
+    requested: Decimal | None = None
+    before: Decimal | None = None
+    before_basis: Basis | None = None
+    before_at_us: int | None = None
+    sent: Decimal | None = None
+    accepted: Decimal | None = None
+    currency: str | None = None
+    superseded_by: str | None = None
+    winner: str | None = None
+    units_moved: str | None = None
+    storefronts_moved: str | None = None
+    rules: str | None = None
+    held_by: str | None = None
+    command_id: str | None = None
+    replay_id: str | None = None
+    source: str | None = None
+    sequence: int | None = None
+    attributes: str | None = None
+    input_topic: str
+    input_partition: int
+    input_offset: int
+    occurred_at_us: int | None = None
+    received_at_us: int
+    decided_at_us: int
+    call_id: str | None = None
+    attempts: int | None = None
+    sent_at_us: int | None = None
+    answered_at_us: int | None = None
+    unit_status: str | None = None
+    message: str | None = None
 
 
 # ---- offers-not-found -----------------------------------------------------------------------------------------------
@@ -412,6 +467,7 @@ class Ended:
     units_moved: tuple[int, ...] = ()
     storefronts_moved: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    winner: str | None = None
 
 
 @quick

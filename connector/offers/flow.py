@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from connector.contracts import state_versions
+from connector.contracts.codec import header_texts
 from connector.contracts.event_traces import EventTraces
 from connector.contracts.headers import NO_TRACE, Stamp, Trace
-from connector.contracts.topics import Topics
+from connector.contracts.topics import Feature, Topics
 from connector.controls.commands import Verify
 from connector.controls.in_force import CommandSource
 from connector.controls.waiting import without_stopped
@@ -27,12 +28,14 @@ from connector.offers.drift import compare
 from connector.offers.events import (
     OfferChanged,
     OfferDrifted,
+    OfferFieldResult,
     OfferNotFound,
     OfferResult,
     OfferState,
     OfferWithdrawn,
     Replayed,
 )
+from connector.offers.field_results import flat_rows
 from connector.offers.figures import FigureCounter, OfferFigures
 from connector.offers.ledger import OfferLane
 from connector.offers.listing_answers import restored
@@ -75,6 +78,7 @@ class OfferSerdes(Protocol):
     def encode_result(self, value: OfferResult, /) -> bytes: ...
     def encode_not_found(self, value: OfferNotFound, /) -> bytes: ...
     def encode_drift(self, value: OfferDrifted, /) -> bytes: ...
+    def encode_field_result(self, value: OfferFieldResult, /) -> bytes: ...
     def result_key(self, key: str, /) -> bytes: ...
     def not_found_key(self, key: str, /) -> bytes: ...
 
@@ -122,6 +126,7 @@ class OfferFlow:
         )
         self._codecs = codecs
         self._topics = topics
+        self._has_field_results = Feature.FIELD_RESULTS in topics.features
         self._stamp = stamp
         self._update_limit = update_limit
         self._commands = commands
@@ -250,7 +255,7 @@ class OfferFlow:
         return Turn(
             lane=state_mapping.stamped(lane, after, now_us),
             wants=wanted,
-            outputs=tuple([self._output(one, after.partition, now_us) for one in (*drifts, *outputs)]),
+            outputs=tuple(self._outputs((*drifts, *outputs), after.partition, now_us)),
             wake_at_us=wake_at_us,
         )
 
@@ -324,6 +329,30 @@ class OfferFlow:
                 return resend.begin(lane, command, self._terms, now_us)
             case Woken() | Draining() | Told() | Arrived():
                 return lane
+
+    def _outputs(self, outputs: Iterable[OfferOutput], partition: int, now_us: int) -> list[Output]:
+        made: list[Output] = []
+        for one in outputs:
+            output = self._output(one, partition, now_us)
+            made.append(output)
+            if self._has_field_results and isinstance(one[0], OfferResult):
+                trace = Trace(traceparent=header_texts(output.headers).get("traceparent"))
+                made += [self._field_result(row, trace) for row in flat_rows(one[0])]
+        return made
+
+    def _field_result(self, row: OfferFieldResult, trace: Trace) -> Output:
+        return Output(
+            topic=self._topics.offer_field_results,
+            key=self._codecs.result_key(row.ean),
+            value=self._codecs.encode_field_result(row),
+            headers=self._stamp.of_decision(
+                OfferFieldResult,
+                result_id=f"{row.result_id}/{row.field}",
+                decided_at_us=row.decided_at_us,
+                subject=row.ean,
+                trace=trace,
+            ),
+        )
 
     def _output(self, output: OfferOutput, partition: int, now_us: int) -> Output:
         what, entry = output

@@ -136,6 +136,7 @@ class FieldOutcome:
     units_moved: tuple[int, ...] = ()  # linked units whose stock changed too
     storefronts_moved: tuple[str, ...] = ()  # of these units, in their order
     rules: tuple[str, ...] = ()  # what changed or kept back the value, by name
+    winner: str | None = None  # result_id of the event that counts by now: ``superseded_by``, or what replaced that
 
 
 @quick

@@ -50,7 +50,9 @@ def count(
         newer = result_id(terms.cluster_id, terms.topic, entry.partition, rival.offset)
         late = out_of_order(entry.order, rival)
         code = Code.OUT_OF_ORDER if late is not None else None
-        end = FieldOutcome(field=Field.STOCK, status=FieldStatus.SUPERSEDED, code=code, superseded_by=newer)
+        end = FieldOutcome(
+            field=Field.STOCK, status=FieldStatus.SUPERSEDED, code=code, superseded_by=newer, winner=newer
+        )
         return lane, replace(entry, ended=(*entry.ended, end), problem=entry.problem or late)
     counted = Located(selectors=entry.selectors, location=location, stock=max(0, asked.value), order=entry.order)
     kept = (row for row in lane.locations if row.selectors != entry.selectors or not _replaces(counted, row))

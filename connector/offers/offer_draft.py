@@ -158,13 +158,17 @@ class OfferDraft:
         code: Code | None = None,
         rules: tuple[str, ...] = (),
     ) -> None:
-        """Ends a field of an entry. ``before``: what is known of the unit until then."""
+        """Ends a field of an entry. ``before``: what is known of the unit until then.
+
+        Who takes its place wins over the entries that lost to it as well, as far as their results are not written.
+        """
         is_known = before is not None and before.value is not None
         end = FieldOutcome(
             field=field,
             status=status,
             code=fault.code if fault is not None else code,
             superseded_by=superseded_by,
+            winner=superseded_by,
             before=before.value if before is not None else None,
             before_basis=before.basis if before is not None and is_known else None,
             before_at_us=before.accepted_at_us if before is not None and is_known else None,
@@ -172,3 +176,6 @@ class OfferDraft:
             rules=rules,
         )
         row.end(end, fault.problem if fault is not None else None)
+        if superseded_by is not None:
+            for other in self.rows:
+                other.lost_further(field, row.entry.result_id, superseded_by)

@@ -283,6 +283,7 @@ def _fields(entry: LedgerEntry, outcomes: Iterable[FieldOutcome], exponent: int)
             units_moved=end.units_moved,
             storefronts_moved=end.storefronts_moved,
             rules=end.rules,
+            winner=end.winner or end.superseded_by,  # an earlier version stored no winner
         )
         fields.append(result)
     return tuple(fields)

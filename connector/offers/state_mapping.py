@@ -358,6 +358,7 @@ def _ended(end: FieldOutcome, exponent: int) -> Ended:
         units_moved=end.units_moved,
         storefronts_moved=end.storefronts_moved,
         rules=end.rules,
+        winner=end.winner,
     )
 
 
@@ -425,6 +426,7 @@ def _end(ended: Ended, exponent: int) -> FieldOutcome:
         units_moved=ended.units_moved,
         storefronts_moved=ended.storefronts_moved,
         rules=ended.rules,
+        winner=ended.winner,
     )
 
 

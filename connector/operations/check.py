@@ -35,6 +35,9 @@ SKEW_WARNING_S = 30.0
 BROKER_REMEDY = "check that the broker is running, and [kafka] bootstrap_servers and properties (TLS, SASL)"
 
 
+REGISTRY_REMEDY = "check that the registry is running, and [registry] url"
+
+
 PERMISSIONS_REMEDY = "grant the permissions that `connector topics` prints"
 
 
@@ -73,9 +76,9 @@ class CheckInputs:
     """The objects that the checks query.
 
     ``moved`` returns a message for each target id whose meaning differs from the accepted routing; it raises
-    SourceFailed or NotPermitted if that routing cannot be read, and Stopped if its record is invalid. ``subjects``
-    looks up the ids of our schemas; it raises RegistryDown, RegistryDenied or SchemaUnknown. ``collector``
-    returns why the collector of traces takes none; "" = it does.
+    SourceFailed or NotPermitted if that routing cannot be read, RegistryDown or RegistryDenied if its schema cannot,
+    and Stopped if its record is invalid. ``subjects`` looks up the ids of our schemas; it raises RegistryDown,
+    RegistryDenied or SchemaUnknown. ``collector`` returns why the collector of traces takes none; "" = it does.
     """
 
     loaded: Loaded
@@ -414,6 +417,9 @@ def _routing(parts: CheckInputs) -> Iterator[CheckRow]:
     except NotPermitted as failed:
         yield CheckRow(subject="routing", verdict=CheckStatus.BAD, reason=str(failed), remedy=PERMISSIONS_REMEDY)
         return
+    except (RegistryDown, RegistryDenied) as failed:
+        yield _failed("routing", failed, REGISTRY_REMEDY)
+        return
     except Stopped as failed:
         yield CheckRow(subject="routing", verdict=CheckStatus.BAD, reason=str(failed), remedy=REMEDY)
         return
@@ -429,7 +435,7 @@ def _registry(parts: CheckInputs) -> Iterator[CheckRow]:
     try:
         parts.subjects()
     except (RegistryDown, RegistryDenied) as failed:
-        yield _failed(subject, failed, "check that the registry is running, and [registry] url")
+        yield _failed(subject, failed, REGISTRY_REMEDY)
     except SchemaUnknown as unknown:
         yield CheckRow(
             subject=subject, verdict=CheckStatus.BAD, reason=str(unknown), remedy="connector schemas register"

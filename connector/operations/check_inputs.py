@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from importlib.metadata import version
 
 from connector.configuration import routing
-from connector.connections import accepted_routing, administration, collector_problem, marketplace, registry
+from connector.connections import administration, collector_problem, marketplace, registry
 from connector.contracts.registry_subjects import look_up
 from connector.operations.check import CheckInputs
 from connector.operations.required_permissions import limits, needs
 from connector.operations.routing import differences
+from connector.operations.routing_topic import read_only_routing
 from connector.settings import convert
 from connector.settings.load import Loaded
 
@@ -22,6 +23,7 @@ def open_inputs(loaded: Loaded) -> Iterator[CheckInputs]:
     adapter = marketplace(configured)
     try:
         with registry(configured) as client:
+            accepted = read_only_routing(configured, client)
             yield CheckInputs(
                 loaded=loaded,
                 topics=topics,
@@ -30,7 +32,7 @@ def open_inputs(loaded: Loaded) -> Iterator[CheckInputs]:
                 routing=routing(configured),
                 storefronts={code: one.code for code, one in adapter.reference().storefronts.items()},
                 broker=administration(configured),
-                moved=lambda: differences(accepted_routing(configured), configured.kafka.group, routing(configured)),
+                moved=lambda: differences(accepted, configured.kafka.group, routing(configured)),
                 subjects=lambda: look_up(client, topics, avro_keys=convert.avro_keys(configured)),
                 marketplace=adapter.check,
                 collector=lambda: collector_problem(configured),

@@ -5,7 +5,8 @@ from typing import Protocol
 
 from rich.console import Console
 
-from connector.routing.accepted_routing import AcceptedTarget, agreed, decode, encode, moved, places
+from connector.routing.accepted_routing import AcceptedTarget, agreed, moved, places, table_of
+from connector.routing.events import RoutingAccepted
 from connector.routing.table import Routing
 from streams.errors import Stopped
 
@@ -13,20 +14,26 @@ REMEDY = "connector config routing --accept, if the change is intended: pending 
 
 
 class AcceptedRoutingStore(Protocol):
-    """Stores the accepted routing by group. Raises SourceFailed or SinkFailed if the broker does not respond."""
+    """Stores the accepted routing by group.
 
-    def read(self) -> Mapping[str, bytes]: ...
+    Raises SourceFailed or SinkFailed if the broker does not respond, NotPermitted, and RegistryDown or RegistryDenied
+    if the schema of a record cannot be fetched.
+    """
 
-    def put(self, key: str, value: bytes) -> None: ...
+    def find(self, group: str) -> RoutingAccepted | None:
+        """Returns the group's record, if there is one. Raises ValueError for one that cannot be read."""
+        ...
+
+    def put(self, group: str, table: Mapping[str, AcceptedTarget]) -> None: ...
 
 
 def accepted(table: AcceptedRoutingStore, group: str) -> dict[str, AcceptedTarget]:
     """Returns the accepted routing; empty before the first start. Raises Stopped for an invalid record."""
-    value = table.read().get(group)
     try:
-        return decode(value) if value is not None else {}
+        found = table.find(group)
     except ValueError as error:
         raise Stopped(f"the accepted routing of group {group} cannot be read: {error}. Remedy: {REMEDY}") from error
+    return table_of(found) if found is not None else {}
 
 
 def differences(table: AcceptedRoutingStore, group: str, routing: Routing) -> list[str]:
@@ -37,7 +44,8 @@ def differences(table: AcceptedRoutingStore, group: str, routing: Routing) -> li
 def hold(table: AcceptedRoutingStore, group: str, routing: Routing) -> None:
     """Adds new target ids to the accepted routing. Raises Stopped that names each changed id with both meanings.
 
-    Called before any record is read.
+    Called before any record is read. A table that is unchanged is not written: earlier versions of the connector, which
+    may still run or be gone back to, read their own record only.
     """
     before = accepted(table, group)
     changed = list(moved(before, routing))
@@ -45,7 +53,7 @@ def hold(table: AcceptedRoutingStore, group: str, routing: Routing) -> None:
         raise Stopped("the routing differs from the accepted one:\n  " + "\n  ".join([*changed, f"Remedy: {REMEDY}"]))
     after = agreed(before, routing)
     if after != before:
-        table.put(group, encode(after))
+        table.put(group, after)
 
 
 def accept(table: AcceptedRoutingStore, group: str, routing: Routing) -> list[str]:
@@ -54,7 +62,7 @@ def accept(table: AcceptedRoutingStore, group: str, routing: Routing) -> list[st
         before = accepted(table, group)
     except Stopped:
         before = {}
-    table.put(group, encode(agreed(before, routing)))
+    table.put(group, agreed(before, routing))
     return list(moved(before, routing))
 
 

@@ -3,15 +3,13 @@
 ``target_id`` is a contract with every producer: events written earlier are routed with the present table. The first
 start therefore records which account and storefront each id means; a later start that maps an id elsewhere is refused
 until an operator accepts the change. New ids are added without confirmation; removed ids stay in the record, so that
-none can return with another meaning. The record is JSON, keyed by the consumer group, and read by the connector only:
-``{"targets": {"shop-de": {"account": "main", "storefront": "de"}}}``.
+none can return with another meaning.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from connector.routing.events import RoutedTarget, RoutingAccepted
 from connector.routing.table import Routing
 
 
@@ -40,23 +38,19 @@ def moved(accepted: Mapping[str, AcceptedTarget], routing: Routing) -> Iterator[
 
 
 def agreed(accepted: Mapping[str, AcceptedTarget], routing: Routing) -> dict[str, AcceptedTarget]:
-    """Returns the record to store when the present routing is accepted."""
+    """Returns the table to store when the present routing is accepted."""
     return {**accepted, **places(routing)}
 
 
-def encode(table: Mapping[str, AcceptedTarget]) -> bytes:
-    """Returns the record as JSON."""
-    targets = {name: {"account": place.account, "storefront": place.storefront} for name, place in table.items()}
-    return json.dumps({"targets": targets}, sort_keys=True).encode()
+def table_of(record: RoutingAccepted) -> dict[str, AcceptedTarget]:
+    """Returns what each target id of a record means."""
+    return {one.target_id: AcceptedTarget(account=one.account, storefront=one.storefront) for one in record.targets}
 
 
-def decode(value: bytes) -> dict[str, AcceptedTarget]:
-    """Returns the table of a record. Raises ValueError for anything that ``encode`` did not write."""
-    try:
-        targets: Any = json.loads(value)["targets"]
-        return {
-            str(name): AcceptedTarget(account=at["account"], storefront=at["storefront"])
-            for name, at in targets.items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"not a routing table: {value[:200]!r}") from error
+def record_of(group: str, table: Mapping[str, AcceptedTarget], now_us: int) -> RoutingAccepted:
+    """Returns the record to store."""
+    targets = tuple(
+        RoutedTarget(target_id=name, account=place.account, storefront=place.storefront)
+        for name, place in sorted(table.items())
+    )
+    return RoutingAccepted(consumer_group=group, targets=targets, accepted_at_us=now_us)

@@ -150,6 +150,7 @@ def features(settings: model.Settings) -> frozenset[Feature]:
     orders = settings.orders
     switches = {
         Feature.OFFERS: True,
+        Feature.FIELD_RESULTS: settings.offers.field_results,
         Feature.SHIPMENTS: settings.shipments.enabled,
         Feature.ORDERS: orders.enabled,
         Feature.SCHEDULER: orders.enabled or settings.reconcile.enabled,

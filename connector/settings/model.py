@@ -150,6 +150,8 @@ class TopicSettings(SettingsSection):
     """Input topic; must not be compacted. Default: <prefix>.offer-changes.v1"""
     offer_results: TopicName | None = None
     """Default: <prefix>.offer-results.v1"""
+    offer_field_results: TopicName | None = None
+    """Used with offers.field_results only. Default: <prefix>.offer-field-results.v1"""
     unit_owners: TopicName | None = None
     """Default: <prefix>.unit-owners.v1"""
     controls: TopicName | None = None
@@ -267,6 +269,8 @@ class OfferSettings(SettingsSection):
     create_settle: Annotated[Duration, Field(ge=10, le=86400)] = 900.0
     """A new unit may be missing in look-ups for this long. Until then, a creation whose answer was lost is not
     repeated, and a created unit counts as there although a look-up does not show it."""
+    field_results: bool = False
+    """On: with each result, a flat row for each of its fields is written to the topic offer_field_results."""
 
 
 class ShipmentSettings(SettingsSection):

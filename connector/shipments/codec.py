@@ -89,5 +89,4 @@ def _dispatched(value: Mapping[str, Any], key: str, record: Record) -> ShipmentD
         offset=record.offset,
         record_time_us=record.time_us,
         traceparent=carried(headers.get(TRACEPARENT)),
-        tracestate=headers.get("tracestate"),
     )

@@ -75,7 +75,6 @@ class ShipmentDispatched:
     offset: int
     record_time_us: int
     traceparent: str | None = None
-    tracestate: str | None = None
 
 
 # ---- shipment-results -----------------------------------------------------------------------------------------------

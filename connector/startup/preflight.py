@@ -7,16 +7,20 @@ import structlog
 
 from connector import flows
 from connector.configuration import routing
-from connector.connections import accepted_routing, administration, connection
+from connector.connections import administration, connection
+from connector.contracts.codec import SchemaIds
 from connector.operations.required_permissions import limits, needs
 from connector.operations.routing import differences, hold
+from connector.operations.routing_topic import routing_topic
 from connector.operations.topics import errors, found_on
+from connector.routing.codec import RoutingCodec
 from connector.settings.model import Settings
 from connector.startup.plan import RunPlan
 from connector.startup.waiting import Startup
 from streams.clock import SystemClock
 from streams.errors import Stopped
 from streams.kafka.members import GroupMembers
+from streams.kafka.registry import SchemaCache
 from streams.kafka.takeover import InstanceIdInUse, Takeover
 from streams.topics import TopicDescription
 
@@ -44,12 +48,13 @@ def check_topics(plan: RunPlan) -> tuple[str, Mapping[str, TopicDescription]]:
     return cluster_id, broker.describe(list(flows.inputs(plan.topics)))
 
 
-def check_routing(plan: RunPlan) -> None:
+def check_routing(plan: RunPlan, ids: SchemaIds, schemas: SchemaCache) -> None:
     """Compares the routing with the accepted one. Raises Stopped that names each changed target id with both meanings.
 
     A dry run only logs the differences.
     """
-    live, table = plan.loaded.settings, accepted_routing(plan.settings)
+    live = plan.loaded.settings
+    table = routing_topic(plan.settings, schemas, RoutingCodec(schemas.get, ids))
     if not plan.dry_run:
         hold(table, live.kafka.group, routing(live))
         return

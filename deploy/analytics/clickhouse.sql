@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS raw_offer_results (
   target_id Nullable(String),
   condition Nullable(String),
   unit_id Nullable(Int64),
-  fields Array(Tuple(field Nullable(String), status Nullable(String), requested Nullable(Decimal(18, 4)), before Nullable(Decimal(18, 4)), sent Nullable(Decimal(18, 4)), currency Nullable(String), code Nullable(String), superseded_by Nullable(String), before_basis Nullable(String), before_at Nullable(DateTime64(6, 'UTC')), accepted Nullable(Decimal(18, 4)), units_moved Array(Int64), storefronts_moved Array(String), rules Array(String))),
+  fields Array(Tuple(field Nullable(String), status Nullable(String), requested Nullable(Decimal(18, 4)), before Nullable(Decimal(18, 4)), sent Nullable(Decimal(18, 4)), currency Nullable(String), code Nullable(String), superseded_by Nullable(String), before_basis Nullable(String), before_at Nullable(DateTime64(6, 'UTC')), accepted Nullable(Decimal(18, 4)), units_moved Array(Int64), storefronts_moved Array(String), rules Array(String), winner Nullable(String))),
   input_topic Nullable(String),
   input_partition Nullable(Int32),
   input_offset Nullable(Int64),
@@ -145,11 +145,23 @@ CREATE TABLE IF NOT EXISTS raw_offer_state (
   locations Array(Tuple(target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), location Nullable(String), stock Nullable(Int32), occurred_at Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), input_offset Nullable(Int64), source Nullable(String))),
   locations_before Array(Tuple(target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), location Nullable(String), stock Nullable(Int32), occurred_at Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), input_offset Nullable(Int64), source Nullable(String))),
   marks Array(Tuple(target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), location Nullable(String), field Nullable(String), event_time Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), input_offset Nullable(Int64), source Nullable(String), is_dropped Nullable(Bool))),
-  undone Array(Tuple(result_id Nullable(String), event_id Nullable(String), target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), input_offset Nullable(Int64), occurred_at Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), effective_at Nullable(DateTime64(6, 'UTC')), source Nullable(String), received_at Nullable(DateTime64(6, 'UTC')), since Nullable(DateTime64(6, 'UTC')), origin Nullable(String), fields Array(Tuple(field Nullable(String), value Nullable(Decimal(18, 4)), currency Nullable(String))), ended Array(Tuple(field Nullable(String), status Nullable(String), code Nullable(String), superseded_by Nullable(String), before Nullable(Decimal(18, 4)), sent Nullable(Decimal(18, 4)), before_basis Nullable(String), before_at Nullable(DateTime64(6, 'UTC')), accepted Nullable(Decimal(18, 4)), units_moved Array(Int64), storefronts_moved Array(String), rules Array(String))), announced Nullable(String), held Array(Tuple(field Nullable(String), held_by Nullable(String), never_sent Nullable(Bool), guard Nullable(String), guarded_at Nullable(DateTime64(6, 'UTC')))), held_by Nullable(String), passed Array(String), command_id Nullable(String), times_seen Nullable(Int64), attributes Map(String, String), one_by_one Nullable(Bool), proved_again Nullable(Bool), asked_again Nullable(Bool), lookup_call_ids Array(String), sent Tuple(account Nullable(String), storefront Nullable(String), offer_id Nullable(String), call_ids Array(String), attempts Nullable(Int32), sent_at Nullable(DateTime64(6, 'UTC')), answered_at Nullable(DateTime64(6, 'UTC')), unit_status Nullable(String), storefronts_moved Array(String)), problem Tuple(message Nullable(String), advice Nullable(String), http_status Nullable(Int32), type Nullable(String), marketplace_message Nullable(String), errors Array(Tuple(field Nullable(String), message Nullable(String)))), reason Nullable(String), traceparent Nullable(String), listing Tuple(wish Nullable(String), was_sent Nullable(Bool)))),
+  undone Array(Tuple(result_id Nullable(String), event_id Nullable(String), target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), input_offset Nullable(Int64), occurred_at Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), effective_at Nullable(DateTime64(6, 'UTC')), source Nullable(String), received_at Nullable(DateTime64(6, 'UTC')), since Nullable(DateTime64(6, 'UTC')), origin Nullable(String), fields Array(Tuple(field Nullable(String), value Nullable(Decimal(18, 4)), currency Nullable(String))), ended Array(Tuple(field Nullable(String), status Nullable(String), code Nullable(String), superseded_by Nullable(String), before Nullable(Decimal(18, 4)), sent Nullable(Decimal(18, 4)), before_basis Nullable(String), before_at Nullable(DateTime64(6, 'UTC')), accepted Nullable(Decimal(18, 4)), units_moved Array(Int64), storefronts_moved Array(String), rules Array(String), winner Nullable(String))), announced Nullable(String), held Array(Tuple(field Nullable(String), held_by Nullable(String), never_sent Nullable(Bool), guard Nullable(String), guarded_at Nullable(DateTime64(6, 'UTC')))), held_by Nullable(String), passed Array(String), command_id Nullable(String), times_seen Nullable(Int64), attributes Map(String, String), one_by_one Nullable(Bool), proved_again Nullable(Bool), asked_again Nullable(Bool), lookup_call_ids Array(String), sent Tuple(account Nullable(String), storefront Nullable(String), offer_id Nullable(String), call_ids Array(String), attempts Nullable(Int32), sent_at Nullable(DateTime64(6, 'UTC')), answered_at Nullable(DateTime64(6, 'UTC')), unit_status Nullable(String), storefronts_moved Array(String)), problem Tuple(message Nullable(String), advice Nullable(String), http_status Nullable(Int32), type Nullable(String), marketplace_message Nullable(String), errors Array(Tuple(field Nullable(String), message Nullable(String)))), reason Nullable(String), traceparent Nullable(String), listing Tuple(wish Nullable(String), was_sent Nullable(Bool)))),
   commands Array(Tuple(command_id Nullable(String), results Nullable(Int32), expires_at Nullable(DateTime64(6, 'UTC')))),
   input_partition Nullable(Int32),
   last_offset Nullable(Int64),
   updated_at Nullable(DateTime64(6, 'UTC'))
+) ENGINE = ReplacingMergeTree ORDER BY (kafka_topic, kafka_partition, kafka_offset);
+
+CREATE TABLE IF NOT EXISTS raw_routing (
+  kafka_topic LowCardinality(String),
+  kafka_partition Int32,
+  kafka_offset Int64,
+  kafka_timestamp DateTime64(6, 'UTC'),
+  kafka_key String,
+  is_tombstone Bool DEFAULT false,
+  consumer_group Nullable(String),
+  targets Array(Tuple(target_id Nullable(String), account Nullable(String), storefront Nullable(String))),
+  accepted_at Nullable(DateTime64(6, 'UTC'))
 ) ENGINE = ReplacingMergeTree ORDER BY (kafka_topic, kafka_partition, kafka_offset);
 
 CREATE TABLE IF NOT EXISTS raw_replays (
@@ -556,6 +568,20 @@ FROM raw_offer_state AS r
 QUALIFY ROW_NUMBER() OVER (PARTITION BY kafka_key ORDER BY kafka_offset DESC) = 1
   AND NOT r.is_tombstone;
 
+CREATE OR REPLACE VIEW routing AS
+SELECT
+  r.kafka_topic AS kafka_topic,
+  r.kafka_partition AS kafka_partition,
+  r.kafka_offset AS kafka_offset,
+  r.kafka_timestamp AS kafka_timestamp,
+  r.kafka_key AS kafka_key,
+  r.consumer_group AS consumer_group,
+  r.targets AS targets,
+  r.accepted_at AS accepted_at
+FROM raw_routing AS r
+QUALIFY ROW_NUMBER() OVER (PARTITION BY kafka_key ORDER BY kafka_offset DESC) = 1
+  AND NOT r.is_tombstone;
+
 CREATE OR REPLACE VIEW replays AS
 SELECT
   r.kafka_topic AS kafka_topic,
@@ -837,18 +863,6 @@ QUALIFY ROW_NUMBER() OVER (
     s.decided_at DESC, s.kafka_partition, s.kafka_offset DESC
 ) = 1;
 
--- Account and storefront of each target, as far as a result or an offer that was not found names them.
-CREATE OR REPLACE VIEW targets AS
-SELECT DISTINCT
-  r.target_id AS target_id,
-  COALESCE(r.account, r.sent_account) AS account,
-  COALESCE(r.storefront, r.sent_storefront) AS storefront
-FROM offer_results AS r
-WHERE r.target_id IS NOT NULL AND COALESCE(r.account, r.sent_account) IS NOT NULL
-UNION DISTINCT
-SELECT DISTINCT n.target_id AS target_id, n.account AS account, n.storefront AS storefront
-FROM offers_not_found AS n;
-
 CREATE OR REPLACE VIEW offer_result_fields AS
 SELECT
   s.kafka_topic AS kafka_topic,
@@ -909,7 +923,8 @@ SELECT
   tupleElement(element, 'accepted') AS field_accepted,
   tupleElement(element, 'units_moved') AS field_units_moved,
   tupleElement(element, 'storefronts_moved') AS field_storefronts_moved,
-  tupleElement(element, 'rules') AS field_rules
+  tupleElement(element, 'rules') AS field_rules,
+  tupleElement(element, 'winner') AS field_winner
 FROM offer_results AS s ARRAY JOIN s.fields AS element;
 
 CREATE OR REPLACE VIEW offer_outcome_fields AS
@@ -973,6 +988,7 @@ SELECT
   tupleElement(element, 'units_moved') AS field_units_moved,
   tupleElement(element, 'storefronts_moved') AS field_storefronts_moved,
   tupleElement(element, 'rules') AS field_rules,
+  tupleElement(element, 'winner') AS field_winner,
   s.is_replay AS is_replay,
   s.is_redrive AS is_redrive
 FROM offer_outcomes AS s ARRAY JOIN s.fields AS element;
@@ -1090,6 +1106,20 @@ SELECT
   tupleElement(element, 'event_time') AS pending_event_time,
   tupleElement(element, 'event_id') AS pending_event_id
 FROM offers_not_found AS s ARRAY JOIN s.pending AS element;
+
+CREATE OR REPLACE VIEW routing_targets AS
+SELECT
+  s.kafka_topic AS kafka_topic,
+  s.kafka_partition AS kafka_partition,
+  s.kafka_offset AS kafka_offset,
+  s.kafka_timestamp AS kafka_timestamp,
+  s.kafka_key AS kafka_key,
+  s.consumer_group AS consumer_group,
+  s.accepted_at AS accepted_at,
+  tupleElement(element, 'target_id') AS target_id,
+  tupleElement(element, 'account') AS target_account,
+  tupleElement(element, 'storefront') AS target_storefront
+FROM routing AS s ARRAY JOIN s.targets AS element;
 
 CREATE OR REPLACE VIEW marketplace_call_items AS
 SELECT
@@ -1636,3 +1666,8 @@ WITH RECURSIVE chains AS (
 SELECT c.result_id AS result_id, c.field AS field, c.winner AS winner, c.hops AS hops
 FROM chains AS c
 QUALIFY ROW_NUMBER() OVER (PARTITION BY c.result_id, c.field ORDER BY c.hops DESC) = 1;
+
+-- Account and storefront of each target, as the connector's groups have accepted them.
+CREATE OR REPLACE VIEW targets AS
+SELECT DISTINCT t.target_id AS target_id, t.target_account AS account, t.target_storefront AS storefront
+FROM routing_targets AS t;

@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS raw_offer_results (
   kafka_offset BIGINT,
   kafka_timestamp TIMESTAMP,
   kafka_key VARCHAR,
-  value STRUCT(result_id VARCHAR, event_id VARCHAR, origin VARCHAR, status VARCHAR, code VARCHAR, ean VARCHAR, target_id VARCHAR, condition VARCHAR, unit_id BIGINT, fields STRUCT(field VARCHAR, status VARCHAR, requested DECIMAL(18, 4), before DECIMAL(18, 4), sent DECIMAL(18, 4), currency VARCHAR, code VARCHAR, superseded_by VARCHAR, before_basis VARCHAR, before_at TIMESTAMP, accepted DECIMAL(18, 4), units_moved BIGINT[], storefronts_moved VARCHAR[], rules VARCHAR[])[], input_topic VARCHAR, input_partition INTEGER, input_offset BIGINT, occurred_at TIMESTAMP, received_at TIMESTAMP, decided_at TIMESTAMP, sent STRUCT(account VARCHAR, storefront VARCHAR, offer_id VARCHAR, call_ids VARCHAR[], attempts INTEGER, sent_at TIMESTAMP, answered_at TIMESTAMP, unit_status VARCHAR, storefronts_moved VARCHAR[]), problem STRUCT(message VARCHAR, advice VARCHAR, http_status INTEGER, type VARCHAR, marketplace_message VARCHAR, errors STRUCT(field VARCHAR, message VARCHAR)[]), lookup_call_ids VARCHAR[], held_by VARCHAR, command_id VARCHAR, command_results INTEGER, account VARCHAR, storefront VARCHAR, offer_id VARCHAR, source VARCHAR, sequence BIGINT, attributes MAP(VARCHAR, VARCHAR), replay_id VARCHAR)
+  value STRUCT(result_id VARCHAR, event_id VARCHAR, origin VARCHAR, status VARCHAR, code VARCHAR, ean VARCHAR, target_id VARCHAR, condition VARCHAR, unit_id BIGINT, fields STRUCT(field VARCHAR, status VARCHAR, requested DECIMAL(18, 4), before DECIMAL(18, 4), sent DECIMAL(18, 4), currency VARCHAR, code VARCHAR, superseded_by VARCHAR, before_basis VARCHAR, before_at TIMESTAMP, accepted DECIMAL(18, 4), units_moved BIGINT[], storefronts_moved VARCHAR[], rules VARCHAR[], winner VARCHAR)[], input_topic VARCHAR, input_partition INTEGER, input_offset BIGINT, occurred_at TIMESTAMP, received_at TIMESTAMP, decided_at TIMESTAMP, sent STRUCT(account VARCHAR, storefront VARCHAR, offer_id VARCHAR, call_ids VARCHAR[], attempts INTEGER, sent_at TIMESTAMP, answered_at TIMESTAMP, unit_status VARCHAR, storefronts_moved VARCHAR[]), problem STRUCT(message VARCHAR, advice VARCHAR, http_status INTEGER, type VARCHAR, marketplace_message VARCHAR, errors STRUCT(field VARCHAR, message VARCHAR)[]), lookup_call_ids VARCHAR[], held_by VARCHAR, command_id VARCHAR, command_results INTEGER, account VARCHAR, storefront VARCHAR, offer_id VARCHAR, source VARCHAR, sequence BIGINT, attributes MAP(VARCHAR, VARCHAR), replay_id VARCHAR)
 );
 
 CREATE TABLE IF NOT EXISTS raw_offers_not_found (
@@ -43,7 +43,16 @@ CREATE TABLE IF NOT EXISTS raw_offer_state (
   kafka_offset BIGINT,
   kafka_timestamp TIMESTAMP,
   kafka_key VARCHAR,
-  value STRUCT(ean VARCHAR, managed BOOLEAN, unmanaged_at TIMESTAMP, unmanaged_offset BIGINT, units STRUCT(account VARCHAR, storefront VARCHAR, condition VARCHAR, unit_id BIGINT, offer_id VARCHAR, unit_status VARCHAR, fulfilled_by_marketplace BOOLEAN, proved_at TIMESTAMP, fields STRUCT(field VARCHAR, value DECIMAL(18, 4), currency VARCHAR, basis VARCHAR, event_time TIMESTAMP, sequence BIGINT, source VARCHAR, event_id VARCHAR, input_offset BIGINT, accepted_at TIMESTAMP, certain BOOLEAN, value_known BOOLEAN, accepted_value DECIMAL(18, 4))[], other_eans VARCHAR[], owner VARCHAR, owner_asked_at TIMESTAMP, claims VARCHAR[], release_at TIMESTAMP, created_at TIMESTAMP)[], misses STRUCT(account VARCHAR, storefront VARCHAR, condition VARCHAR, code VARCHAR, since TIMESTAMP, next_check_at TIMESTAMP, looked_at TIMESTAMP, times_seen INTEGER, call_ids VARCHAR[])[], locations STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, stock INTEGER, occurred_at TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR)[], locations_before STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, stock INTEGER, occurred_at TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR)[], marks STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, field VARCHAR, event_time TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR, is_dropped BOOLEAN)[], undone STRUCT(result_id VARCHAR, event_id VARCHAR, target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, input_offset BIGINT, occurred_at TIMESTAMP, sequence BIGINT, effective_at TIMESTAMP, source VARCHAR, received_at TIMESTAMP, since TIMESTAMP, origin VARCHAR, fields STRUCT(field VARCHAR, value DECIMAL(18, 4), currency VARCHAR)[], ended STRUCT(field VARCHAR, status VARCHAR, code VARCHAR, superseded_by VARCHAR, before DECIMAL(18, 4), sent DECIMAL(18, 4), before_basis VARCHAR, before_at TIMESTAMP, accepted DECIMAL(18, 4), units_moved BIGINT[], storefronts_moved VARCHAR[], rules VARCHAR[])[], announced VARCHAR, held STRUCT(field VARCHAR, held_by VARCHAR, never_sent BOOLEAN, guard VARCHAR, guarded_at TIMESTAMP)[], held_by VARCHAR, passed VARCHAR[], command_id VARCHAR, times_seen BIGINT, attributes MAP(VARCHAR, VARCHAR), one_by_one BOOLEAN, proved_again BOOLEAN, asked_again BOOLEAN, lookup_call_ids VARCHAR[], sent STRUCT(account VARCHAR, storefront VARCHAR, offer_id VARCHAR, call_ids VARCHAR[], attempts INTEGER, sent_at TIMESTAMP, answered_at TIMESTAMP, unit_status VARCHAR, storefronts_moved VARCHAR[]), problem STRUCT(message VARCHAR, advice VARCHAR, http_status INTEGER, type VARCHAR, marketplace_message VARCHAR, errors STRUCT(field VARCHAR, message VARCHAR)[]), reason VARCHAR, traceparent VARCHAR, listing STRUCT(wish VARCHAR, was_sent BOOLEAN))[], commands STRUCT(command_id VARCHAR, results INTEGER, expires_at TIMESTAMP)[], input_partition INTEGER, last_offset BIGINT, updated_at TIMESTAMP)
+  value STRUCT(ean VARCHAR, managed BOOLEAN, unmanaged_at TIMESTAMP, unmanaged_offset BIGINT, units STRUCT(account VARCHAR, storefront VARCHAR, condition VARCHAR, unit_id BIGINT, offer_id VARCHAR, unit_status VARCHAR, fulfilled_by_marketplace BOOLEAN, proved_at TIMESTAMP, fields STRUCT(field VARCHAR, value DECIMAL(18, 4), currency VARCHAR, basis VARCHAR, event_time TIMESTAMP, sequence BIGINT, source VARCHAR, event_id VARCHAR, input_offset BIGINT, accepted_at TIMESTAMP, certain BOOLEAN, value_known BOOLEAN, accepted_value DECIMAL(18, 4))[], other_eans VARCHAR[], owner VARCHAR, owner_asked_at TIMESTAMP, claims VARCHAR[], release_at TIMESTAMP, created_at TIMESTAMP)[], misses STRUCT(account VARCHAR, storefront VARCHAR, condition VARCHAR, code VARCHAR, since TIMESTAMP, next_check_at TIMESTAMP, looked_at TIMESTAMP, times_seen INTEGER, call_ids VARCHAR[])[], locations STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, stock INTEGER, occurred_at TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR)[], locations_before STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, stock INTEGER, occurred_at TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR)[], marks STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, field VARCHAR, event_time TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR, is_dropped BOOLEAN)[], undone STRUCT(result_id VARCHAR, event_id VARCHAR, target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, input_offset BIGINT, occurred_at TIMESTAMP, sequence BIGINT, effective_at TIMESTAMP, source VARCHAR, received_at TIMESTAMP, since TIMESTAMP, origin VARCHAR, fields STRUCT(field VARCHAR, value DECIMAL(18, 4), currency VARCHAR)[], ended STRUCT(field VARCHAR, status VARCHAR, code VARCHAR, superseded_by VARCHAR, before DECIMAL(18, 4), sent DECIMAL(18, 4), before_basis VARCHAR, before_at TIMESTAMP, accepted DECIMAL(18, 4), units_moved BIGINT[], storefronts_moved VARCHAR[], rules VARCHAR[], winner VARCHAR)[], announced VARCHAR, held STRUCT(field VARCHAR, held_by VARCHAR, never_sent BOOLEAN, guard VARCHAR, guarded_at TIMESTAMP)[], held_by VARCHAR, passed VARCHAR[], command_id VARCHAR, times_seen BIGINT, attributes MAP(VARCHAR, VARCHAR), one_by_one BOOLEAN, proved_again BOOLEAN, asked_again BOOLEAN, lookup_call_ids VARCHAR[], sent STRUCT(account VARCHAR, storefront VARCHAR, offer_id VARCHAR, call_ids VARCHAR[], attempts INTEGER, sent_at TIMESTAMP, answered_at TIMESTAMP, unit_status VARCHAR, storefronts_moved VARCHAR[]), problem STRUCT(message VARCHAR, advice VARCHAR, http_status INTEGER, type VARCHAR, marketplace_message VARCHAR, errors STRUCT(field VARCHAR, message VARCHAR)[]), reason VARCHAR, traceparent VARCHAR, listing STRUCT(wish VARCHAR, was_sent BOOLEAN))[], commands STRUCT(command_id VARCHAR, results INTEGER, expires_at TIMESTAMP)[], input_partition INTEGER, last_offset BIGINT, updated_at TIMESTAMP)
+);
+
+CREATE TABLE IF NOT EXISTS raw_routing (
+  kafka_topic VARCHAR,
+  kafka_partition INTEGER,
+  kafka_offset BIGINT,
+  kafka_timestamp TIMESTAMP,
+  kafka_key VARCHAR,
+  value STRUCT(consumer_group VARCHAR, targets STRUCT(target_id VARCHAR, account VARCHAR, storefront VARCHAR)[], accepted_at TIMESTAMP)
 );
 
 CREATE TABLE IF NOT EXISTS raw_replays (
@@ -306,6 +315,20 @@ SELECT
   r.value.last_offset AS last_offset,
   r.value.updated_at AS updated_at
 FROM raw_offer_state AS r
+QUALIFY ROW_NUMBER() OVER (PARTITION BY kafka_key ORDER BY kafka_offset DESC) = 1
+  AND r.value IS NOT NULL;
+
+CREATE OR REPLACE VIEW routing AS
+SELECT
+  r.kafka_topic AS kafka_topic,
+  r.kafka_partition AS kafka_partition,
+  r.kafka_offset AS kafka_offset,
+  r.kafka_timestamp AS kafka_timestamp,
+  r.kafka_key AS kafka_key,
+  r.value.consumer_group AS consumer_group,
+  r.value.targets AS targets,
+  r.value.accepted_at AS accepted_at
+FROM raw_routing AS r
 QUALIFY ROW_NUMBER() OVER (PARTITION BY kafka_key ORDER BY kafka_offset DESC) = 1
   AND r.value IS NOT NULL;
 
@@ -590,18 +613,6 @@ QUALIFY ROW_NUMBER() OVER (
     s.decided_at DESC, s.kafka_partition, s.kafka_offset DESC
 ) = 1;
 
--- Account and storefront of each target, as far as a result or an offer that was not found names them.
-CREATE OR REPLACE VIEW targets AS
-SELECT DISTINCT
-  r.target_id AS target_id,
-  COALESCE(r.account, r.sent_account) AS account,
-  COALESCE(r.storefront, r.sent_storefront) AS storefront
-FROM offer_results AS r
-WHERE r.target_id IS NOT NULL AND COALESCE(r.account, r.sent_account) IS NOT NULL
-UNION
-SELECT DISTINCT n.target_id AS target_id, n.account AS account, n.storefront AS storefront
-FROM offers_not_found AS n;
-
 CREATE OR REPLACE VIEW offer_result_fields AS
 SELECT
   s.kafka_topic AS kafka_topic,
@@ -662,7 +673,8 @@ SELECT
   u.element.accepted AS field_accepted,
   u.element.units_moved AS field_units_moved,
   u.element.storefronts_moved AS field_storefronts_moved,
-  u.element.rules AS field_rules
+  u.element.rules AS field_rules,
+  u.element.winner AS field_winner
 FROM offer_results AS s, UNNEST(s.fields) AS u(element);
 
 CREATE OR REPLACE VIEW offer_outcome_fields AS
@@ -726,6 +738,7 @@ SELECT
   u.element.units_moved AS field_units_moved,
   u.element.storefronts_moved AS field_storefronts_moved,
   u.element.rules AS field_rules,
+  u.element.winner AS field_winner,
   s.is_replay AS is_replay,
   s.is_redrive AS is_redrive
 FROM offer_outcomes AS s, UNNEST(s.fields) AS u(element);
@@ -843,6 +856,20 @@ SELECT
   u.element.event_time AS pending_event_time,
   u.element.event_id AS pending_event_id
 FROM offers_not_found AS s, UNNEST(s.pending) AS u(element);
+
+CREATE OR REPLACE VIEW routing_targets AS
+SELECT
+  s.kafka_topic AS kafka_topic,
+  s.kafka_partition AS kafka_partition,
+  s.kafka_offset AS kafka_offset,
+  s.kafka_timestamp AS kafka_timestamp,
+  s.kafka_key AS kafka_key,
+  s.consumer_group AS consumer_group,
+  s.accepted_at AS accepted_at,
+  u.element.target_id AS target_id,
+  u.element.account AS target_account,
+  u.element.storefront AS target_storefront
+FROM routing AS s, UNNEST(s.targets) AS u(element);
 
 CREATE OR REPLACE VIEW marketplace_call_items AS
 SELECT
@@ -1389,3 +1416,8 @@ WITH RECURSIVE chains AS (
 SELECT c.result_id AS result_id, c.field AS field, c.winner AS winner, c.hops AS hops
 FROM chains AS c
 QUALIFY ROW_NUMBER() OVER (PARTITION BY c.result_id, c.field ORDER BY c.hops DESC) = 1;
+
+-- Account and storefront of each target, as the connector's groups have accepted them.
+CREATE OR REPLACE VIEW targets AS
+SELECT DISTINCT t.target_id AS target_id, t.target_account AS account, t.target_storefront AS storefront
+FROM routing_targets AS t;

@@ -27,8 +27,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 
 HERE = Path(__file__).parent
 DATASETS = (
-    "offer_changes", "offer_results", "offers_not_found", "marketplace_calls", "offer_state", "replays", "shipments",
-    "shipment_results", "orders", "order_changes", "returns", "sales_orders", "units", "drift",
+    "offer_changes", "offer_results", "offers_not_found", "marketplace_calls", "offer_state", "routing", "replays",
+    "shipments", "shipment_results", "orders", "order_changes", "returns", "sales_orders", "units", "drift",
 )  # fmt: skip
 DEAD_LETTERS = ("offer_changes", "shipments")
 MOMENTS = ("at", "now")  # values of questions that are times, in UTC

@@ -11,6 +11,8 @@ CREATE TABLE IF NOT EXISTS raw_marketplace_calls (RECORD_METADATA VARIANT, RECOR
 
 CREATE TABLE IF NOT EXISTS raw_offer_state (RECORD_METADATA VARIANT, RECORD_CONTENT VARIANT);
 
+CREATE TABLE IF NOT EXISTS raw_routing (RECORD_METADATA VARIANT, RECORD_CONTENT VARIANT);
+
 CREATE TABLE IF NOT EXISTS raw_replays (RECORD_METADATA VARIANT, RECORD_CONTENT VARIANT);
 
 CREATE TABLE IF NOT EXISTS raw_shipments (RECORD_METADATA VARIANT, RECORD_CONTENT VARIANT);
@@ -203,6 +205,20 @@ SELECT
 FROM raw_offer_state AS r
 QUALIFY ROW_NUMBER() OVER (PARTITION BY kafka_key ORDER BY kafka_offset DESC) = 1
   AND r.RECORD_CONTENT:ean IS NOT NULL;
+
+CREATE OR REPLACE VIEW routing AS
+SELECT
+  r.RECORD_METADATA:topic::VARCHAR AS kafka_topic,
+  r.RECORD_METADATA:partition::NUMBER(10, 0) AS kafka_partition,
+  r.RECORD_METADATA:offset::NUMBER(19, 0) AS kafka_offset,
+  TO_TIMESTAMP_NTZ(r.RECORD_METADATA:CreateTime::NUMBER(19, 0), 3) AS kafka_timestamp,
+  r.RECORD_METADATA:key::VARCHAR AS kafka_key,
+  r.RECORD_CONTENT:"consumer_group"::VARCHAR AS consumer_group,
+  r.RECORD_CONTENT:"targets"::ARRAY AS targets,
+  TO_TIMESTAMP_NTZ(r.RECORD_CONTENT:"accepted_at"::NUMBER(19, 0), 6) AS accepted_at
+FROM raw_routing AS r
+QUALIFY ROW_NUMBER() OVER (PARTITION BY kafka_key ORDER BY kafka_offset DESC) = 1
+  AND r.RECORD_CONTENT:consumer_group IS NOT NULL;
 
 CREATE OR REPLACE VIEW replays AS
 SELECT
@@ -485,18 +501,6 @@ QUALIFY ROW_NUMBER() OVER (
     s.decided_at DESC, s.kafka_partition, s.kafka_offset DESC
 ) = 1;
 
--- Account and storefront of each target, as far as a result or an offer that was not found names them.
-CREATE OR REPLACE VIEW targets AS
-SELECT DISTINCT
-  r.target_id AS target_id,
-  COALESCE(r.account, r.sent_account) AS account,
-  COALESCE(r.storefront, r.sent_storefront) AS storefront
-FROM offer_results AS r
-WHERE r.target_id IS NOT NULL AND COALESCE(r.account, r.sent_account) IS NOT NULL
-UNION
-SELECT DISTINCT n.target_id AS target_id, n.account AS account, n.storefront AS storefront
-FROM offers_not_found AS n;
-
 CREATE OR REPLACE VIEW offer_result_fields AS
 SELECT
   s.kafka_topic AS kafka_topic,
@@ -557,7 +561,8 @@ SELECT
   u.VALUE:"accepted"::NUMBER(18, 4) AS field_accepted,
   u.VALUE:"units_moved"::ARRAY AS field_units_moved,
   u.VALUE:"storefronts_moved"::ARRAY AS field_storefronts_moved,
-  u.VALUE:"rules"::ARRAY AS field_rules
+  u.VALUE:"rules"::ARRAY AS field_rules,
+  u.VALUE:"winner"::VARCHAR AS field_winner
 FROM offer_results AS s, LATERAL FLATTEN(INPUT => s.fields) AS u;
 
 CREATE OR REPLACE VIEW offer_outcome_fields AS
@@ -621,6 +626,7 @@ SELECT
   u.VALUE:"units_moved"::ARRAY AS field_units_moved,
   u.VALUE:"storefronts_moved"::ARRAY AS field_storefronts_moved,
   u.VALUE:"rules"::ARRAY AS field_rules,
+  u.VALUE:"winner"::VARCHAR AS field_winner,
   s.is_replay AS is_replay,
   s.is_redrive AS is_redrive
 FROM offer_outcomes AS s, LATERAL FLATTEN(INPUT => s.fields) AS u;
@@ -738,6 +744,20 @@ SELECT
   TO_TIMESTAMP_NTZ(u.VALUE:"event_time"::NUMBER(19, 0), 6) AS pending_event_time,
   u.VALUE:"event_id"::VARCHAR AS pending_event_id
 FROM offers_not_found AS s, LATERAL FLATTEN(INPUT => s.pending) AS u;
+
+CREATE OR REPLACE VIEW routing_targets AS
+SELECT
+  s.kafka_topic AS kafka_topic,
+  s.kafka_partition AS kafka_partition,
+  s.kafka_offset AS kafka_offset,
+  s.kafka_timestamp AS kafka_timestamp,
+  s.kafka_key AS kafka_key,
+  s.consumer_group AS consumer_group,
+  s.accepted_at AS accepted_at,
+  u.VALUE:"target_id"::VARCHAR AS target_id,
+  u.VALUE:"account"::VARCHAR AS target_account,
+  u.VALUE:"storefront"::VARCHAR AS target_storefront
+FROM routing AS s, LATERAL FLATTEN(INPUT => s.targets) AS u;
 
 CREATE OR REPLACE VIEW marketplace_call_items AS
 SELECT
@@ -1284,3 +1304,8 @@ WITH RECURSIVE chains AS (
 SELECT c.result_id AS result_id, c.field AS field, c.winner AS winner, c.hops AS hops
 FROM chains AS c
 QUALIFY ROW_NUMBER() OVER (PARTITION BY c.result_id, c.field ORDER BY c.hops DESC) = 1;
+
+-- Account and storefront of each target, as the connector's groups have accepted them.
+CREATE OR REPLACE VIEW targets AS
+SELECT DISTINCT t.target_id AS target_id, t.target_account AS account, t.target_storefront AS storefront
+FROM routing_targets AS t;

@@ -26,7 +26,7 @@ class CompactedTable:
         self._reader = reader
         self._timeout_s = timeout_s
 
-    def read(self) -> dict[str, bytes]:
+    def read(self) -> dict[bytes, bytes]:
         """Returns the table, with everything that was written before the call.
 
         Raises BrokerDown, NotPermitted if this principal may not read the topic, and SourceFailed if reading fails
@@ -48,16 +48,17 @@ class CompactedTable:
         finally:
             consumer.close()
 
-    def put(self, key: str, value: bytes) -> None:
-        """Writes a value; it is durable on return. Raises NotPermitted, and SinkFailed if it was not acknowledged."""
-        produce_record(
-            self._connection, self._topic, key.encode(), value, partition=_PARTITION, timeout_s=self._timeout_s
-        )
+    def put(self, key: bytes, value: bytes | None) -> None:
+        """Writes a value, or removes it with None; it is durable on return.
 
-    def _read(self, consumer: Consumer, errors: ClientErrors) -> dict[str, bytes]:
+        Raises NotPermitted, and SinkFailed if it was not acknowledged.
+        """
+        produce_record(self._connection, self._topic, key, value, partition=_PARTITION, timeout_s=self._timeout_s)
+
+    def _read(self, consumer: Consumer, errors: ClientErrors) -> dict[bytes, bytes]:
         partition_numbers(consumer, errors, self._topic, self._timeout_s)  # raises if the topic does not exist
         begin, end = watermark_offsets(consumer, TopicPartition(self._topic, _PARTITION), self._timeout_s)
-        rows: dict[str, bytes] = {}
+        rows: dict[bytes, bytes] = {}
         if end <= begin:
             return rows
         consumer.assign([TopicPartition(self._topic, _PARTITION, begin)])
@@ -67,7 +68,7 @@ class CompactedTable:
                 return rows
             if error is not None:
                 raise KafkaException(error)
-            key, value = (message.key() or b"").decode(errors="replace"), message.value()
+            key, value = message.key() or b"", message.value()
             if value is not None:
                 rows[key] = value
             else:

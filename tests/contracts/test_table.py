@@ -34,11 +34,13 @@ def test_a_table_that_was_never_written_is_empty(table: CompactedTable) -> None:
 
 
 def test_the_newest_value_of_each_key_is_read(table: CompactedTable) -> None:
-    table.put("a", b"1")
-    table.put("b", b"2")
-    table.put("a", b"3")
+    table.put(b"a", b"1")
+    table.put(b"b", b"2")
+    table.put(b"a", b"3")
 
-    assert table.read() == {"a": b"3", "b": b"2"}
+    assert table.read() == {b"a": b"3", b"b": b"2"}
+    table.put(b"b", None)
+    assert table.read() == {b"a": b"3"}
 
 
 def test_a_broker_that_is_down_is_reported() -> None:
@@ -47,4 +49,4 @@ def test_a_broker_that_is_down_is_reported() -> None:
     with pytest.raises(SourceFailed, match="no broker answers"):
         nobody.read()
     with pytest.raises(SinkFailed, match="cannot be written"):
-        nobody.put("a", b"1")
+        nobody.put(b"a", b"1")

@@ -9,7 +9,7 @@ from typing import Any
 from connector.contracts.event_traces import EventTraces
 from connector.contracts.headers import Stamp
 from connector.contracts.result_ids import result_id
-from connector.contracts.topics import named
+from connector.contracts.topics import Topics, named
 from connector.controls.in_force import CommandSource, NoControls
 from connector.mappings.in_use import MappingSource
 from connector.marketplace.offers import (
@@ -28,6 +28,7 @@ from connector.offers.cold_start import NO_COLD_STARTS, ColdStarts
 from connector.offers.events import (
     OfferChanged,
     OfferDrifted,
+    OfferFieldResult,
     OfferNotFound,
     OfferResult,
     OfferState,
@@ -99,6 +100,9 @@ class PlainCodecs:
     def encode_not_found(self, value: OfferNotFound, /) -> bytes:
         return pickle.dumps(value)
 
+    def encode_field_result(self, value: OfferFieldResult, /) -> bytes:
+        return pickle.dumps(value)
+
     def encode_drift(self, value: OfferDrifted, /) -> bytes:
         return pickle.dumps(value)
 
@@ -130,13 +134,14 @@ def flow_of(
     policy_in_use: Callable[[], OfferPolicy] | None = None,
     cold: ColdStarts = NO_COLD_STARTS,
     traces: EventTraces | None = None,
+    topics: Topics = TOPICS,
 ) -> OfferFlow:
     return OfferFlow(
         policy=policy if policy is not None else OfferPolicy(),
         routing=Routing.of(targets or (DE,)),
         reference=reference,
         codecs=codecs if codecs is not None else PlainCodecs(),
-        topics=TOPICS,
+        topics=topics,
         cluster_id=CLUSTER,
         stamp=Stamp(source="/shop", instance_id="shop-0", config_digest="0"),
         update_limit=reference.bulk_limit,
@@ -207,7 +212,7 @@ class OfferHarness:
                 self.results.append(pickle.loads(output.value or b""))
             elif output.topic == TOPICS.drift:
                 self.drifts.append(pickle.loads(output.value or b""))
-            else:
+            elif output.topic == TOPICS.offers_not_found:
                 key = (output.key or b"").decode()
                 self.not_found[key] = pickle.loads(output.value) if output.value is not None else None
         if self.reload:

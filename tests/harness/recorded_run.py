@@ -31,7 +31,7 @@ PREFIX = "shop"
 EVENTS = 1_000
 ORDERS = 15
 CATALOGUE = 'eans = 80\nconditions = ["NEW", "USED___GOOD"]\nambiguous = 0.02\nlinked = 0.2'
-SETTINGS = '[offers]\nnot_found_grace = "2s"\n'
+SETTINGS = '[offers]\nnot_found_grace = "2s"\nfield_results = true\n'
 _RECORD = fastavro.parse_schema(
     {
         "type": "record",
@@ -122,6 +122,7 @@ def main() -> None:
 
 
 def _run(deployment: Deployment[Backbone]) -> None:
+    deployment.marketplace.fault("too many", {"kind": "respond", "status": 429}, skip=4, every=3, times=5)
     connector = deployment.connector()
     single, several = deployment.places()
     wall = _wall_us()
@@ -203,13 +204,16 @@ def _topics(deployment: Deployment[Backbone]) -> Iterator[tuple[str, str]]:
     for name, dataset in (
         ("offer_changed", "offer-changes"),
         ("offer_result", "offer-results"),
+        ("offer_field_result", "offer-field-results"),
         ("offer_not_found", "offers-not-found"),
         ("offer_state", "offer-state"),
+        ("routing_accepted", "routing"),
         ("marketplace_called", "marketplace-calls"),
         ("replay_progress", "replays"),
         ("shipment_dispatched", "shipments"),
         ("shipment_result", "shipment-results"),
         ("order_observed", "orders"),
+        ("order_observed", "order-changes"),
         ("unit_observed", "units"),
         ("offer_drifted", "drift"),
     ):

@@ -29,7 +29,8 @@ class ControlTopic:
         for key, value in control_table(self._configured).read().items():
             command = self._codec.decode(value)
             if isinstance(command, BadRecord | NotYet):
-                raise Stopped(f"the command {key!a} cannot be read: {command.text}. Remedy: use the newest connector")
+                name = key.decode(errors="replace")
+                raise Stopped(f"the command {name!a} cannot be read: {command.text}. Remedy: use the newest connector")
             found.append(command)
         return sorted(found, key=lambda command: (command.issued_at_us, command.command_id))
 

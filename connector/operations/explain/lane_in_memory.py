@@ -2,7 +2,15 @@
 
 from collections.abc import Sequence
 
-from connector.offers.events import OfferChanged, OfferDrifted, OfferNotFound, OfferResult, OfferState, OfferWithdrawn
+from connector.offers.events import (
+    OfferChanged,
+    OfferDrifted,
+    OfferFieldResult,
+    OfferNotFound,
+    OfferResult,
+    OfferState,
+    OfferWithdrawn,
+)
 from connector.offers.flow import OfferFlow, OfferSerdes
 from connector.offers.ledger import OfferLane
 from streams.flow import Answered, Arrived, BadRecord, Cause, NotYet, Now, Record, Want
@@ -30,6 +38,9 @@ class KeptResults:
 
     def encode_result(self, value: OfferResult, /) -> bytes:
         self.results.append(value)
+        return b""
+
+    def encode_field_result(self, value: OfferFieldResult, /) -> bytes:  # noqa: ARG002 - its result says the same
         return b""
 
     def encode_drift(self, value: OfferDrifted, /) -> bytes:  # noqa: ARG002 - no sweep reaches this lane

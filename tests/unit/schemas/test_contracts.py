@@ -22,6 +22,7 @@ from connector.offers import events
 from connector.orders import events as order_events
 from connector.reconciliation import events as sweep_events
 from connector.replays import progress
+from connector.routing import events as routing_events
 from connector.shipments import events as shipment_events
 from streams.avro.codec import Decoder, frame
 from streams.avro.compatibility import Level, cannot_read, problems
@@ -29,7 +30,7 @@ from streams.avro.compiled_writer import attribute
 from tests.harness.effort import examples
 from tests.unit.schemas.data import library_bytes, values
 
-MODULES = (events, order_events, shipment_events, sweep_events, call_log_row, commands, progress)
+MODULES = (events, order_events, shipment_events, sweep_events, call_log_row, commands, progress, routing_events)
 """The modules that define the classes of the records."""
 INPUTS = frozenset({"offer_changed", "shipment_dispatched"})
 """Records that other applications write and the connector reads."""
@@ -50,7 +51,7 @@ def class_in(module: Any, name: str) -> Any:
 
 EVERY = [(name, version) for name in schemas.NAMES for version in schemas.versions(name)]
 OF_THE_RECORD = {
-    "key", "input_topic", "partition", "offset", "record_time_us", "traceparent", "tracestate", "redriven",
+    "key", "input_topic", "partition", "offset", "record_time_us", "traceparent", "redriven",
 }  # fmt: skip
 
 
@@ -318,7 +319,7 @@ def without_docs(schema: Any) -> Any:
 # ---- one shape for where --------------------------------------------------------------------------------------------
 
 WHERE = ("target_id", "account", "storefront", "condition", "ean", "offer_id", "unit_id")
-ABOUT_ONE_OFFER = ("offer_result", "offer_not_found", "unit_observed", "offer_drifted")
+ABOUT_ONE_OFFER = ("offer_result", "offer_field_result", "offer_not_found", "unit_observed", "offer_drifted")
 LACKS = {
     "offer_changed": ["account", "storefront"],  # what a producer says by target_id
     "offer_state/UnitState": ["target_id", "ean"],  # account and storefront stand for the target; the EAN is the key

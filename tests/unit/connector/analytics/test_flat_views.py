@@ -162,6 +162,22 @@ def test_one_row_of_each_event_and_field_with_the_sums_of_the_records(
     }
 
 
+def test_the_flat_topic_has_the_rows_of_the_view_of_fields(
+    loaded: duckdb.DuckDBPyConnection, recorded: Recording
+) -> None:
+    own = ("result_id", "decided_at", "field", "field_status", "status", "account", "storefront", "unit_id", "offer_id")
+    nested = ("requested", "before", "sent", "accepted", "currency", "superseded_by", "winner")
+    columns = ", ".join([*own, *(f"field_{name} AS {name}" for name in nested)])
+
+    shown = rows_of(loaded, f"SELECT {columns}, field_rules AS rules FROM offer_result_fields")
+
+    flat = recorded.values("offer-field-results.v1")
+    assert len(flat) > len(recorded.values("offer-results.v1"))
+    assert multiset({**row, "rules": ",".join(row["rules"]) or None} for row in shown) == multiset(
+        {name: plain(row[name]) for name in (*own, *nested, "rules")} for row in flat
+    )
+
+
 def test_one_row_of_each_call_and_item(loaded: duckdb.DuckDBPyConnection, recorded: Recording) -> None:
     shown = rows_of(
         loaded,

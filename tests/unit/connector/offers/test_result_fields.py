@@ -195,6 +195,50 @@ def test_a_field_that_ended_before_a_restart_keeps_what_is_known_of_it() -> None
     assert shop.lane.entries[0].ended == entry.ended
 
 
+# ---- who wins ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_the_winner_is_the_newest_event_of_the_chain_when_the_row_is_written(restarts: bool) -> None:
+    shop = shop_of()
+    first = shop.event(price="11.00", stock=9)
+    second = shop.event(price="12.00")
+    third = shop.event(price="13.00")
+    if restarts:
+        shop.restart()
+
+    shop.accept()
+
+    (of_first,), (of_second,) = shop.of(first), shop.of(second)
+    price = next(field for field in of_first.fields if field.field == Field.PRICE)
+    assert (price.superseded_by, price.winner) == (second, third)
+    assert [(one.superseded_by, one.winner) for one in of_second.fields] == [(third, third)]
+    assert [(one.field, one.winner) for one in of_first.fields if one.field != Field.PRICE] == [("stock", None)]
+
+
+def test_a_field_keeps_its_winner_when_another_field_of_it_is_lost() -> None:
+    shop = shop_of()
+    first = shop.event(price="11.00", stock=9, handling_time_days=5)
+    second = shop.event(price="12.00", stock=8)
+    third = shop.event(stock=7)
+
+    shop.accept()
+
+    (said,) = shop.of(first)
+    won = {field.field: field.winner for field in said.fields}
+    assert won == {"price": second, "stock": third, "handling_time": None}
+
+
+def test_a_late_event_lost_to_what_was_accepted() -> None:
+    shop = shop_of()
+    newer = shop.event(price="12.00", at=100.0)
+    shop.accept()
+
+    shop.event(price="11.00", at=50.0)
+
+    assert field_of(shop, Field.PRICE).winner == newer
+
+
 # ---- the status of the whole ----------------------------------------------------------------------------------------
 
 

@@ -46,6 +46,7 @@ def test_every_subject_is_registered_with_its_level(registry: RegistryClient, co
         "shop.offers-not-found.v1-value": Level.FULL_TRANSITIVE,
         "shop.offer-state.v1-value": Level.FULL_TRANSITIVE,
         "shop.marketplace-calls.v1-value": Level.FULL_TRANSITIVE,
+        "shop.routing.v1-value": Level.FULL_TRANSITIVE,
         "shop.controls.v1-value": Level.FULL_TRANSITIVE,
         "shop.replays.v1-value": Level.FULL_TRANSITIVE,
     }
@@ -56,7 +57,7 @@ def test_avro_keys_have_subjects_of_their_own(registry: RegistryClient, console:
     assert register(console, registry, TOPICS, avro_keys=True)
 
     keys = [subject for subject in registry.subjects() if subject.endswith("-key")]
-    assert len(keys) == 7
+    assert len(keys) == 8
     ids = look_up(registry, TOPICS, avro_keys=True)
     assert ids.keys is not None
     assert registry.schema(ids.keys["offer_state"]) == '"string"'
@@ -117,7 +118,7 @@ def test_looking_up_names_every_missing_subject_and_the_remedy(registry: Registr
     assert registry.subjects() == ()
 
 
-def test_every_version_of_states_and_commands_is_fetched(registry: RegistryClient, console: Console) -> None:
+def test_every_version_of_states_commands_and_routing_is_fetched(registry: RegistryClient, console: Console) -> None:
     register(console, registry, TOPICS)
     subject = value_subject(TOPICS.offer_state)
     newer = schemas.load("offer_state", 1)
@@ -127,15 +128,15 @@ def test_every_version_of_states_and_commands_is_fetched(registry: RegistryClien
 
     prefetch(registry, TOPICS, fetched.__setitem__)
 
-    commands = registry.version(value_subject(TOPICS.controls), 1)
+    others = [registry.version(value_subject(topic), 1) for topic in (TOPICS.controls, TOPICS.routing)]
     states = (registry.version(subject, 1), registry.version(subject, 2))
-    assert fetched == {known.id: known.schema for known in (*states, commands)}
+    assert fetched == {known.id: known.schema for known in (*states, *others)}
 
 
 def test_a_check_of_an_empty_registry_says_what_to_run(registry: RegistryClient, console: Console) -> None:
     assert not check(console, registry, TOPICS)
 
-    assert said(console).count("connector schemas register") == 6
+    assert said(console).count("connector schemas register") == 7
 
 
 def test_a_check_after_registering_finds_nothing(registry: RegistryClient, console: Console) -> None:

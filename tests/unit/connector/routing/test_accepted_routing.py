@@ -4,7 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.routing.accepted_routing import AcceptedTarget, agreed, decode, encode, moved, places
+import schemas
+from connector.contracts.codec import SchemaIds
+from connector.routing.accepted_routing import AcceptedTarget, agreed, moved, places, record_of, table_of
+from connector.routing.codec import RoutingCodec
+from connector.routing.events import RoutingAccepted
 from connector.routing.table import Routing, Target
 
 DE = AcceptedTarget(account="main", storefront="de")
@@ -46,12 +50,24 @@ def test_a_removed_id_is_remembered_so_that_it_keeps_its_meaning() -> None:
     assert list(moved(after, routing(shop=AT)))
 
 
+SCHEMA = schemas.text("routing_accepted", schemas.newest("routing_accepted"))
+CODEC = RoutingCodec({1: SCHEMA}.get, SchemaIds(values={"routing_accepted": 1}))
+
+
 @given(tables)
 def test_a_table_is_read_back_as_it_was(table: dict[str, AcceptedTarget]) -> None:
-    assert decode(encode(table)) == table
+    _, value = CODEC.encode(record_of("group", table, 5))
+
+    found = CODEC.decode("group", value)
+
+    assert isinstance(found, RoutingAccepted)
+    assert (table_of(found), found.accepted_at_us) == (table, 5)
 
 
-@pytest.mark.parametrize("value", [b"", b"{", b"[]", b"null", b'{"targets": []}', b'{"targets": {"a": {}}}', b"\xff"])
+FOREIGN = [b"", b"{", b"[]", b"null", b'{"targets": []}', b'{"targets": {"a": {}}}', b"\xff", b"\0\0\0\0\1\xff"]
+
+
+@pytest.mark.parametrize("value", FOREIGN)
 def test_a_foreign_routing_record_is_refused(value: bytes) -> None:
     with pytest.raises(ValueError, match="not a routing table"):
-        decode(value)
+        CODEC.decode("group", value)
