@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from connector.console import minute_trends
 from connector.console.charts import chart, number
 from connector.console.facts import ProcessFacts
 from connector.console.html import Html, copied, described, element, listed, table
@@ -19,14 +20,20 @@ from connector.contracts.event_time import moment
 from connector.offers.figures import summed
 from connector.operations.durations import in_words
 from connector.orders.poll_lane import PollReport
+from connector.projection.minutes import Minute
 from streams.engine.snapshot import PartitionSnapshot, SideInputSnapshot, Snapshot
 
 _RATE_S = 60.0
 """Over which the present rate is computed."""
 
 
-def first_line(facts: ProcessFacts, samples: Sequence[Sample], slow_downs: int, now_us: int) -> Html:
-    """Returns whether the process is live, with the reason, and the numbers that say how it is doing."""
+def first_line(
+    facts: ProcessFacts, samples: Sequence[Sample], minutes: Sequence[Minute] | None, slow_downs: int, now_us: int
+) -> Html:
+    """Returns whether the process is live, with the reason, and the numbers that say how it is doing.
+
+    ``minutes``: over all processes, where the projection has them; ``slow_downs`` is then over all as well.
+    """
     reasons = facts.readiness.reasons
     said = f"Not live: {reasons[0]}" if reasons else _live(facts)
     verdict = element("p", element("strong", said), class_="verdict bad" if reasons else "verdict", role="status")
@@ -34,9 +41,9 @@ def first_line(facts: ProcessFacts, samples: Sequence[Sample], slow_downs: int, 
     polls = facts.polls.values()
     told = described(
         {
-            "Rate used of limit": f"{number(rate)} of {number(_limit(facts))} calls per s",
+            "Rate used of limit": f"{number(rate)} of {number(_limit(facts))} calls per s{_in_all(minutes, now_us)}",
             "Oldest undone": _oldest(facts),
-            "429 today": str(slow_downs),
+            "429 today": f"{slow_downs:,}{', in this process' if minutes is None else ''}",
             "Last poll of orders": "; ".join(_poll(poll, now_us) for poll in polls) or "this process does not poll",
         }
     )
@@ -50,15 +57,33 @@ def attention(facts: ProcessFacts) -> Html | None:
     return section("Needs attention", listed(facts.readiness.warnings, class_="lines warn"))
 
 
-def trend_section(samples: Sequence[Sample]) -> Html:
-    """Returns the charts of the last hours."""
-    charts = (
-        chart("Calls per second", calls_per_s(samples), second=limits(samples), second_class="limit"),
-        chart("Age of the oldest undone event", oldest_undone(samples)),
-        chart("Results per minute", results_per_min(samples), second=failing_per_min(samples)),
+def trend_section(samples: Sequence[Sample], minutes: Sequence[Minute] | None, now_us: int) -> Html:
+    """Returns the charts of the last hours: over all processes where the projection has them, else of this process."""
+    undone = chart("Age of the oldest undone event of this process", oldest_undone(samples))
+    calls = chart("Calls per second", calls_per_s(samples), second=limits(samples), second_class="limit")
+    if minutes is None:
+        results = chart("Results per minute", results_per_min(samples), second=failing_per_min(samples))
+        return _charts("Of this process, since it began, over the last 6 hours at most.", calls, undone, results)
+    ended = minute_trends.whole(minutes, now_us)
+    return _charts(
+        "Of all processes, counted from the topics minute by minute, over the last 6 hours. The age of the oldest "
+        "undone event is of this process, since it began.",
+        chart("Calls per second", minute_trends.calls_per_s(ended), second=minute_trends.slow_downs_per_s(ended)),
+        chart("Longest time from an event to its accepted value", minute_trends.slowest(ended)),
+        chart("Results per minute", minute_trends.results_per_min(ended), second=minute_trends.failing_per_min(ended)),
+        undone,
     )
-    note = "Of this process, since it began, over the last 6 hours at most."
+
+
+def _charts(note: str, *charts: Html) -> Html:
     return section("Last hours", element("div", *charts, class_="charts"), element("p", note, class_="quiet"))
+
+
+def _in_all(minutes: Sequence[Minute] | None, now_us: int) -> str:
+    """Returns the rate of all processes in the last minute that has ended."""
+    ended = minute_trends.whole(minutes, now_us)[-1:] if minutes is not None else ()
+    rates = minute_trends.calls_per_s(ended)
+    return "" if rates.last is None else f" in this process, {number(rates.last)} in all"
 
 
 def poll_section(facts: ProcessFacts, now_us: int) -> Html | None:

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from connector.console import lists_view, overview, standing_view, timeline_view, writing
 from connector.console.facts import ProcessFacts
 from connector.console.html import Child, Html, address, copied, element, link, listed
+from connector.console.minute_trends import KEPT, midnight_us, slow_downs_today
 from connector.console.page import lines, search_form
 from connector.console.people import ConsoleUser
 from connector.console.trends import Trends
@@ -16,6 +17,7 @@ from connector.operations.standing import Standing
 from connector.operations.why import asking
 from connector.projection.facets import LIVE, NOT_LIVE, NOT_TOLD
 from connector.projection.listings import ListingReader
+from connector.projection.minutes import Minute, minute_of
 from connector.settings.model import Settings
 from streams.errors import StreamError
 
@@ -103,13 +105,15 @@ class ConsoleViews:
     def overview(self, asked: PageRequest) -> View:
         """Returns the first page."""
         facts, now_us, samples = asked.facts, asked.now_us, self._trends.snapshot()
+        minutes = self._minutes(now_us)
+        today = self._trends.slow_downs_today(facts, now_us) if minutes is None else slow_downs_today(minutes, now_us)
         content = (
-            overview.first_line(facts, samples, self._trends.slow_downs_today(facts, now_us), now_us),
+            overview.first_line(facts, samples, minutes, today, now_us),
             overview.attention(facts),
             *self._projected(now_us),
             overview.replays_here(facts),
             overview.poll_section(facts, now_us),
-            overview.trend_section(samples),
+            overview.trend_section(samples, minutes, now_us),
             overview.process_counts(facts),
             overview.partitions(facts),
         )
@@ -248,6 +252,17 @@ class ConsoleViews:
                 yield from self._standing(standing, now_us)
         except StreamError as error:  # the rest of the page is needed most when something does not work
             yield element("p", f"Offers, orders and holds cannot be shown now: {error}", class_="warn", role="status")
+
+    def _minutes(self, now_us: int) -> Sequence[Minute] | None:
+        """Returns the minutes of this day and of the charts, to now; None where the projection does not have them."""
+        if self._projection is None or self._projection.state():
+            return None
+        try:
+            with self._projection.open() as reader:
+                now = minute_of(now_us)
+                return reader.minutes(min(now - KEPT, minute_of(midnight_us(now_us))), now + 1)
+        except StreamError:  # the page says why where the offers would be
+            return None
 
     def _not_up_to_date(self) -> Iterable[Child]:
         if self._projection is not None and (state := self._projection.state()):

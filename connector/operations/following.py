@@ -16,12 +16,15 @@ from typing import Final, Self
 
 from connector.operations.projected import FollowedProjection, open_followed
 from connector.operations.standing import NAME, READ_AT, count
+from connector.projection.minutes import minute_of
 from connector.settings.model import Settings
 from streams.clock import SystemClock
 from streams.errors import StreamError
 
 EVERY_S: Final = 5.0
 """Between two looks at the topics."""
+_KEPT_MINUTES: Final = 2 * 24 * 60
+"""More than the charts and the counts of a day show."""
 _NICE: Final = 10
 _END_S: Final = 5.0
 
@@ -107,7 +110,9 @@ def turn(projection: FollowedProjection, tell: Callable[[str], None]) -> None:
     if read or projection.file.summary(NAME) is None:
         tell("the offers are being counted")
         projection.file.keep_summary(NAME, count(projection.reader, SystemClock().now().wall_us).text())
-    projection.file.keep_summary(READ_AT, str(SystemClock().now().wall_us))
+    now_us = SystemClock().now().wall_us
+    projection.file.forget_minutes(minute_of(now_us) - _KEPT_MINUTES)
+    projection.file.keep_summary(READ_AT, str(now_us))
     tell("")
 
 

@@ -19,7 +19,8 @@ from connector.offers.events import (
     Pending,
 )
 from connector.orders.events import ObservedUnit, OrderDiscount, OrderObserved, OrderStatus, OrderUnitStatus
-from connector.projection.facets import FACETED, Targets, facet_of
+from connector.projection.facets import FACETED, Targets, facet_of, is_accepted
+from connector.projection.minutes import counts_of_call, counts_of_result
 from connector.projection.rows import (
     Kept,
     KeptCall,
@@ -160,7 +161,7 @@ def add_record(
                 case OfferResult():
                     _add_result(rows, codecs, place, found, value)
                 case MarketplaceCalled():
-                    rows.calls.append(KeptCall(place, found.call_id, found.account, found.sent_at_us, value))
+                    _add_call(rows, codecs, place, found, value)
                 case BadRecord() | NotYet():
                     return _unreadable(rows, dataset, place, found)
             return None
@@ -178,15 +179,28 @@ def _newest(rows: ProjectedRows, codecs: ProjectionCodecs, row: KeptRecord) -> N
         rows.newest.append(row)
         return None
     facet = facet_of(found, codecs.targets)
-    rows.newest.append(replace(row, facet=facet.name, place=facet.place, since_us=facet.since_us))
+    rows.newest.append(
+        replace(row, facet=facet.name, place=facet.place, since_us=facet.since_us, unit_id=facet.unit_id)
+    )
     rows.offer_ids.update(facet.offer_ids)
     return None
 
 
 def _add_result(rows: ProjectedRows, codecs: ProjectionCodecs, place: int, found: OfferResult, value: bytes) -> None:
     rows.results.append(_result_row(place, found, value))
-    if codecs.targets is not None and found.sent is not None and found.sent.offer_id is not None:
+    if codecs.targets is None:
+        return
+    rows.count(counts_of_result(found))
+    if found.sent is not None and found.sent.offer_id is not None:
         rows.offer_ids.add(KeptOfferId(found.sent.offer_id, found.ean))
+
+
+def _add_call(
+    rows: ProjectedRows, codecs: ProjectionCodecs, place: int, found: MarketplaceCalled, value: bytes
+) -> None:
+    rows.calls.append(KeptCall(place, found.call_id, found.account, found.sent_at_us, value))
+    if codecs.targets is not None:
+        rows.count(counts_of_call(found))
 
 
 def _result_row(place: int, found: OfferResult, value: bytes) -> KeptResult:
@@ -200,6 +214,7 @@ def _result_row(place: int, found: OfferResult, value: bytes) -> KeptResult:
         found.code,
         found.target_id,
         value,
+        found.unit_id if is_accepted(found) else None,
     )
 
 

@@ -13,7 +13,7 @@ from streams.clock import uptime_s
 from streams.errors import Stopped
 from streams.kafka.log_reader import OffsetRange, PartitionId
 
-VERSION: Final = 3
+VERSION: Final = 4
 """The version of the tables. A file of another version is built again."""
 _TABLES: Final = """
 CREATE TABLE topics (topic TEXT PRIMARY KEY, dataset TEXT NOT NULL, topic_id TEXT NOT NULL) WITHOUT ROWID;
@@ -23,9 +23,10 @@ CREATE TABLE positions (
 ) WITHOUT ROWID;
 CREATE TABLE results (
     place INTEGER PRIMARY KEY, ean TEXT NOT NULL, result_id TEXT NOT NULL, decided_at_us INTEGER NOT NULL,
-    origin TEXT NOT NULL, status TEXT NOT NULL, code TEXT, target_id TEXT, value BLOB NOT NULL
+    origin TEXT NOT NULL, status TEXT NOT NULL, code TEXT, target_id TEXT, value BLOB NOT NULL, accepted_unit INTEGER
 );
 CREATE INDEX results_by_ean ON results (ean);
+CREATE INDEX accepted_units ON results (accepted_unit) WHERE accepted_unit IS NOT NULL;
 CREATE TABLE calls (
     place INTEGER PRIMARY KEY, call_id TEXT NOT NULL, account TEXT NOT NULL, sent_at_us INTEGER NOT NULL,
     value BLOB NOT NULL
@@ -33,12 +34,16 @@ CREATE TABLE calls (
 CREATE INDEX calls_by_id ON calls (call_id);
 CREATE TABLE newest (
     dataset TEXT NOT NULL, ean TEXT NOT NULL, key TEXT NOT NULL, partition INTEGER NOT NULL, "offset" INTEGER NOT NULL,
-    value BLOB NOT NULL, facet TEXT, place TEXT, since_us INTEGER NOT NULL,
+    value BLOB NOT NULL, facet TEXT, place TEXT, since_us INTEGER NOT NULL, unit_id INTEGER,
     PRIMARY KEY (dataset, ean, key, partition)
 );
 CREATE INDEX newest_by_facet ON newest (dataset, facet, since_us) WHERE facet IS NOT NULL;
 CREATE INDEX held_results ON results (decided_at_us) WHERE status = 'HELD';
 CREATE TABLE offer_ids (offer_id TEXT NOT NULL, ean TEXT NOT NULL, PRIMARY KEY (offer_id, ean)) WITHOUT ROWID;
+CREATE TABLE minutes (
+    minute INTEGER NOT NULL, dataset TEXT NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL, most INTEGER NOT NULL,
+    PRIMARY KEY (minute, dataset, name)
+) WITHOUT ROWID;
 CREATE TABLE summaries (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE records (
     dataset TEXT NOT NULL, place INTEGER NOT NULL, ean TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (dataset, place)
@@ -120,6 +125,8 @@ class ProjectionFile:
             self._insert("offer_ids", map(astuple, rows.offer_ids))
             for row in rows.newest:
                 _keep_newest(run, row)
+            for one in rows.minutes.values():
+                run(_COUNT, (one.minute, one.dataset, one.name, one.count, one.most))
             for (topic, partition), part in after.items():
                 run("INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?)", (topic, partition, part.first, part.end))
 
@@ -132,6 +139,11 @@ class ProjectionFile:
         """Keeps a text that was computed from the rows."""
         with self._transaction() as run:
             run("INSERT OR REPLACE INTO summaries VALUES (?, ?)", (name, value))
+
+    def forget_minutes(self, before: int) -> None:
+        """Removes what was counted of the minutes before this one."""
+        with self._transaction() as run:
+            run("DELETE FROM minutes WHERE minute < ?", (before,))
 
     def prune(self, topic: str, dataset: str, partition: int, first: int) -> None:
         """Removes what the topic's retention has removed: the rows of a partition below its first offset."""
@@ -175,11 +187,15 @@ class ProjectionFile:
             raise _unusable(self._path, error) from error
 
 
-_COLUMNS: Final[Mapping[str, int]] = {"results": 9, "calls": 5, "records": 4, "unreadable": 3, "offer_ids": 2}
-_BY_DATASET: Final = frozenset({"newest", "records", "unreadable"})
+_COUNT: Final = (
+    "INSERT INTO minutes VALUES (?, ?, ?, ?, ?) ON CONFLICT (minute, dataset, name) "
+    "DO UPDATE SET count = count + excluded.count, most = max(most, excluded.most)"
+)
+_COLUMNS: Final[Mapping[str, int]] = {"results": 10, "calls": 5, "records": 4, "unreadable": 3, "offer_ids": 2}
+_BY_DATASET: Final = frozenset({"newest", "records", "unreadable", "minutes"})
 _TABLES_OF: Final[Mapping[Kept, tuple[str, ...]]] = {
-    Kept.RESULTS: ("results", "unreadable"),
-    Kept.CALLS: ("calls", "unreadable"),
+    Kept.RESULTS: ("results", "unreadable", "minutes"),
+    Kept.CALLS: ("calls", "unreadable", "minutes"),
     Kept.NEWEST: ("newest", "unreadable"),
     Kept.ALL: ("records", "unreadable"),
 }
@@ -249,7 +265,7 @@ def _keep_newest(run: Callable[..., sqlite3.Cursor], row: KeptRecord) -> None:
             (row.dataset, row.ean, row.key, row.partition),
         )
     else:
-        run("INSERT OR REPLACE INTO newest VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(row))
+        run("INSERT OR REPLACE INTO newest VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(row))
 
 
 def _unusable(path: Path, error: Exception) -> Stopped:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from connector.offers.events import OfferNotFound
+from connector.offers.events import FieldStatus, OfferNotFound, OfferResult, Status
 from connector.orders.events import OrderObserved
 from connector.projection.rows import KeptOfferId
 from connector.reconciliation.events import UnitObserved
@@ -18,6 +18,7 @@ OPEN: Final = "OPEN"
 LIVE: Final = "LIVE"
 NOT_LIVE: Final = "NOT_LIVE"
 NOT_TOLD: Final = "NOT_TOLD"
+_ACCEPTED: Final = frozenset({FieldStatus.APPLIED, FieldStatus.UNCHANGED})
 _LIVENESS: Final[Mapping[bool | None, str]] = {True: LIVE, False: NOT_LIVE, None: NOT_TOLD}
 
 
@@ -29,6 +30,7 @@ class Facet:
     place: str | None  # target id
     since_us: int
     offer_ids: tuple[KeptOfferId, ...] = ()
+    unit_id: int | None = None
 
 
 def facet_of(found: UnitObserved | OfferNotFound | OrderObserved, targets: Targets) -> Facet:
@@ -45,6 +47,7 @@ def facet_of(found: UnitObserved | OfferNotFound | OrderObserved, targets: Targe
                 place=targets.get((found.account, found.storefront)),
                 since_us=found.observed_at_us,
                 offer_ids=tuple(_met(found.offer_id, found.ean)),
+                unit_id=found.unit_id,
             )
         case OfferNotFound():
             return Facet(
@@ -59,6 +62,11 @@ def facet_of(found: UnitObserved | OfferNotFound | OrderObserved, targets: Targe
                 place=targets.get((found.account, found.storefront)),
                 since_us=found.open_since_us or found.changed_at_us,
             )
+
+
+def is_accepted(result: OfferResult) -> bool:
+    """Whether the marketplace has accepted a value of the event, or it was known to have it already."""
+    return result.status is Status.CREATED or any(one.status in _ACCEPTED for one in result.fields)
 
 
 def _met(offer_id: str | None, ean: str) -> Iterator[KeptOfferId]:

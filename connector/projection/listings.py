@@ -8,7 +8,9 @@ from connector.controls.commands import ControlCommand
 from connector.offers.events import OfferDrifted, OfferNotFound, OfferResult
 from connector.orders.events import OrderObserved
 from connector.projection.facets import NOT_LIVE, OPEN
+from connector.projection.minutes import Minute, minutes
 from connector.projection.queries import ProjectionReader
+from connector.projection.rows import MinuteCount
 from connector.reconciliation.events import UnitObserved
 from connector.replays.progress import ReplayProgress
 from streams.flow import BadRecord, NotYet
@@ -17,11 +19,8 @@ T = TypeVar("T")
 
 PART: Final = 50
 """Rows of a part of a list."""
-_ACCEPTED: Final = (
-    "EXISTS (SELECT 1 FROM results WHERE results.ean = newest.ean AND results.target_id = newest.place "
-    "AND results.status IN ('APPLIED', 'PARTIAL', 'UNCHANGED', 'CREATED'))"
-)
-"""Whether the marketplace has accepted a value for the unit."""
+_ACCEPTED: Final = "EXISTS (SELECT 1 FROM results WHERE accepted_unit IS NOT NULL AND accepted_unit = newest.unit_id)"
+"""Whether the marketplace has accepted a value for the unit, whichever EAN of its product the event had."""
 _HELD: Final = (
     "FROM results WHERE status = 'HELD' AND NOT EXISTS (SELECT 1 FROM results later WHERE later.ean = results.ean "
     "AND later.result_id = results.result_id AND later.place > results.place)"
@@ -64,6 +63,13 @@ class ListingReader(ProjectionReader):
         """Returns since when the oldest open order has waited."""
         found = self._file.query("SELECT min(since_us) FROM newest WHERE dataset = 'orders' AND facet = ?", OPEN)
         return None if found[0][0] is None else int(found[0][0])
+
+    def minutes(self, first: int, after: int) -> Sequence[Minute]:
+        """Returns what was counted in each minute from ``first`` to before ``after``, over all processes."""
+        rows = self._file.query(
+            "SELECT dataset, minute, name, count, most FROM minutes WHERE minute >= ? AND minute < ?", first, after
+        )
+        return minutes((MinuteCount(*row) for row in rows), first, after)
 
     # ---- lists ------------------------------------------------------------------------------------------------------
 

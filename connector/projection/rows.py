@@ -4,7 +4,7 @@ To add a topic: a row in ``DATASETS``, its decoder in ``projection/codecs.py`` a
 ``projection/database.py``, whose ``VERSION`` then changes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -51,6 +51,7 @@ class KeptResult:
     code: str | None
     target_id: str | None
     value: bytes
+    accepted_unit: int | None = None  # the unit of which a value was accepted, or was known to be so
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class KeptRecord:
     facet: str | None = None  # by which it is listed and counted; None: it is not
     place: str | None = None  # its target id, where it is listed
     since_us: int = 0  # by which it is sorted
+    unit_id: int | None = None  # of a unit that is listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,17 @@ class UndecodedRecord:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class MinuteCount:
+    """A row of the table ``minutes``: adds to what is counted under its name already."""
+
+    dataset: str
+    minute: int  # since the Unix epoch
+    name: str
+    count: int = 1
+    most: int = 0
+
+
 @dataclass(slots=True)
 class ProjectedRows:
     """The rows of one batch, by table and in the order of the records."""
@@ -116,6 +129,18 @@ class ProjectedRows:
     records: list[KeptOfEan] = field(default_factory=list)
     unreadable: list[UndecodedRecord] = field(default_factory=list)
     offer_ids: set[KeptOfferId] = field(default_factory=set)
+    minutes: dict[tuple[str, int, str], MinuteCount] = field(default_factory=dict)
+
+    def count(self, counts: Iterable[MinuteCount]) -> None:
+        """Adds to the minutes."""
+        for one in counts:
+            key = (one.dataset, one.minute, one.name)
+            before = self.minutes.get(key)
+            self.minutes[key] = (
+                one
+                if before is None
+                else MinuteCount(*key, count=before.count + one.count, most=max(before.most, one.most))
+            )
 
 
 def place_of(partition: int, offset: int) -> int:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,10 +14,14 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+import schemas
 from connector.cli.main import cli
 from connector.configuration import load_settings
 from connector.console.console_server import ConsoleServer
+from connector.console.html import Html
 from connector.console.projected import ConsoleProjection
+from connector.console.trends import Trends
+from connector.console.views import ConsoleViews, PageRequest
 from connector.controls.commands import (
     CommandScope,
     ControlCommand,
@@ -28,18 +33,24 @@ from connector.controls.commands import (
 from connector.offers.events import Candidate, OfferNotFound, Origin, Pending, Status
 from connector.operations.following import ProjectionFollower, tellings, turn
 from connector.operations.projected import open_followed
-from connector.operations.standing import READ_AT
+from connector.operations.standing import NAME, READ_AT, count
 from connector.orders.events import ObservedUnit, OrderObserved, OrderStatus, OrderUnitStatus
+from connector.projection.minutes import minute_of
+from connector.projection.rows import LISTED
 from connector.replays.progress import ReplayProgress, ReplayState
 from connector.settings.model import Settings
+from devstack.clients import Row
 from devstack.embedded_broker import EmbeddedBroker
 from devstack.embedded_registry import EmbeddedRegistry
 from devstack.waiting import until
 from streams.clock import SystemClock
+from streams.records import NewRecord
 from tests.harness.console_pages import ReadPage
 from tests.harness.offer_rows import BASE_US, EAN, MINUTE_US, call, drifted, field_result, result, sent, state, swept
 from tests.harness.pages import ROOT
-from tests.harness.projected_topics import ProjectedTopics, Row
+from tests.harness.projected_topics import ProjectedTopics
+from tests.harness.projected_topics import Row as TypedRow
+from tests.harness.recorded_run import Recording, recording
 from tests.unit.connector.console.test_console import FACTS, ShownFacts
 from tests.unit.connector.console.test_html import ATTACKS
 
@@ -122,7 +133,7 @@ def order(order_id: str = "MZ4T9Q2", age_min: int = 0, **more: object) -> OrderO
     return replace(found, **more)  # type: ignore[arg-type]
 
 
-def story() -> list[Row]:
+def story() -> list[TypedRow]:
     """Returns the rows of an offer that is live, one that is not, one that is not found, one that is held, an order."""
     seen = swept(account="demo", storefront="de", is_live=True)
     off = swept(account="demo", storefront="de", ean="4002515289693", unit_id=7, is_live=False, offer_id="SKU-7")
@@ -132,7 +143,7 @@ def story() -> list[Row]:
         result(22, "APPLIED", applied, sent=sent(BASE_US, "connector-0-41", account="demo")),
         call("connector-0-41", BASE_US, account="demo"),
         state([]),
-        result(23, "APPLIED", applied, ean="4002515289693", sent=sent(BASE_US, "connector-0-42", account="demo")),
+        result(23, "APPLIED", applied, ean="4002515289693", unit_id=7, sent=sent(BASE_US, "connector-0-42")),
         result(24, "HELD", held, held_by=HOLD.command_id),
         seen,
         off,
@@ -259,6 +270,107 @@ def test_what_is_released_sold_elsewhere_or_listed_twice_is_not_counted_again(
         assert told in words
     assert f"/offers/{EAN}" not in read("/held").links
     assert len([one for one in read("/units?state=live").links if one.startswith("/offers/")]) == 1
+
+
+def test_a_unit_counts_as_accepted_once_by_the_values_that_it_took(read: Read, topics: ProjectedTopics) -> None:
+    applied, refused = (field_result("price", status, "17.99") for status in ("APPLIED", "REJECTED"))
+    two_eans = swept(account="demo", storefront="de", other_eans=(OTHER,), is_live=False)  # under its larger EAN
+    topics.put(two_eans, replace(two_eans, ean=OTHER, other_eans=(EAN,)))
+    topics.put(result(1, "APPLIED", applied), result(2, "APPLIED", applied, ean=OTHER))
+    another = replace(two_eans, unit_id=8, condition="USED___GOOD", other_eans=(), ean="4002515289709")
+    topics.put(another, result(3, "APPLIED", applied, ean=another.ean, unit_id=9))  # of another condition
+    topics.put(result(4, "PARTIAL", refused, ean=another.ean, unit_id=8))
+
+    assert "1 accepted, but not on sale" in read("/").words
+    assert len([one for one in read("/units?state=off-sale").links if one.startswith("/offers/")]) == 1
+
+
+def test_what_is_counted_by_time_is_that_of_all_processes(read: Read, topics: ProjectedTopics) -> None:
+    now_us = SystemClock().now().wall_us
+    every = range(180)  # one a second, for three minutes
+    topics.put(*(call(f"c-{one}", now_us - one * 1_000_000, instance_id=f"connector-{one % 3}") for one in every))
+    assert "429 today 0" in read("/").words
+    topics.put(*(call("d", now_us, http_status=429, instance_id=f"connector-{number}") for number in range(3)))
+    topics.put(result(1, "APPLIED", decided_at_us=now_us), result(2, "REJECTED", decided_at_us=now_us))
+
+    words = read("/").words
+
+    assert "429 today 3" in words
+    assert "in this process, 1 in all" in words
+    assert "Of all processes, counted from the topics minute by minute" in words
+
+
+def recorded_in(topics: ProjectedTopics, registry_url: str) -> Recording:
+    """Writes the recorded run to the topics, with the ids of this registry."""
+    recorded, ids = recording(), dict[int, bytes]()
+    for number, name in recorded.names.items():
+        record, _, version = name.partition(".v")
+        body = {"schema": schemas.text(record, int(version))}
+        answer = httpx.post(f"{registry_url}/subjects/recorded-{record}/versions", json=body, trust_env=False)
+        ids[number] = answer.raise_for_status().json()["id"].to_bytes(4)
+    topics.put_records(
+        NewRecord(
+            topic=f"kaufland.{one['topic']}",
+            partition=one["partition"],
+            key=one["key"],
+            value=b"\0" + ids[int.from_bytes(one["value"][1:5])] + one["value"][5:] if one["value"] else one["value"],
+        )
+        for one in recorded.records
+        if one["topic"] in {f"{dataset.replace('_', '-')}.v1" for dataset in LISTED}
+    )
+    return recorded
+
+
+def test_every_number_of_the_first_page_is_that_of_the_topics(
+    topics: ProjectedTopics, configured: Settings, registry_url: str
+) -> None:
+    recorded = recorded_in(topics, registry_url)
+    calls, results = recorded.values("marketplace-calls.v1"), recorded.values("offer-results.v1")
+    now = max(one["decided_at"] for one in results)
+    now_us = round(now.timestamp() * 1e6)
+    with open_followed(configured, topics.folder) as followed:
+        assert sum(followed.update()) > 1_000
+        followed.file.keep_summary(NAME, count(followed.reader, now_us).text())
+        followed.file.keep_summary(READ_AT, str(SystemClock().now().wall_us))
+    with ConsoleProjection(configured, topics.folder) as projection:
+        view = ConsoleViews(configured, Trends(), projection, writes=False).overview(
+            PageRequest(facts=FACTS, now_us=now_us)
+        )
+        with projection.open() as reader:
+            counted = reader.minutes(0, minute_of(now_us) + 1)
+    words = " ".join(one.markup if isinstance(one, Html) else str(one) for one in view.content if one is not None)
+
+    units = {one["unit_id"]: one["is_live"] for one in newest(recorded, "units.v1")}
+    accepted = {
+        one["unit_id"]
+        for one in results
+        if one["status"] == "CREATED" or any(part["status"] in ("APPLIED", "UNCHANGED") for part in one["fields"])
+    }
+    last = {one["result_id"]: one["status"] for one in results}
+    off_sale = sum(live is False and unit in accepted for unit, live in units.items())
+    opened = sum(bool(one["units_open"]) for one in newest(recorded, "orders.v1"))
+    slow = [one for one in calls if one["http_status"] == 429]
+    assert slow
+    assert all(one["sent_at"].date() == now.date() for one in slow)
+    for number, name in (
+        (sum(live is True for live in units.values()), "live"),
+        (off_sale, "accepted, but not on sale"),
+        (len(newest(recorded, "offers-not-found.v1")), "not found"),
+        (sum(status == "HELD" for status in last.values()), "events held"),
+    ):
+        assert f"<b>{number:,}</b>{name}" in words
+    assert f">{opened:,} order{'' if opened == 1 else 's'} with units still to be sent" in words
+    assert f"<dd>{len(slow)}</dd>" in words
+    for name, rows in (("calls", calls), ("slow_downs", slow), ("results", results)):
+        at = "decided_at" if name == "results" else "sent_at"
+        expected = Counter(int(row[at].timestamp()) // 60 for row in rows)
+        assert {one.number: getattr(one, name) for one in counted if getattr(one, name)} == expected, name
+
+
+def newest(recorded: Recording, topic: str) -> list[Row]:
+    """Returns the newest value of each key of a topic, without tombstones."""
+    found = {one["key"]: recorded.decode(one["value"]) for one in recorded.of(topic)}
+    return [row for row in found.values() if row is not None]
 
 
 def test_an_event_is_held_once_by_its_newest_hold_also_after_an_earlier_end(
