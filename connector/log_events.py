@@ -97,6 +97,7 @@ OWN_EVENTS: Final = (
     ),
     _event("overrides_in_use", "overrides are in use", "file", "eans"),
     _event("overrides_empty", "the file of overrides has no EAN: there is no floor, buffer or hold", "file"),
+    _event("command_read", "command read", "command", "kind", "state", "by", "until"),
     _event("command_ignored", "a command is ignored", "key", "offset", "reason", "remedy"),
     _event("command_schema_missing", "the schema of a command cannot be fetched", "reason"),
     _event("replay_not_read", "a replay is not read", "replay_id", "reason", "remedy"),

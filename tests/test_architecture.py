@@ -40,7 +40,7 @@ EDGES = {
     "connector.mappings.file_watch": "looks at files every few seconds",
     "connector.startup.configuration_watch": "reads a file again, and logs it",
     "connector.startup.broker_password": "reads files again, and logs it",
-    "connector.startup.controls": "logs commands that are ignored, and fetches schemas",
+    "connector.startup.controls": "logs commands, and fetches schemas",
     "connector.startup.plan": "holds what was loaded from files",
     "connector.startup.side_inputs": "logs replays that are not read",
     "connector.startup.preflight": "asks the broker",

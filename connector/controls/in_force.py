@@ -13,6 +13,9 @@ from streams.frozen import replace
 ReportIgnored: TypeAlias = Callable[[ControlRecord, str], None]
 """Reports a record of the topic that is ignored, and why."""
 
+ReportRead: TypeAlias = Callable[[ControlCommand], None]
+"""Reports a command that this process obeys from now on, in its present state."""
+
 _WRITING: Final = frozenset(kind.value for kind in CallKind if kind.writes)
 _HOLDING: Final = frozenset({ControlKind.HOLD, ControlKind.PAUSE})
 _OF_OTHERS: Final = COMPARING | {ControlKind.REPLAY}
@@ -101,11 +104,16 @@ class Controls:
     """
 
     def __init__(
-        self, decode: Callable[[bytes], ControlCommand | BadRecord | NotYet], report_ignored: ReportIgnored
+        self,
+        decode: Callable[[bytes], ControlCommand | BadRecord | NotYet],
+        report_ignored: ReportIgnored,
+        report_read: ReportRead = lambda _command: None,
     ) -> None:
-        """``decode`` reads a record's value."""
+        """``decode`` reads a record's value. ``report_read`` is called for each command that is new or has changed; of
+        those that had ended before this process read them, for none."""
         self._decode = decode
         self._report_ignored = report_ignored
+        self._report_read = report_read
         self._commands: dict[str, ControlCommand] = {}  # by record key
         self._drops: dict[str, DroppedHold] = {}  # by command id
         self._deleted: set[str] = set()  # ids; the record's key, too, because the command may not be known
@@ -130,7 +138,14 @@ class Controls:
         before, known = self._in_force, list(self._commands.values())
         self._drops = dict(self._dropped(known, now.wall_us))
         self._in_force = replace(_in_force(known, self._drops.values()), deleted=frozenset(self._deleted))
+        self._report(before, now.wall_us)
         return _effect(before, self._in_force, now.wall_us)
+
+    def _report(self, before: CommandsInForce, now_us: int) -> None:
+        for command_id, command in self._in_force.by_id.items():
+            known = before.by_id.get(command_id)
+            if command != known and (known is not None or command.state_at(now_us) is ControlState.IN_FORCE):
+                self._report_read(command)
 
     def tells(self, now: Now) -> tuple[Told, ...]:
         """Returns the messages of every comparison in force; a lane that has begun it ignores its message."""

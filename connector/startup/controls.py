@@ -4,7 +4,9 @@ import structlog
 
 from connector.connections import connection
 from connector.contracts.codec import SchemaIds
+from connector.contracts.event_time import moment
 from connector.controls.codec import ControlCodec
+from connector.controls.commands import ControlCommand
 from connector.controls.in_force import Controls
 from connector.startup.plan import RunPlan
 from streams.control import ControlRecord
@@ -18,7 +20,7 @@ _log = structlog.get_logger("connector")
 
 def controls(ids: SchemaIds, schemas: SchemaCache) -> Controls:
     """Returns the table of the commands in force, which the engine and the flows use."""
-    return Controls(ControlCodec(ids, schemas.get).decode, _log_ignored)
+    return Controls(ControlCodec(ids, schemas.get).decode, _log_ignored, _log_read)
 
 
 def control_reader(plan: RunPlan, ids: SchemaIds, schemas: SchemaCache) -> ControlReader:
@@ -36,6 +38,19 @@ def control_reader(plan: RunPlan, ids: SchemaIds, schemas: SchemaCache) -> Contr
 
     kafka = plan.settings.kafka
     return ControlReader(connection(plan.settings), plan.topics.controls, reader=kafka.group, prepare=fetch_schema)
+
+
+def _log_read(command: ControlCommand) -> None:
+    """Logs a command that this process obeys from now on, so that each process shows when it did."""
+    until_us = command.expires_at_us
+    _log.info(
+        "command read",
+        command=command.command_id,
+        kind=command.kind.value,
+        state=command.state.value,
+        by=command.changed_by or command.issued_by,
+        until=None if until_us is None else moment(until_us),
+    )
 
 
 def _log_ignored(record: ControlRecord, reason: str) -> None:

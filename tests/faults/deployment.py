@@ -57,6 +57,14 @@ class WatchedDeployment(Deployment[Stack]):
                 f"{aim} calls", lambda: self._calls_heard() >= aim, progress=self._calls_heard, still_s=30, every_s=0.02
             )
 
+    def wait_until_obeyed(self, command_id: str) -> None:
+        """Waits until each connector that runs has read a command of a person, which it does within milliseconds."""
+        connectors = [one for one in self.processes if one is not self.marketplace.process and one.running]
+        self.wait_for(
+            f"{command_id} to be read by {len(connectors)} processes",
+            lambda: all(_has_read(one, command_id) for one in connectors),
+        )
+
     def reset_offsets(self, *, to: int = 0, partition: int | None = None) -> None:
         """Resets the offset of a partition of offer changes, or of all, like ``kafka-consumer-groups --reset-offsets``.
 
@@ -93,3 +101,7 @@ class WatchedDeployment(Deployment[Stack]):
         for topic, reader in self.readers.items():
             for record in reader.seen:
                 yield topic, b"\n".join((record.key() or b"", record.value() or b"", repr(record.headers()).encode()))
+
+
+def _has_read(process: ModuleProcess, command_id: str) -> bool:
+    return any('"command_read"' in line and command_id in line for line in process.text().splitlines())

@@ -88,6 +88,7 @@ def test_1_000_held_changes_merge_outlive_restarts_and_are_released_with_one_wri
     given = json.loads(
         deployment.command("hold", "add", "--brand", HELD, "--reason", "check first", "--json", "--config", config)
     )
+    deployment.wait_until_obeyed(given["command_id"])
 
     rounds = []
     for price in range(2_001, 2_011):
@@ -136,6 +137,7 @@ def test_dropped_changes_end_with_a_result_and_without_a_call(deploy: Deploy) ->
     given = json.loads(
         deployment.command("hold", "add", "--brand", HELD, "--reason", "wrong list", "--json", "--config", config)
     )
+    deployment.wait_until_obeyed(given["command_id"])
     before = write_calls(deployment)
 
     merged = priced(deployment, held, HELD, 8_888, next(times) + 1_000)

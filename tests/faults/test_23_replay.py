@@ -45,6 +45,7 @@ class ReplayOperator:
         """Has prices held and dropped, so that their events end as SUPPRESSED."""
         deployment = self._deployment
         held = self.json("hold", "add", "--brand", HELD, "--reason", "a test")["command_id"]
+        deployment.wait_until_obeyed(held)
         produced = priced(deployment, places, HELD, price, at_us)
         deployment.wait_for_results(produced)
         self.json("hold", "drop", held, "--yes")

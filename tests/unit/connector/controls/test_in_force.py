@@ -30,10 +30,15 @@ class Table:
     """A process's table of commands, with what it reports and asks of the engine."""
 
     ignored: list[str] = field(default_factory=list)
+    reported: list[tuple[str, ControlState]] = field(default_factory=list)
     offset: int = 0
 
     def __post_init__(self) -> None:
-        self.controls = Controls(decode, lambda record, why: self.ignored.append(f"{record.key}: {why}"))
+        self.controls = Controls(
+            decode,
+            lambda record, why: self.ignored.append(f"{record.key}: {why}"),
+            lambda read: self.reported.append((read.command_id, read.state)),
+        )
 
     @property
     def in_force(self) -> CommandsInForce:
@@ -61,6 +66,23 @@ def started(*commands: ControlCommand) -> Table:
 
 def released(one: ControlCommand) -> ControlCommand:
     return replace(one, state=ControlState.RELEASED, changed_by="bert", changed_at_us=NOW_US)
+
+
+# ---- what is reported -----------------------------------------------------------------------------------------------
+
+
+def test_a_command_is_reported_once_for_each_state_and_not_if_it_ended_before_it_was_read() -> None:
+    hold, other = command(command_id="hold"), command(command_id="other")
+    over = released(command(command_id="over"))
+    expired = command(command_id="expired", expires_at_us=NOW_US)
+    table = started(hold, over, expired)
+    assert table.reported == [("hold", ControlState.IN_FORCE)]
+
+    table.read(hold, other)
+    table.read(released(hold))
+    table.read(other, over, expired, released(hold), anew=True, complete=True)
+
+    assert table.reported[1:] == [("other", ControlState.IN_FORCE), ("hold", ControlState.RELEASED)]
 
 
 # ---- holds ----------------------------------------------------------------------------------------------------------
