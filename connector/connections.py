@@ -22,6 +22,7 @@ from connector.settings.model import Settings
 from streams.clock import SystemClock
 from streams.errors import SettingsError
 from streams.http.egress import Egress
+from streams.http.failures import connect_failure
 from streams.http.proxy import HttpProxy, NoProxy, parse_proxy
 from streams.http.secret_file import SecretFile
 from streams.http.tls import TlsContext, TlsFiles
@@ -176,11 +177,15 @@ def collector_problem(configured: Settings) -> str:
     """Sends no span to the collector of traces, and returns why it takes none; "" = it answers."""
     import httpx
 
-    ca = configured.http.ca_file
-    headers = {**collector_headers(configured), "Content-Type": "application/x-protobuf"}
+    from connector.tracing.collector import ca_in_use, headers_in_use
+
+    ca, endpoint = ca_in_use(configured.http.ca_file), configured.traces.endpoint
+    headers = {**headers_in_use(collector_headers(configured)), "Content-Type": "application/x-protobuf"}
     try:
         context = TlsContext(TlsFiles(ca=ca)).current if ca is not None else True
-        answer = httpx.post(configured.traces.endpoint, content=b"", headers=headers, timeout=5.0, verify=context)
+        answer = httpx.post(endpoint, content=b"", headers=headers, timeout=5.0, verify=context)
+    except httpx.ConnectError as error:
+        return f"the collector does not answer: {connect_failure(error, urlsplit(endpoint).hostname or '', ca)}"
     except httpx.HTTPError as error:
         return f"the collector does not answer ({type(error).__name__})"
     except (OSError, ValueError) as error:  # a CA file that cannot be read, a header that is not ASCII

@@ -111,7 +111,7 @@ ONLY = {
     "devstack": ("connector.cli",),
     "connector.console": ("connector.app", "connector.supervisor"),
     "connector.app": ("connector.cli",),
-    "connector.tracing": ("connector.app",),
+    "connector.tracing": ("connector.app", "connector.connections"),
     "opentelemetry": ("connector.tracing",),
     "connector.operations": ("connector.cli", "connector.console", "connector.startup"),
     "connector.startup": ("connector.app",),

@@ -26,6 +26,7 @@ NOT_IMPORTED = {
     "mypy": "make check runs it",
     "ruff": "make check runs it",
     "types-pyyaml": "the types of pyyaml",
+    "types-requests": "the types of requests",
     "uv": "make lock runs it",
 }
 FROM_A_CHECKOUT = {

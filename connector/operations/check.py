@@ -449,14 +449,15 @@ def _traces(parts: CheckInputs) -> Iterator[CheckRow]:
     traces = parts.loaded.settings.traces
     if not traces.enabled:
         return
-    problem = parts.collector()
+    problem, _, known = parts.collector().partition(" Remedy: ")
+    remedy = known or "check that the collector is running, and [traces] endpoint and headers_file"
     source = parts.loaded.sources.get("traces.endpoint")
     where = without_secrets(traces.endpoint) + (f" (from {source} of the environment)" if source else "")
     yield CheckRow(
         subject="traces",
         verdict=CheckStatus.NOTE if problem else CheckStatus.GOOD,
         reason=f"{traces.ratio:.0%} of the traces that begin here, to {where}" + (f": {problem}" if problem else ""),
-        remedy="check that the collector is running, and [traces] endpoint and headers_file" if problem else "",
+        remedy=remedy if problem else "",
     )
 
 

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import Final
+from typing import Any, Final
 
+import requests
 import structlog
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -21,6 +22,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags
 from opentelemetry.trace import SpanKind as OtelKind
+from opentelemetry.util.re import parse_env_headers
 
 from streams.clock import uptime_s
 from streams.http.address_secrets import without_secrets
@@ -35,6 +37,7 @@ _BATCH: Final = 512  # spans in one export at most; the SDK's default, which it 
 _KINDS: Final = {SpanKind.CONSUMER: OtelKind.CONSUMER, SpanKind.CLIENT: OtelKind.CLIENT}
 _TIMEOUTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
 _CERTIFICATES: Final = ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE")
+_HEADERS: Final = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
 
 _SDK_LOGGERS: Final = (
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
@@ -53,6 +56,18 @@ class CollectorSettings:
     ca_file: Path | None
     version: str
     instance_id: str
+
+
+def ca_in_use(ca_file: Path | None) -> Path | None:
+    """Returns the CA certificates for the collector: what OpenTelemetry's variables name goes before ``ca_file``."""
+    named = next((file for name in _CERTIFICATES if (file := os.environ.get(name))), None)
+    return Path(named) if named is not None else ca_file
+
+
+def headers_in_use(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Returns these headers for the collector; without any, those of OpenTelemetry's variables."""
+    text = next((text for name in _HEADERS if (text := os.environ.get(name))), "")
+    return headers or parse_env_headers(text, liberal=True)
 
 
 class Collector:
@@ -201,12 +216,20 @@ class _Reasons(logging.Filter):
             logger.removeFilter(self)
 
 
+class _OwnCertificates(requests.Session):
+    """Keeps to its CA certificates: for a plain session, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE would go before them."""
+
+    def send(self, request: requests.PreparedRequest, **given: Any) -> requests.Response:
+        return super().send(request, **{**given, "verify": self.verify})
+
+
 def _exporter(settings: CollectorSettings) -> OTLPSpanExporter:
-    has_own_ca = any(os.environ.get(name) for name in _CERTIFICATES)
+    ca_file = ca_in_use(settings.ca_file)
     return OTLPSpanExporter(
         endpoint=settings.endpoint,
-        headers=dict(settings.headers) or None,  # None: those of OTEL_EXPORTER_OTLP_HEADERS
-        certificate_file=str(settings.ca_file) if settings.ca_file is not None and not has_own_ca else None,
+        headers=headers_in_use(settings.headers),
+        certificate_file=str(ca_file) if ca_file is not None else None,
+        session=_OwnCertificates() if ca_file is not None else None,
         timeout=None if any(os.environ.get(name) for name in _TIMEOUTS) else _TIMEOUT_S,
     )
 

@@ -68,7 +68,9 @@ def test_what_an_override_holds_is_sent_without_a_new_event_when_the_file_lets_i
     assert connector.stop() == 0
 
 
-def test_a_targets_switch_and_a_floor_count_without_a_restart_and_the_rest_is_named(deploy: Deploy) -> None:
+def test_a_targets_switch_a_floor_and_the_log_level_count_without_a_restart_and_the_rest_is_named(
+    deploy: Deploy,
+) -> None:
     deployment = deploy(catalogue=CATALOGUE, storefronts=("de",), partitions=2, settings=FAST_MISS)
     one, other = deployment.places()[0][:2]
     connector, times = deployment.connector(), wall_us()
@@ -89,7 +91,9 @@ def test_a_targets_switch_and_a_floor_count_without_a_restart_and_the_rest_is_na
         assert priced(deployment, other, 1_333, next(times)) == "SUPPRESSED"
         status = health.get("/status").json()
         assert status["files"]["configuration"] == "changed, and not in use before a restart: targets.main-de.keep"
-        becomes("", "the configuration was read again")
+        file.write_text(f'{started}\n[log]\nlevel = "warning"\n')
+        wait_for("new settings", lambda: health.get("/status").json()["config_digest"] != status["config_digest"])
         assert priced(deployment, other, 1_444, next(times)) == "APPLIED"
-        assert health.get("/status").json()["config_digest"] != status["config_digest"]
     assert connector.stop() == 0
+    assert '"partition_opened"' in connector.text()
+    assert '"ended"' not in connector.text(), "a line of level info"

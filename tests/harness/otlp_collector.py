@@ -1,5 +1,6 @@
 """A collector of traces: an OTLP/HTTP server that decodes what it gets."""
 
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -45,8 +46,8 @@ class OtlpCollector:
 
 
 @contextmanager
-def collecting() -> Iterator[OtlpCollector]:
-    """Runs a collector on a free port of 127.0.0.1."""
+def collecting(tls: ssl.SSLContext | None = None) -> Iterator[OtlpCollector]:
+    """Runs a collector on a free port of 127.0.0.1. ``tls``: it serves HTTPS."""
     collector = OtlpCollector()
 
     class Handler(BaseHTTPRequestHandler):
@@ -64,7 +65,10 @@ def collecting() -> Iterator[OtlpCollector]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        collector.endpoint = f"http://127.0.0.1:{server.server_port}/v1/traces"
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        origin = "http://127.0.0.1" if tls is None else "https://localhost"
+        collector.endpoint = f"{origin}:{server.server_port}/v1/traces"
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

@@ -108,6 +108,28 @@ def test_a_proxy_of_the_environment_is_not_used_for_this_machine(tmp_path: Path)
     assert proxy.asked == []
 
 
+def test_marketplace_and_registry_are_reached_by_the_usual_variables_alone(tmp_path: Path) -> None:
+    with (
+        answering(lambda _r, _s: answer(200, {"data": ["de"]}), serving()) as server,
+        registry() as schemas,
+        ConnectProxy(user="me", password="s3cret") as proxy,
+    ):
+        environ = {
+            "SSL_CERT_FILE": str(CA),
+            "HTTPS_PROXY": proxy.url.replace("//", "//me:s3cret@"),
+            "CONNECTOR__HTTP__NO_PROXY": "elsewhere.test",  # by default, this machine is reached directly
+        }
+        configured = loaded(tmp_path, marketplace=server.port, registry=schemas.port, environ=environ).settings
+        adapter = connections.marketplace(configured)
+        health = adapter.check("main")
+        adapter.close()
+        with connections.registry(configured) as client:
+            client.subjects()
+
+    assert health.authenticated, health.message
+    assert proxy.asked == [f"localhost:{server.port}", f"localhost:{schemas.port}"]
+
+
 def test_what_a_check_of_the_marketplace_says_has_a_remedy(tmp_path: Path) -> None:
     with answering(lambda _r, _s: answer(200), serving()) as server:
         adapter = connections.marketplace(loaded(tmp_path, marketplace=server.port).settings)
@@ -131,14 +153,19 @@ def test_the_registry_gets_user_and_password_of_files_that_are_read_again(tmp_pa
     assert SCRUBBER.clean("old-password new-password") == "*** ***"
 
 
-def test_the_registry_gets_a_token_of_a_file_and_a_client_certificate(tmp_path: Path) -> None:
+def test_the_registry_gets_a_token_and_a_client_certificate_of_files_that_are_read_again(tmp_path: Path) -> None:
     certificate = Path(shutil.copy(CLIENT, tmp_path / "client.pem"))
     token = secret(tmp_path, "token", "token-1")
     given = f'ca_file = "{CA}"\nclient_certificate_file = "{certificate}"\ntoken_file = "{token}"'
     with registry(serving(clients=CA)) as server, opened(tmp_path, server, given) as client:
         client.subjects()
+        certificate.write_bytes(CLIENT.read_bytes() + b"\n")  # as valid as before
+        client.subjects()
+        token.write_text("token-2")
+        client.subjects()
 
-    assert [request.headers["authorization"] for request in server.received] == ["Bearer token-1"]
+    sent = [(request.headers["authorization"], request.connection) for request in server.received]
+    assert sent == [("Bearer token-1", 1), ("Bearer token-1", 2), ("Bearer token-2", 2)], "a new certificate connects"
 
 
 def test_the_registry_gets_tokens_of_a_token_endpoint(tmp_path: Path) -> None:
@@ -150,10 +177,13 @@ def test_the_registry_gets_tokens_of_a_token_endpoint(tmp_path: Path) -> None:
         with opened(tmp_path, server, given) as client:
             with pytest.raises(RegistryDenied, match="refuses client_id me"):
                 client.subjects()
+            file.write_text("another-secret\n")
             client.subjects()
 
     assert [request.headers["authorization"] for request in server.received] == ["Bearer access-1"]
     assert "scope=read" in endpoint.received[0].body.decode()
+    asked = [request.headers["authorization"] for request in endpoint.received]
+    assert asked == ["Basic " + b64encode(f"me:{kind}-secret".encode()).decode() for kind in ("the", "another")]
     assert SCRUBBER.clean("access-1") == "***"
 
 
@@ -183,6 +213,22 @@ def test_a_collector_is_asked_with_its_headers(tmp_path: Path, status: int, prob
 
     assert collector.headers[0]["x-token"] == "canary-of-the-collector"
     assert SCRUBBER.clean("said canary-of-the-collector") == "said ***"
+
+
+def test_a_collector_is_asked_as_spans_are_sent_with_the_variables_of_opentelemetry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with collecting(serving()) as collector:
+        traces = TracesSettings(enabled=True, endpoint=collector.endpoint)
+        configured = loaded(tmp_path).settings.model_copy(update={"traces": traces})
+        unknown = connections.collector_problem(configured)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", str(CA))
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=shop")
+        assert connections.collector_problem(configured) == ""
+
+    assert "the certificate of localhost is signed by none of the shipped CA certificates" in unknown
+    assert " Remedy: " in unknown
+    assert collector.headers[0]["x-tenant"] == "shop"
 
 
 def test_a_collector_that_cannot_be_asked_is_a_problem_and_no_traceback(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """Settings of connections: incomplete credentials, TLS that is not verified, files that others may read."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import get_args, get_origin
 
 import pytest
 
 from connector.settings import connection_checks
+from connector.settings.model import Settings, SettingsSection
 from tests.harness.tls_certificates import CA, CLIENT
 from tests.unit.connector.settings.test_load import MINIMAL, folder, problems, read
 
@@ -208,6 +210,59 @@ def test_every_file_with_a_secret_is_looked_at(folder: Path) -> None:
         "kafka.properties_from_files.sasl.password",
         "registry.token_file",
     }
+
+
+def files_of(section: type[SettingsSection], table: str = "") -> Iterator[str]:
+    """Yields each setting that names a file."""
+    for name, field in section.model_fields.items():
+        kinds = [field.annotation, *get_args(field.annotation)]
+        tables = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, SettingsSection)]
+        each = "main." if get_origin(field.annotation) is Mapping else ""  # of the table's name, such as an account's
+        yield from (one for kind in tables for one in files_of(kind, f"{table}{name}.{each}"))
+        if Path in kinds:
+            yield f"{table}{name}"
+
+
+def test_every_setting_that_names_a_file_with_a_secret_is_known(folder: Path) -> None:
+    open_files = {
+        "http.ca_file",
+        "registry.ca_file",
+        "registry.client_certificate_file",  # it is one if no other file has its key
+        "registry.user_file",
+        "shipments.carriers_file",
+        "mappings.reference_file",
+        "mappings.overrides_file",
+        "targets.main.allow_eans_file",
+        "targets.main.create.eans_file",
+        "console.projection",
+    }
+    named = set(files_of(Settings)) - {"kafka.properties_from_files"}
+    file = private(folder / "secret")
+    settings = read(folder, MINIMAL).settings
+    given = {
+        "http": settings.http.model_copy(update={"proxy_password_file": file}),
+        "registry": settings.registry.model_copy(
+            update={
+                **dict.fromkeys(("client_key_file", "password_file", "token_file"), file),
+                "oauth": settings.registry.oauth.model_copy(update={"client_secret_file": file}),
+            }
+        ),
+        "traces": settings.traces.model_copy(update={"headers_file": file}),
+        "console": settings.console.model_copy(update={"token_file": file}),
+    }
+
+    known = {name for name, _ in connection_checks.secret_files(settings.model_copy(update=given))}
+
+    assert known == named - open_files
+
+
+def test_a_private_key_for_the_broker_is_looked_at(folder: Path) -> None:
+    file = private(folder / "key")
+    file.chmod(0o644)
+
+    [note] = notes(folder, kafka({"ssl.key.location": str(file)}), "kafka.properties.ssl.key.location")
+
+    assert "may read the secret" in note
 
 
 def test_keys_of_a_simulator_are_no_secrets(folder: Path) -> None:

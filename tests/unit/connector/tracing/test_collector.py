@@ -20,7 +20,9 @@ from streams.flow import Assignment, BadRecord, Record
 from streams.http.address_secrets import secrets_of
 from streams.span import SEMANTIC_CONVENTIONS, Span, SpanKind
 from streams.trace_context import Sampling
+from tests.harness.connect_proxy import ConnectProxy
 from tests.harness.otlp_collector import OtlpCollector, collecting
+from tests.harness.tls_certificates import CA, OTHER_CA, serving
 
 PARENT = Sampling().begins("producer")
 EVENT = Sampling().below("event", PARENT)
@@ -104,6 +106,27 @@ def test_names_of_the_usual_variables_go_first(stub: OtlpCollector, monkeypatch:
     assert span.resource["deployment.environment.name"] == "test"
     assert span.resource["service.version"] == "1.2.3"
     assert stub.headers[0]["x-tenant"] == "shop"
+
+
+@pytest.mark.parametrize("variable", [None, "OTEL_EXPORTER_OTLP_CERTIFICATE"])
+def test_a_collector_with_a_private_ca_is_reached_through_the_proxy_of_the_environment(
+    variable: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("https_proxy", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(OTHER_CA))  # counts where [http] ca_file is not set
+    if variable is not None:
+        monkeypatch.setenv(variable, str(CA))
+    with collecting(serving()) as stub, ConnectProxy(user="me", password="s3cret") as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//me:s3cret@"))
+        known = OTHER_CA if variable is not None else CA  # the variable goes first
+        collector = Collector(replace(settings(stub.endpoint), ca_file=known))
+        collector.report(SPAN)
+        collector.close()
+
+        assert collector.counts() == {"sent": 1, "lost": 0}
+        assert [span.name for span in stub.spans] == [SPAN.name]
+        assert proxy.asked == [stub.endpoint.removeprefix("https://").removesuffix("/v1/traces")]
 
 
 def test_a_collector_that_takes_nothing_costs_a_counter_and_one_line_until_it_does_again(stub: OtlpCollector) -> None:
