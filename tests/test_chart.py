@@ -120,6 +120,7 @@ def test_the_canary_writes_to_its_own_target_alone_and_shares_only_the_input_wit
         {"secrets": [{"mountPath": "/run/secrets/kaufland"}]},
         {"secrets": [{"mountPath": "/run/x", "secretName": "a", "secretProviderClass": "b"}]},
         {"jobs": {"topics": {"partitions": 0}}},
+        {"files": {"connector.toml": ""}},
     ],
 )
 def test_a_wrong_value_is_refused(wrong: dict[str, Any]) -> None:
@@ -150,6 +151,17 @@ def test_every_value_that_a_template_uses_exists() -> None:
 
     assert used - known == set()
     assert {name for name in known if "." not in name} - {name.partition(".")[0] for name in used} == {"global"}
+
+
+def test_files_of_the_values_are_found_beside_the_configuration_that_names_them(tmp_path: Path) -> None:
+    values = yaml.safe_load((CHART / "ci" / "jobs-values.yaml").read_text("utf-8"))
+    for name, content in values["files"].items():
+        (tmp_path / name).write_text(content)
+
+    found = accepted(values["config"], environment(CONTAINER, "connector-0"), tmp_path).settings
+
+    named = {found.mappings.overrides_file, found.targets["shop-de"].allow_eans_file}
+    assert named == {tmp_path / name for name in values["files"]}
 
 
 # ---- the plain manifests --------------------------------------------------------------------------------------------

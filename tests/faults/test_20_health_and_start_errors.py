@@ -16,7 +16,7 @@ import pytest
 
 from devstack.jvm_stack import JvmStack
 from devstack.processes import ModuleProcess
-from devstack.stack import Stack
+from devstack.stack import CACHE, Stack
 from tests.faults.conftest import Deploy
 from tests.harness.secured_broker import SecuredBroker
 from tests.harness.tcp_proxy import TcpProxy
@@ -203,3 +203,36 @@ def test_a_wrong_sasl_password_is_reported_with_the_brokers_message_by_run_and_c
     assert "Traceback" not in said
     told = done.stderr.splitlines()[-1] if command == ["run"] else said  # a slow broker is waited for before
     assert "transport failure" not in told
+
+
+@pytest.fixture
+def creating_kafka(kafka: Stack) -> Iterator[Stack]:
+    """A broker that creates each topic that a client asks for or writes to, which is Kafka's default."""
+    creating = "auto.create.topics.enable=true"
+    with JvmStack(CACHE, with_registry=False, more=lambda _port, _controller: creating) as started:
+        yield Stack(origin="", bootstrap_servers=started.bootstrap_servers, registry_url=kafka.registry_url)
+
+
+def test_run_and_check_create_neither_topic_nor_subject_also_where_the_broker_would(
+    deploy: Deploy, creating_kafka: Stack
+) -> None:
+    deployment = deploy(kafka=creating_kafka, **SMALL)
+    subjects = httpx.Client(base_url=creating_kafka.registry_url, trust_env=False)
+
+    def there() -> tuple[set[str], set[str]]:
+        topics = deployment.kafka.admin().list_topics().topics
+        ours = {subject for subject in subjects.get("/subjects").json() if deployment.prefix in subject}
+        return {name for name in topics if not name.startswith("__")}, ours
+
+    before = there()
+    elsewhere = deployment.config("elsewhere")
+    elsewhere.write_text(elsewhere.read_text().replace(deployment.prefix, f"{deployment.prefix}-elsewhere"))
+    for command in ("run", "check", "topics --check"):
+        said = deployment.command(*command.split(), "--config", str(elsewhere), code=1)
+        assert "does not exist" in said, said
+    connector = deployment.connector()
+    with connector.health() as health:
+        deployment.wait_for("readiness", lambda: not reasons(health))
+    assert connector.stop() == 0
+
+    assert there() == before

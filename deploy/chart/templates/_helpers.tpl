@@ -85,6 +85,13 @@ volumeMounts:
 {{- end }}
 {{- end }}
 
+{{/* What the ConfigMaps have beside connector.toml. */}}
+{{- define "connector.files" -}}
+{{- range $name, $content := .Values.files }}
+{{ $name }}: {{ toJson $content }}
+{{- end }}
+{{- end }}
+
 {{/* The volumes of every pod; .config is the name of the ConfigMap. */}}
 {{- define "connector.volumes" -}}
 - name: config

@@ -55,6 +55,23 @@ def test_a_change_is_in_use_once_the_file_was_seen_several_times_the_same(writte
     assert not file.look()
 
 
+def test_a_mounted_file_is_read_again_when_kubernetes_turns_its_links_to_another_directory(tmp_path: Path) -> None:
+    def mount(directory: str, content: str) -> None:
+        (tmp_path / directory).mkdir()
+        (tmp_path / directory / "number").write_text(content)
+        (tmp_path / "new").symlink_to(directory)
+        (tmp_path / "new").replace(tmp_path / "..data")
+
+    mount("..1", "1")
+    (tmp_path / "number").symlink_to("..data/number")
+    file = WatchedFile("numbers.file", tmp_path / "number", parse)
+
+    mount("..2", "2")
+
+    assert settle(file)
+    assert file.current == 2
+
+
 def test_a_file_that_is_still_being_written_is_not_read(written: WrittenFile) -> None:
     file = watched(written)
     for content in ("2", "23", "234"):
