@@ -2,7 +2,8 @@
 
 ``--quick`` shows in about a minute that everything runs, with figures that wobble; without it, about seven minutes.
 ``--only NAME ...`` runs some of the measurements. ``--output FILE`` also writes the report, as Markdown. ``--against
-REV`` instead compares the working tree with another commit, in process and without a broker.
+REV`` instead compares the working tree with another commit, in process and without a broker. ``--soak HOURS`` instead
+keeps a load with faults up for hours.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from benchmarks import (
     replay,
     rolling,
     scale,
+    soak,
     stages,
     threads,
     throughput,
@@ -150,6 +152,9 @@ class Run:
     def _stand(self) -> Stand:
         return self._opened.enter_context(stand(self._kafka, self._size.offers))
 
+    def soak(self, hours: float) -> ReportSection:
+        return soak.measure(self._stand, hours)
+
     @property
     def measurements(self) -> Mapping[str, Callable[[], ReportSection]]:
         size = self._size
@@ -182,11 +187,14 @@ def main() -> None:
     report = Report()
     try:
         with ExitStack() as opened:
-            measurements = Run(size, opened, report.note).measurements
+            run = Run(size, opened, report.note)
+            measurements, names = run.measurements, options.only or MEASUREMENTS
             if options.against is not None:
-                measurements = {"against": lambda: against.compare(options.against, size.pairs)}
+                measurements, names = {"against": lambda: against.compare(options.against, size.pairs)}, ("against",)
+            if options.soak is not None:
+                measurements, names = {"soak": lambda: run.soak(options.soak)}, ("soak",)
             report.lines(_heading(sys.argv[1:]))
-            for name in options.only or (measurements if options.against is not None else MEASUREMENTS):
+            for name in names:
                 before = os.getloadavg()[0]
                 report.lines(["", *measurements[name]().lines(), _load(before)])
     except (NoKafka, against.NoSuchCommit) as problem:
@@ -232,6 +240,7 @@ def _options() -> argparse.Namespace:
     some = parser.add_mutually_exclusive_group()
     some.add_argument("--only", nargs="+", choices=MEASUREMENTS)
     some.add_argument("--against", metavar="REV")
+    some.add_argument("--soak", metavar="HOURS", type=float)
     parser.add_argument("--output", type=Path)
     return parser.parse_args()
 

@@ -34,6 +34,7 @@ from devstack.stack import create_topics
 from devstack.waiting import until
 from streams.kafka.live_clients import LiveClients
 from tests.harness import tls_certificates
+from tests.harness.connect_proxy import ConnectProxy
 from tests.harness.secured_broker import PLAIN_USER, SecuredBroker
 from tests.unit.connector.settings.test_load import MINIMAL
 
@@ -71,9 +72,10 @@ def _part(content: dict[str, Any]) -> str:
 @contextmanager
 def token_endpoint() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), OidcEndpoint)
+    server.socket = tls_certificates.serving().wrap_socket(server.socket, server_side=True)
     Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/token"
+        yield f"https://localhost:{server.server_port}/token"
     finally:
         server.shutdown()
         server.server_close()
@@ -146,8 +148,14 @@ def test_a_user_logs_in_with_plain_and_a_password_from_a_file(secured: SecuredBr
     assert client.list_topics(topic, timeout=ASK_S).topics[topic].error is None
 
 
-def test_a_client_logs_in_with_a_token_of_an_oidc_endpoint(secured: SecuredBroker, tmp_path: Path) -> None:
-    with token_endpoint() as url:
+def test_a_client_logs_in_with_a_token_of_an_oidc_endpoint(
+    secured: SecuredBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The endpoint has a private CA and is behind an egress proxy."""
+    for name in ("HTTPS_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with token_endpoint() as url, ConnectProxy() as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
         properties = {
             "security.protocol": "SASL_SSL",
             "ssl.ca.location": str(secured.certificate),
@@ -155,6 +163,7 @@ def test_a_client_logs_in_with_a_token_of_an_oidc_endpoint(secured: SecuredBroke
             "sasl.oauthbearer.method": "oidc",
             "sasl.oauthbearer.client.id": CLIENT_ID,
             "sasl.oauthbearer.token.endpoint.url": url,
+            "https.ca.location": str(tls_certificates.CA),
         }
         secret = {"sasl.oauthbearer.client.secret": CLIENT_SECRET}
         configuration = configured(tmp_path, secured.bootstrap_servers, properties, secret)
@@ -162,6 +171,7 @@ def test_a_client_logs_in_with_a_token_of_an_oidc_endpoint(secured: SecuredBroke
         assert answer(configuration, topic_for(secured, f"User:{CLIENT_ID}")) is None
         others = answer(configuration, topic_for(secured, "User:somebody-else"))
         assert others == KafkaError.TOPIC_AUTHORIZATION_FAILED
+        assert set(proxy.asked) == {url.removeprefix("https://").removesuffix("/token")}
 
 
 def test_a_client_logs_in_with_a_certificate(secured: SecuredBroker, tmp_path: Path) -> None:
