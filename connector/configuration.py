@@ -14,6 +14,7 @@ from connector.kaufland.http.credentials import Credentials
 from connector.kaufland.reference import KauflandReference, load_reference
 from connector.logs import SCRUBBER
 from connector.mappings.overrides import NO_OVERRIDES, Overrides
+from connector.mappings.rates import NO_RATES, Rates, parse_rates
 from connector.routing.table import Routing
 from connector.settings import convert, model
 from connector.settings.load import Facts, Loaded, key_sources, load
@@ -110,6 +111,12 @@ def overrides(configured: Settings) -> Overrides:
     if file is None:
         return NO_OVERRIDES
     return convert.overrides(file.read_bytes(), configured.targets, _currencies(configured))
+
+
+def rates(configured: Settings) -> Rates:
+    """Returns the exchange rates, read from their file."""
+    file = configured.mappings.rates_file
+    return NO_RATES if file is None else parse_rates(file.read_bytes())
 
 
 def _currencies(configured: Settings) -> dict[str, str]:

@@ -16,6 +16,7 @@ class Capability(StrEnum):
 
     OFFERS_CREATE = "offers.create"
     OFFERS_DELETE = "offers.delete"
+    PRICES_CONVERT = "prices.convert"
 
 
 SwitchedOn: TypeAlias = Mapping[Capability, tuple[str, ...]]
@@ -27,6 +28,7 @@ WRITES: Final[Mapping[Capability, str]] = MappingProxyType(
     {
         Capability.OFFERS_CREATE: "creation of units",
         Capability.OFFERS_DELETE: "deletion of units",
+        Capability.PRICES_CONVERT: "prices converted from other currencies",
     }
 )
 """What each capability changes at the marketplace, in words."""

@@ -44,6 +44,9 @@ class Code(StrEnum):
     SEQUENCE_MISSING = "SEQUENCE_MISSING"
     OUT_OF_ORDER = "OUT_OF_ORDER"
     CURRENCY_MISMATCH = "CURRENCY_MISMATCH"
+    RATE_MISSING = "RATE_MISSING"
+    RATE_TOO_OLD = "RATE_TOO_OLD"
+    RATE_IN_FUTURE = "RATE_IN_FUTURE"
     PRICE_NOT_IN_MINOR_UNITS = "PRICE_NOT_IN_MINOR_UNITS"
     PRICE_NOT_POSITIVE = "PRICE_NOT_POSITIVE"
     PRICE_ABOVE_CEILING = "PRICE_ABOVE_CEILING"
@@ -72,6 +75,7 @@ class Code(StrEnum):
     PRICE_STEP_TOO_LARGE = "PRICE_STEP_TOO_LARGE"
     PRICE_BELOW_FLOOR = "PRICE_BELOW_FLOOR"
     PRICE_OVER_RAIL = "PRICE_OVER_RAIL"
+    RATE_JUMPED = "RATE_JUMPED"
     TOO_MANY_ZEROED = "TOO_MANY_ZEROED"
     TOO_MANY_PRICES_CHANGED = "TOO_MANY_PRICES_CHANGED"
     PRICE_BELOW_OWN_FLOOR = "PRICE_BELOW_OWN_FLOOR"
@@ -290,7 +294,20 @@ TABLE: Mapping[Code, CodeText] = {
     ),
     Code.CURRENCY_MISMATCH: CodeText(
         sentence="Storefront {storefront} takes prices in {expected}, the event has {got}",
-        advice="Send the price in {expected}; currencies are not converted.",
+        advice="Send the price in {expected}; other currencies are converted only where prices.convert is on.",
+    ),
+    Code.RATE_MISSING: CodeText(
+        sentence="The price is not converted: the file of rates has no rate {pair}",
+        advice="Add the rate to the file of mappings.rates_file, then replay; or send the price in the storefront's "
+        "currency.",
+    ),
+    Code.RATE_TOO_OLD: CodeText(
+        sentence="The price is not converted: the rate {pair} is of {at} ({source}), and counts for {hours} hours",
+        advice="Update the file of mappings.rates_file, then replay; see max_age in [targets.NAME.convert].",
+    ),
+    Code.RATE_IN_FUTURE: CodeText(
+        sentence="The price is not converted: the rate {pair} is of {at}, which is in the future",
+        advice="Correct the time in the file of mappings.rates_file, then replay; check the clock of this machine.",
     ),
     Code.PRICE_NOT_IN_MINOR_UNITS: CodeText(
         sentence="Price {price} {currency} has more than {exponent} decimal places",
@@ -396,6 +413,12 @@ TABLE: Mapping[Code, CodeText] = {
     Code.PRICE_OVER_RAIL: CodeText(
         sentence="The guard rail price_ceiling holds this price: {price} {currency} is above {ceiling}",
         advice=RELEASE_OR_DROP,
+    ),
+    Code.RATE_JUMPED: CodeText(
+        sentence="The guard rail rate_jump holds this price: a {currency} counts as {rate} ({source}), which is "
+        "{change} % away from {known} of {known_at}, the rate of the price before; at most {limit} % is allowed",
+        advice="If the rate is wrong, correct the file of mappings.rates_file: the price is converted again and sent. "
+        "If it is right, `connector guard release` sends the price; a newer price takes its place.",
     ),
     Code.TOO_MANY_ZEROED: CodeText(
         sentence="The guard rail zeroed_share holds this stock of zero: within {window_s} s, {source} has set more "

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from connector.mappings.overrides import NO_OVERRIDES, Overrides
+from connector.mappings.rates import NO_RATES, Rates
 from connector.marketplace.offers import Reference
 from connector.routing.table import Routing
 
@@ -17,6 +18,7 @@ class MappingsInUse:
     reference: Reference
     carriers: Mapping[str, str] = field(default_factory=dict)  # the seller's name -> the marketplace's code
     overrides: Overrides = NO_OVERRIDES
+    rates: Rates = NO_RATES
     config_digest: str = ""  # of the settings in use; "" = that of the start
 
 

@@ -3,19 +3,17 @@
 They are kept as a spreadsheet, a line for each EAN, or for each EAN and target. A file is used as a whole or not.
 """
 
-import csv
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from connector.mappings.contents import text
+from connector.mappings.contents import cells_of, refuse_faults, table
 from connector.marketplace.offers import Field
 from streams.frozen import quick
 
 COLUMNS: Final = ("ean", "target", "floor_price", "currency", "buffer", "hold", "reason")
-FAULTS_SHOWN: Final = 10
 NOTHING: Final[frozenset[Field]] = frozenset()
 _AMOUNT: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,2})?")
 """1.234 is not one: who writes it may mean 1,234."""
@@ -103,32 +101,11 @@ def parse_overrides(content: bytes, currencies: Mapping[str, str], normal_form: 
     ``currencies``: that of each target. ``normal_form`` of an EAN raises ValueError for a text that is none. Raises
     ValueError that names the first faults with their lines.
     """
-    lines = text(content).removeprefix("\ufeff").splitlines()
-    rows = _rows(lines)
-    _, header = next(rows, (0, []))
-    names = [name.strip().lower() for name in header]
-    if "ean" not in names or len(set(names)) < len(names) or not set(names) <= set(COLUMNS):
-        raise ValueError(f"its first line is not a header with ean and other columns of: {', '.join(COLUMNS)}")
+    names, rows = table(content, COLUMNS, ("ean",))
     parsing = _Parsing(names, currencies, normal_form)
     for line, cells in rows:
         parsing.add(line, cells)
     return parsing.result()
-
-
-def _rows(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    """Yields the rows with their line numbers; without empty lines and comments."""
-    first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
-    reader = csv.reader(lines, delimiter=next((one for one in ";\t" if one in first), ","), strict=True)
-    number = 0
-    try:
-        for cells in reader:
-            number += 1
-            if reader.line_num > number:
-                raise ValueError(f"line {number}: a quoted cell does not end in its line")
-            if any(cells) and not cells[0].startswith("#"):
-                yield number, cells
-    except csv.Error as error:
-        raise ValueError(f"line {number + 1}: {error}") from None
 
 
 class _Parsing:
@@ -151,9 +128,7 @@ class _Parsing:
             self._faults.append(f"line {line}: {error}")
 
     def _add(self, line: int, cells: Sequence[str]) -> None:
-        if len(cells) > len(self._names) and any(map(str.strip, cells[len(self._names) :])):
-            raise ValueError(f"it has {len(cells)} cells, the header has {len(self._names)}")
-        row = dict(zip(self._names, map(str.strip, cells), strict=False))
+        row = cells_of(self._names, cells)
         ean = self._ean(row.get("ean", ""))
         override = self._override(line, row)
         before = self._by_ean.get(ean, ())
@@ -172,10 +147,7 @@ class _Parsing:
 
     def result(self) -> Overrides:
         """Returns the overrides. Raises ValueError if any row has a fault."""
-        if self._faults:
-            more = len(self._faults) - FAULTS_SHOWN
-            shown = "; ".join(self._faults[:FAULTS_SHOWN])
-            raise ValueError(f"{shown}; and {more} more" if more > 0 else shown)
+        refuse_faults(self._faults)
         return Overrides(self._by_ean)
 
     def _override(self, line: int, row: Mapping[str, str]) -> Override:

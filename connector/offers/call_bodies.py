@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 from connector.marketplace.offers import CreateUnit, DeleteUnit, Field, LookUp, Update
 from connector.offers.event_order import Recency
+from connector.offers.events import Conversion
 from streams.frozen import quick
 
 # ---- answered by the marketplace ------------------------------------------------------------------------------------
@@ -21,6 +22,7 @@ class Carried:
     order: Recency
     result_id: str
     event_id: str | None
+    conversion: Conversion | None = None  # of a price
 
 
 @quick

@@ -19,6 +19,7 @@ from connector.offers.events import (
     Announced,
     Basis,
     BegunCommand,
+    Conversion,
     Ended,
     FieldResult,
     FieldState,
@@ -51,9 +52,9 @@ from streams.trace_context import TRACEPARENT, carried
 
 PARTS_OF_STATES: Final = (
     UnitState, FieldState, Basis, Miss, LocationStock, OrderMark, Undone, Origin, UndoneField, Ended, FieldStatus,
-    Announced, HeldField, Sent, Problem, ProblemError, BegunCommand, ListingWish,
+    Announced, HeldField, Sent, Problem, ProblemError, BegunCommand, ListingWish, Conversion,
 )  # fmt: skip
-PARTS_OF_RESULTS: Final = (Origin, Status, FieldResult, FieldStatus, Basis, Sent, Problem, ProblemError)
+PARTS_OF_RESULTS: Final = (Origin, Status, FieldResult, FieldStatus, Basis, Conversion, Sent, Problem, ProblemError)
 
 
 class OfferCodecs:

@@ -13,6 +13,7 @@ from connector.contracts.codes import Code
 from connector.contracts.result_ids import result_id
 from connector.controls.in_force import NO_COMMANDS, CommandsInForce
 from connector.marketplace.offers import Field
+from connector.offers.converted_events import priced_again
 from connector.offers.creations import Creations
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.event_order import EventOrder, Recency, newest
@@ -128,6 +129,7 @@ class _OfferDecision:
         match identity:
             case Proven(unit):
                 row.unit = unit
+                self._convert_again(row, target)
                 for asked in row.open:
                     self._cells.setdefault(cell_of(unit, asked.field), []).append((row, asked))
             case Unclear():
@@ -138,6 +140,22 @@ class _OfferDecision:
                 self._look_ups.unproven(row, target, identity)
                 for asked in row.open:
                     self._cells.setdefault((asked.field, *row.entry.selectors), []).append((row, asked))
+
+    def _convert_again(self, row: EntryDraft, target: Target) -> None:
+        """Converts a price again that a guard rail holds, once the rates have changed: they may have been wrong.
+
+        No call carries it. A rate that cannot be used now leaves it as it is.
+        """
+        held = row.held_field(Field.PRICE)
+        if held is None or held.guard is None:
+            return
+        asked = next((one for one in row.open if one.field is Field.PRICE), None)
+        if asked is None or asked.conversion is None:
+            return
+        again = priced_again(asked.conversion, target, self._terms, self._now_us)
+        if again is not None and again != asked:
+            self._draft.doubt(row, asked)
+            row.ask(again)
 
     def _unknown_target(self, entry: LedgerEntry) -> Refusal:
         known = ", ".join(sorted(self._terms.routing.targets)) or "none"
@@ -328,7 +346,7 @@ class _OfferDecision:
         ):
             self._draft.end(row, field, FieldStatus.UNCHANGED, before=known, code=offer.code, rules=offer.rules)
         elif is_already_so(facts, field, value, policy, self._now_us):
-            self._raise_orders(group, field, order, entry.event_id)
+            self._raise_orders(group, asked, order, entry.event_id)
             self._end_unchanged(row, asked, offer, order, unit, known)
         else:
             self._send(row, asked, offer, order, unit, known, group)
@@ -356,11 +374,11 @@ class _OfferDecision:
             return
         self._plan.delete(PlannedUpdate(row.entry, row.since_us, asked.field, 0, order, unit, LISTING_RANK))
 
-    def _raise_orders(self, group: Sequence[KnownUnit], field: Field, order: Recency, event_id: str | None) -> None:
+    def _raise_orders(self, group: Sequence[KnownUnit], asked: Asked, order: Recency, event_id: str | None) -> None:
         """Notes that the units hold what a newer event wants."""
         for member in group:
-            if (fact := self._draft.fact(member, field)) is not None:
-                self._draft.put(member, field, raised(fact, order, event_id))
+            if (fact := self._draft.fact(member, asked.field)) is not None:
+                self._draft.put(member, asked.field, raised(fact, order, event_id, asked.conversion))
 
     def _send(
         self,
@@ -390,7 +408,8 @@ class _OfferDecision:
             self._plan.update(PlannedUpdate(row.entry, row.since_us, field, value, order, unit, rank))
             return
         for member in group:
-            fact = accepted(self._draft.fact(member, field), value, order, row.entry.event_id, self._now_us)
+            before = self._draft.fact(member, field)
+            fact = accepted(before, value, order, row.entry.event_id, self._now_us, asked.conversion)
             self._draft.put(member, field, fact)
         code = offer.code or Code.DRY_RUN
         self._draft.end(row, field, FieldStatus.DRY_RUN, before=known, sent=value, code=code, rules=offer.rules)

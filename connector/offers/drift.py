@@ -216,6 +216,7 @@ class _UnitComparison:
             value=wanted_by_event(fact),
             requested=drift.accepted_value,
             currency=drift.currency,
+            conversion=fact.conversion,
         )
         return LedgerEntry(
             result_id=drift.result_id,

@@ -64,6 +64,12 @@ class EntryDraft:
         self.ends.append(end)
         self.open = [asked for asked in self.open if asked.field is not end.field]
 
+    def ask(self, asked: Asked) -> None:
+        """Has the entry ask for another value of an open field."""
+        of = asked.field
+        self.open = [asked if one.field is of else one for one in self.open]
+        self.entry = replace(self.entry, asked=tuple(asked if one.field is of else one for one in self.entry.asked))
+
     def inherit_listing(self, of: "EntryDraft") -> None:
         """Takes over the listing of an entry that this one replaces, unless it has another.
 

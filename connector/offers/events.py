@@ -158,6 +158,19 @@ class Replayed:
     replay_id: str
 
 
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """How a price was converted to the currency of its storefront. ``amount`` and ``currency`` are the event's."""
+
+    amount: Decimal
+    currency: str
+    rate: str  # how much of the storefront's currency a unit of ``currency`` is worth: a decimal number, never a float
+    rate_at_us: int  # of which time the rate is
+    rate_source: str
+    rounding: str  # such as half_up, or half_up/5 to multiples of five minor units
+
+
 # ---- offer-results --------------------------------------------------------------------------------------------------
 
 
@@ -169,7 +182,7 @@ class FieldResult:
     ``before`` is the value that the marketplace was known to hold, ``sent`` the value that was sent, ``accepted`` the
     one that its answer showed; None: there was none. ``units_moved`` and ``storefronts_moved`` are of linked units,
     whose stock the update changed too. ``rules`` has the settings, guard rails and commands that changed or kept back
-    the value.
+    the value. Of a price that was converted, all values are in the storefront's currency.
     """
 
     field: str
@@ -187,6 +200,7 @@ class FieldResult:
     storefronts_moved: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     winner: str | None = None  # result_id of the event that counted when the result was written
+    conversion: Conversion | None = None  # None: the price came in the storefront's currency
 
 
 @quick
@@ -298,6 +312,12 @@ class OfferFieldResult:
     answered_at_us: int | None = None
     unit_status: str | None = None
     message: str | None = None
+    original_amount: Decimal | None = None
+    original_currency: str | None = None
+    rate: str | None = None
+    rate_at_us: int | None = None
+    rate_source: str | None = None
+    rounding: str | None = None
 
 
 # ---- offers-not-found -----------------------------------------------------------------------------------------------
@@ -384,6 +404,7 @@ class FieldState:
     certain: bool
     value_known: bool = True  # False: ``value`` is a placeholder
     accepted_value: Decimal | None = None  # what the event was accepted with, if another value was shown since
+    conversion: Conversion | None = None  # of the last accepted price
 
 
 @quick
@@ -443,11 +464,12 @@ class LocationStock:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndoneField:
-    """One field of an undone event, with the value that it carries."""
+    """One field of an undone event, with the value that it carries, or that its price was converted to."""
 
     field: str
     value: Decimal
     currency: str | None = None
+    conversion: Conversion | None = None
 
 
 @quick

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from connector.contracts.event_time import NO_SEQUENCE
 from connector.marketplace.offers import Field, Unit
 from connector.offers.event_order import OF_ANOTHER_EAN, Recency, newest
-from connector.offers.events import Basis
+from connector.offers.events import Basis, Conversion
 from connector.offers.ledger import Fact, KnownUnit, LedgerEntry
 from connector.offers.policy import OfferPolicy
 from streams.frozen import replace
@@ -65,18 +65,41 @@ def doubted(fact: Fact | None, now_us: int) -> Fact:
     return replace(fact or NOTHING_KNOWN, certain=False, doubted_at_us=now_us)
 
 
-def accepted(prior: Fact | None, value: int, order: Recency, event_id: str | None, at_us: int) -> Fact:
+def accepted(
+    prior: Fact | None,
+    value: int,
+    order: Recency,
+    event_id: str | None,
+    at_us: int,
+    conversion: Conversion | None = None,
+) -> Fact:
     """Returns the fact after the marketplace accepted the value of this event. The order never decreases."""
     if prior is not None and prior.order is not None and prior.order > order:
-        order, event_id = prior.order, prior.event_id
-    return Fact(value=value, basis=Basis.ACCEPTED, order=order, event_id=event_id, accepted_at_us=at_us, certain=True)
+        order, event_id, conversion = prior.order, prior.event_id, prior.conversion
+    return Fact(
+        value=value,
+        basis=Basis.ACCEPTED,
+        order=order,
+        event_id=event_id,
+        accepted_at_us=at_us,
+        certain=True,
+        conversion=conversion,
+    )
 
 
 def not_applied(prior: Fact | None, value: int, order: Recency, at_us: int) -> Fact:
     """Returns the fact after an accepted update whose answer shows another value. The event may be sent again."""
     if prior is not None and prior.order is not None and prior.order > order:
         order = prior.order
-    return Fact(value=value, basis=Basis.OBSERVED, order=order, event_id=None, accepted_at_us=at_us, certain=True)
+    return Fact(
+        value=value,
+        basis=Basis.OBSERVED,
+        order=order,
+        event_id=None,
+        accepted_at_us=at_us,
+        certain=True,
+        conversion=prior.conversion if prior is not None else None,
+    )
 
 
 def given_up(fact: Fact | None, order: Recency) -> Fact:
@@ -91,7 +114,7 @@ def given_up(fact: Fact | None, order: Recency) -> Fact:
     return replace(fact, order=order, event_id=None, accepted_value=None)
 
 
-def raised(fact: Fact, order: Recency, event_id: str | None) -> Fact:
+def raised(fact: Fact, order: Recency, event_id: str | None, conversion: Conversion | None = None) -> Fact:
     """Returns the fact with the order of a newer event that asks for the value already held. Trust is not renewed."""
     return Fact(
         value=fact.value,
@@ -100,6 +123,7 @@ def raised(fact: Fact, order: Recency, event_id: str | None) -> Fact:
         event_id=event_id,
         accepted_at_us=fact.accepted_at_us,
         certain=fact.certain,
+        conversion=conversion,
     )
 
 

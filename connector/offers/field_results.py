@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from typing import Any
 
-from connector.offers.events import OfferFieldResult, OfferResult
+from connector.offers.events import Conversion, OfferFieldResult, OfferResult
 
 
 def flat_rows(result: OfferResult) -> Iterator[OfferFieldResult]:
@@ -56,7 +57,21 @@ def flat_rows(result: OfferResult) -> Iterator[OfferFieldResult]:
             answered_at_us=sent.answered_at_us if sent is not None else None,
             unit_status=sent.unit_status if sent is not None else None,
             message=result.problem.message if result.problem is not None else None,
+            **_conversion(field.conversion),
         )
+
+
+def _conversion(used: Conversion | None) -> dict[str, Any]:
+    if used is None:
+        return {}
+    return {
+        "original_amount": used.amount,
+        "original_currency": used.currency,
+        "rate": used.rate,
+        "rate_at_us": used.rate_at_us,
+        "rate_source": used.rate_source,
+        "rounding": used.rounding,
+    }
 
 
 def _listed(texts: Iterable[str]) -> str | None:

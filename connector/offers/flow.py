@@ -138,6 +138,7 @@ class OfferFlow:
         self._state_version = state_versions.state_version(OfferState)
         self._counter = FigureCounter(routing.targets)
         self._windows = WindowRails(policy.window_limits, partitions)
+        self._taken_over_us: dict[int, int | None] = {}  # by partition; None: before its first turn
 
     @property
     def topic(self) -> str:
@@ -173,7 +174,8 @@ class OfferFlow:
         return ()
 
     def assigned(self, partition: int, lanes: int) -> None:
-        """Notes the size of a partition's part of the catalogue."""
+        """Notes the size of a partition's part of the catalogue, and that another process may have read its events."""
+        self._taken_over_us[partition] = None
         self._windows.assigned(partition, lanes)
         self._counter.assigned(partition)
         if self._cold.is_on:
@@ -300,7 +302,11 @@ class OfferFlow:
         if found is not None and found is not self._in_use:
             self._in_use = found
             self._terms = replace(
-                self._terms, routing=found.routing, reference=found.reference, overrides=found.overrides
+                self._terms,
+                routing=found.routing,
+                reference=found.reference,
+                overrides=found.overrides,
+                rates=found.rates,
             )
             self._counter.route(found.routing.targets)
             if found.config_digest:
@@ -314,11 +320,12 @@ class OfferFlow:
         """Returns the lane after an event or an answer was applied; other causes only have the lane decided again."""
         match cause:
             case Arrived(event=OfferChanged() as changed):
-                return merge.merge_event(lane, changed, self._terms, now_us)
+                return merge.merge_event(lane, changed, self._terms, now_us, None, self._since(changed, now_us))
             case Arrived(event=OfferWithdrawn() as withdrawn):
                 return merge.withdraw(lane, withdrawn, self._terms, now_us)
             case Told(message=Replayed(event=OfferChanged() as changed, replay_id=replay_id)):
-                return merge.merge_event(lane, changed, self._terms, now_us, replay_id)
+                since_us = self._since(changed, now_us)
+                return merge.merge_event(lane, changed, self._terms, now_us, replay_id, since_us)
             case Told(message=Replayed(event=OfferWithdrawn() as withdrawn, replay_id=replay_id)):
                 return merge.withdraw(lane, withdrawn, self._terms, now_us, replay_id)
             case Answered():
@@ -353,6 +360,15 @@ class OfferFlow:
                 trace=trace,
             ),
         )
+
+    def _since(self, event: OfferChanged, now_us: int) -> int | None:
+        """Returns when this process got the event's partition; None if none was assigned, as in commands."""
+        if event.partition not in self._taken_over_us:
+            return None
+        since_us = self._taken_over_us[event.partition]
+        if since_us is None:
+            since_us = self._taken_over_us[event.partition] = now_us
+        return since_us
 
     def _output(self, output: OfferOutput, partition: int, now_us: int) -> Output:
         what, entry = output

@@ -11,6 +11,7 @@ from connector.contracts.codes import Code
 from connector.controls.commands import ControlCommand, ControlState
 from connector.controls.in_force import CommandsInForce
 from connector.marketplace.offers import Field
+from connector.offers.conversion import jump
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.events import Origin
 from connector.offers.ledger import KnownUnit, LedgerEntry, to_major
@@ -22,7 +23,13 @@ from connector.routing.table import Target
 from streams.frozen import replace
 
 _RAILS_OF: Final[Mapping[Field, tuple[Rail, ...]]] = {
-    Field.PRICE: (Rail.PRICE_STEP, Rail.PRICE_FLOOR, Rail.PRICE_CEILING, Rail.CHANGED_PRICE_SHARE),
+    Field.PRICE: (
+        Rail.RATE_JUMP,
+        Rail.PRICE_STEP,
+        Rail.PRICE_FLOOR,
+        Rail.PRICE_CEILING,
+        Rail.CHANGED_PRICE_SHARE,
+    ),
     Field.STOCK: (Rail.ZEROED_SHARE,),
     Field.HANDLING_TIME: (),
 }
@@ -70,11 +77,22 @@ class GuardRails:
         """
         if value == known or row.entry.origin is Origin.RESEND:
             return None
-        found = [one for one in self._by_price(row.entry, field, value, unit, known) if one.rail not in row.passed]
+        judged = (*self._by_rate(row, field, unit), *self._by_price(row.entry, field, value, unit, known))
+        found = [one for one in judged if one.rail not in row.passed]
         for one in found:
             if (fault := self._dropped(one.rail, row.entry, field, unit)) is not None:
                 return fault
         return found[0] if found else self._by_window(row, field, value, unit)
+
+    def _by_rate(self, row: EntryDraft, field: Field, unit: KnownUnit) -> Iterator[Tripped]:
+        """Yields the rail of a rate that is too far from the one with which the unit's last price was converted."""
+        rule = self._draft.terms.policy.conversions.get(row.entry.target_id or "")
+        used = next((asked.conversion for asked in row.open if asked.field is field), None)
+        fact = self._draft.fact(unit, field)
+        if rule is None or used is None or fact is None:
+            return
+        if (fault := jump(fact.conversion, used, rule)) is not None:
+            yield Tripped(Rail.RATE_JUMP, fault)
 
     def _by_price(
         self, entry: LedgerEntry, field: Field, value: int, unit: KnownUnit, known: int | None

@@ -11,15 +11,17 @@ from connector.contracts.event_time import time_fault
 from connector.contracts.microseconds import us
 from connector.contracts.problem import Problem
 from connector.marketplace.offers import Condition, Currency, Field
+from connector.offers.conversion import Converted
+from connector.offers.converted_events import converted_before, is_converted, price_of
 from connector.offers.event_order import EventOrder
 from connector.offers.events import FieldStatus, ListingAct, OfferChanged, Price
 from connector.offers.gtin import GtinError, normal_form
-from connector.offers.ledger import Asked, FieldOutcome
+from connector.offers.ledger import Asked, FieldOutcome, OfferLane
 from connector.offers.policy import Locations, OfferTerms
 from connector.offers.refusal import Refusal, refuse
 from connector.offers.stock import refused_above, refused_below
 from connector.routing.table import Target
-from streams.frozen import quick
+from streams.frozen import quick, replace
 
 CONDITIONS = frozenset(condition.value for condition in Condition if condition is not Condition.UNKNOWN)
 
@@ -37,15 +39,19 @@ class Examined:
     problem: Problem | None  # of the first rejected field, or of the event
 
 
-def examine(event: OfferChanged, terms: OfferTerms, now_us: int) -> Examined:
-    """Applies all rules to an event, with the configured default target and condition where it names none."""
+def examine(event: OfferChanged, terms: OfferTerms, now_us: int, before: OfferLane | None = None) -> Examined:
+    """Applies all rules to an event, with the configured default target and condition where it names none.
+
+    ``before``: the lane of an event that is read again, whose price is converted as when it was accepted.
+    """
     policy = terms.policy
     target_id = event.target_id or policy.default_target
     condition = event.condition or policy.default_condition
     target = terms.routing.find(target_id)
     refusal = _of_event(event, target_id, target, condition, terms, now_us)
     asked, ended, problem = [], [], None
-    for one, fault in _fields(event, target, terms):
+    known = converted_before(before, event, target) if before is not None else None
+    for one, fault in _fields(event, target, terms, now_us, known):
         asked.append(one)
         if refusal is not None:
             ended.append(FieldOutcome(field=one.field, status=FieldStatus.REJECTED, code=refusal.code))
@@ -149,14 +155,19 @@ def _listing_fault(event: OfferChanged) -> Refusal | None:
             return refuse(Code.LISTING_UNKNOWN, listing=unknown, known=", ".join(ListingAct))
 
 
-def _fields(event: OfferChanged, target: Target | None, terms: OfferTerms) -> list[tuple[Asked, Refusal | None]]:
-    """Returns each field that the event carries, and why it is rejected, if it is."""
+def _fields(
+    event: OfferChanged, target: Target | None, terms: OfferTerms, now_us: int, known: Converted | None
+) -> list[tuple[Asked, Refusal | None]]:
+    """Returns each field that the event carries, and why it is rejected, if it is.
+
+    ``known``: how its price was converted before.
+    """
     fields: list[tuple[Asked, Refusal | None]] = []
     if (stock := event.stock) is not None:
         fault = _stock_fault(stock, event.location, terms)
         fields.append((Asked(field=Field.STOCK, value=stock, requested=Decimal(stock)), fault))
     if event.price is not None:
-        fields.append(_price(event.price, target, terms))
+        fields.append(_price(event.price, target, terms, now_us, known))
     if (days := event.handling_time_days) is not None:
         fault = None
         if not 0 <= days <= terms.reference.max_handling_time_days:
@@ -178,14 +189,22 @@ def _stock_fault(stock: int, location: str | None, terms: OfferTerms) -> Refusal
     return None
 
 
-def _price(price: Price, target: Target | None, terms: OfferTerms) -> tuple[Asked, Refusal | None]:
+def _price(
+    price: Price, target: Target | None, terms: OfferTerms, now_us: int, known: Converted | None
+) -> tuple[Asked, Refusal | None]:
     """Returns the price in minor units of the target's currency, and why it is rejected, if it is."""
     currency = terms.reference.storefronts.get(target.storefront) if target is not None else None
-    value: int | None = None
-    fault: Refusal | None = None
-    if target is not None and currency is not None:
-        value, fault = _minor_units(price, target.storefront, currency)
-    return Asked(field=Field.PRICE, value=value, requested=price.amount, currency=price.currency), fault
+    asked = Asked(field=Field.PRICE, value=None, requested=price.amount, currency=price.currency)
+    if target is None or currency is None:
+        return asked, None
+    if is_converted(price, target, currency):
+        found = price_of(price, target, currency, terms, now_us, known)
+        if isinstance(found, Refusal):
+            return asked, found
+        bounds = _bounds_fault(found.value or 0, found.requested, currency)
+        return (asked, bounds) if bounds is not None else (found, None)
+    value, fault = _minor_units(price, target.storefront, currency)
+    return replace(asked, value=value), fault
 
 
 def _minor_units(price: Price, storefront: str, currency: Currency) -> tuple[int | None, Refusal | None]:
@@ -198,14 +217,20 @@ def _minor_units(price: Price, storefront: str, currency: Currency) -> tuple[int
         return None, refuse(
             Code.CURRENCY_MISMATCH, storefront=storefront, expected=currency.code, got=price.currency or "none"
         )
-    shown = {"price": price.amount, "currency": currency.code}
     scaled = price.amount.scaleb(currency.exponent)
     value = int(scaled)
     if value != scaled:
+        shown = {"price": price.amount, "currency": currency.code}
         return None, refuse(Code.PRICE_NOT_IN_MINOR_UNITS, exponent=currency.exponent, **shown)
+    return value, _bounds_fault(value, price.amount, currency)
+
+
+def _bounds_fault(value: int, amount: Decimal, currency: Currency) -> Refusal | None:
+    """Returns why a price is rejected that is not positive, or above the currency's ceiling; None if it is neither."""
+    shown = {"price": amount, "currency": currency.code}
     if value <= 0:
-        return value, refuse(Code.PRICE_NOT_POSITIVE, **shown)
+        return refuse(Code.PRICE_NOT_POSITIVE, **shown)
     if value > currency.ceiling:
         ceiling = Decimal(currency.ceiling).scaleb(-currency.exponent)
-        return value, refuse(Code.PRICE_ABOVE_CEILING, ceiling=ceiling, **shown)
-    return value, None
+        return refuse(Code.PRICE_ABOVE_CEILING, ceiling=ceiling, **shown)
+    return None

@@ -17,6 +17,7 @@ from connector.offers.events import (
     Announced,
     Basis,
     BegunCommand,
+    Conversion,
     FieldStatus,
     HeldField,
     ListingWish,
@@ -54,6 +55,7 @@ class Fact:
     accepted_at_us: int  # when an answer or a look-up last showed the value
     certain: bool  # False: something else may have reached the marketplace since
     accepted_value: int | None = None
+    conversion: Conversion | None = None  # of the last price that was accepted from an event
     doubted_at_us: int = field(default=0, compare=False)  # since when; only a look-up sent later makes it certain again
 
 
@@ -110,13 +112,15 @@ class KnownUnit:
 class Asked:
     """The value that an event asks for in one field.
 
-    ``value`` None: ``requested`` has no exact value in smallest units; such a field has ended.
+    ``value`` None: ``requested`` has no exact value in smallest units; such a field has ended. Of a price that was
+    converted, ``requested`` and ``currency`` are what it was converted to.
     """
 
     field: Field
     value: int | None
     requested: Decimal
     currency: str | None = None
+    conversion: Conversion | None = None
 
 
 @quick
@@ -195,6 +199,10 @@ class LedgerEntry:
     @property
     def selectors(self) -> Selectors:
         return (self.target_id, self.condition, self.offer_id, self.unit_id)
+
+    def conversion_of(self, field: Field) -> Conversion | None:
+        """Returns how the value of a field was converted; None if it was not."""
+        return next((asked.conversion for asked in self.asked if asked.field is field), None)
 
     def held_field(self, field: Field) -> HeldField | None:
         """Returns by what a field is held; None if it is not."""

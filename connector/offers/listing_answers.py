@@ -129,7 +129,7 @@ def _with_value(
         if carried is not None and value != carried.value:
             fact = not_applied(known, value, carried.order, at_us)
         elif carried is not None:
-            fact = accepted(known, value, carried.order, carried.event_id, at_us)
+            fact = accepted(known, value, carried.order, carried.event_id, at_us, carried.conversion)
         else:
             fact = replace(doubted(known, at_us), value=value, certain=True, accepted_at_us=at_us)
         return replace(unit, facts={**unit.facts, field: fact})

@@ -2,7 +2,10 @@
 
 from connector.contracts.codes import Code
 from connector.contracts.event_time import NO_SEQUENCE, effective_us
+from connector.contracts.microseconds import us
 from connector.contracts.result_ids import result_id
+from connector.marketplace.offers import Field
+from connector.offers.converted_events import unsure
 from connector.offers.event_order import Recency, order_of
 from connector.offers.events import Announced, FieldStatus, ListingWish, OfferChanged, OfferWithdrawn, Origin
 from connector.offers.guards import date_fault, examine, key_fault
@@ -17,20 +20,27 @@ from streams.frozen import replace
 
 
 def merge_event(
-    lane: OfferLane, event: OfferChanged, terms: OfferTerms, now_us: int, replay_id: str | None = None
+    lane: OfferLane,
+    event: OfferChanged,
+    terms: OfferTerms,
+    now_us: int,
+    replay_id: str | None = None,
+    taken_over_us: int | None = None,
 ) -> OfferLane:
     """Returns the lane with an entry for the event.
 
     An event that is read again while its entry is undone gets no second entry: one processing, one result. If the
     entry was announced as not found or held, that processing has had its result, and reading the event again starts
     another. ``replay_id``: the command_id of the replay that reads it; None if it is read as input.
+    ``taken_over_us``: when this process got the partition; None: no other process has read the event.
     """
     identifier = result_id(terms.cluster_id, terms.topic, event.partition, event.offset)
     if event.offset <= lane.last_offset:
         for standing in lane.entries:
             if standing.result_id == identifier and standing.event_id == event.event_id:
                 return _read_again(lane, standing, terms, now_us, replay_id)
-    found = examine(event, terms, now_us)
+    origin = _origin(lane, event, replay_id)
+    found = examine(event, terms, now_us, lane if origin is Origin.REPLAY else None)
     entry = LedgerEntry(
         result_id=identifier,
         event_id=event.event_id,
@@ -47,7 +57,7 @@ def merge_event(
         asked=found.asked,
         ended=found.ended,
         command_id=replay_id,
-        origin=_origin(lane, event, replay_id),
+        origin=origin,
         attributes=event.attributes,
         traceparent=event.traceparent,
         listing=_listing(lane, event, replay_id),
@@ -60,6 +70,8 @@ def merge_event(
             entry = _withdrawn(entry, lane.ean, lane.withdrawn)
         else:
             managed = True
+            if entry.conversion_of(Field.PRICE) is not None and _may_have_been_read(event, terms, taken_over_us):
+                lane = _unsure(lane, entry, terms, now_us)
             location = event.location or None
             marked = mark(lane, entry, location, terms)
             lane, entry = count(marked, entry, location, terms)
@@ -135,6 +147,16 @@ def _origin(lane: OfferLane, event: OfferChanged | OfferWithdrawn, replay_id: st
     if replay_id is not None or event.offset <= lane.last_offset:
         return Origin.REPLAY
     return Origin.REDRIVE if event.redriven else Origin.LIVE
+
+
+def _may_have_been_read(event: OfferChanged, terms: OfferTerms, taken_over_us: int | None) -> bool:
+    """Whether another process may have read the event before, as far as clocks agree."""
+    return taken_over_us is not None and event.record_time_us <= taken_over_us + us(terms.policy.future_limit_s)
+
+
+def _unsure(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) -> OfferLane:
+    target = terms.routing.find(entry.target_id)
+    return lane if target is None else unsure(lane, target, now_us)
 
 
 def _listing(lane: OfferLane, event: OfferChanged, replay_id: str | None) -> ListingWish | None:

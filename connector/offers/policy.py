@@ -6,8 +6,10 @@ from enum import StrEnum
 
 from connector.contracts.event_traces import EventTraces
 from connector.mappings.overrides import NO_OVERRIDES, Overrides
+from connector.mappings.rates import NO_RATES, Rates
 from connector.marketplace.offers import Condition, Field, Reference
 from connector.offers.attribute_rules import rule_for
+from connector.offers.conversion import ConversionRule
 from connector.offers.event_order import EventOrder
 from connector.offers.rails import PriceRails, Rail
 from connector.routing.table import Routing
@@ -140,6 +142,7 @@ class OfferPolicy:
     new_units: Mapping[str, NewUnitRules] = field(default_factory=dict)  # by target
     window_limits: Mapping[Rail, WindowLimit] = field(default_factory=dict)  # without those that are off
     price_rails: Mapping[str, PriceRails] = field(default_factory=dict)  # by target; without those that are off
+    conversions: Mapping[str, ConversionRule] = field(default_factory=dict)  # of the targets whose prices are converted
     negative_stock: NegativeStock = NegativeStock.ZERO
     max_stock: int | None = None  # None = only the marketplace's own maximum applies
     stock_above_max: StockAboveMax = StockAboveMax.CAP
@@ -165,7 +168,7 @@ class OfferPolicy:
     def __post_init__(self) -> None:
         orders = {self.order, *self.order_by_source.values()}
         object.__setattr__(self, "mixes_orders", orders != {EventOrder.EVENT_TIME})
-        object.__setattr__(self, "has_rails", bool(self.price_rails or self.window_limits))
+        object.__setattr__(self, "has_rails", bool(self.price_rails or self.window_limits or self.conversions))
         for of in Field:
             if not self.trust_s.get(of, -1.0) >= 0:
                 raise ValueError(f"trust_s[{of}] must be 0 or more, got {self.trust_s.get(of)}")
@@ -205,6 +208,7 @@ class OfferTerms:
     cluster_id: str
     topic: str
     overrides: Overrides = NO_OVERRIDES
+    rates: Rates = NO_RATES
     traces: EventTraces | None = None  # None: events are not traced
 
     def exponent(self, storefront: str) -> int:

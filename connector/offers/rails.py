@@ -22,6 +22,7 @@ class Rail(StrEnum):
     PRICE_STEP = "price_step"
     PRICE_FLOOR = "price_floor"
     PRICE_CEILING = "price_ceiling"
+    RATE_JUMP = "rate_jump"
     ZEROED_SHARE = "zeroed_share"
     CHANGED_PRICE_SHARE = "changed_price_share"
 

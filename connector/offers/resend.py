@@ -77,7 +77,7 @@ def _entries(lane: OfferLane, command: ControlCommand, terms: OfferTerms, now_us
             by_event: dict[tuple[Recency, str | None], list[Asked]] = {}
             for field, fact in _accepted(lane, unit):
                 if fact.order is not None and (command.scope.fields == () or field.value in command.scope.fields):
-                    asked = _asked(field, wanted_by_event(fact) or 0, target, terms)
+                    asked = _asked(field, fact, target, terms)
                     by_event.setdefault((fact.order, fact.event_id), []).append(asked)
             for (order, event_id), fields in by_event.items():
                 entry = _entry(lane, command, terms, now_us, target.id, unit, order, event_id, tuple(fields))
@@ -154,12 +154,14 @@ def _refused(lane: OfferLane, command: ControlCommand, terms: OfferTerms, now_us
     return replace(entry, refused=fault.code, problem=fault.problem)
 
 
-def _asked(field: Field, value: int, target: Target, terms: OfferTerms) -> Asked:
+def _asked(field: Field, fact: Fact, target: Target, terms: OfferTerms) -> Asked:
+    value = wanted_by_event(fact) or 0
     return Asked(
         field=field,
         value=value,
         requested=to_major(field, value, terms.exponent(target.storefront)),
         currency=terms.currency(target.storefront) if field is Field.PRICE else None,
+        conversion=fact.conversion,
     )
 
 

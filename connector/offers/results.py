@@ -284,6 +284,7 @@ def _fields(entry: LedgerEntry, outcomes: Iterable[FieldOutcome], exponent: int)
             storefronts_moved=end.storefronts_moved,
             rules=end.rules,
             winner=end.winner or end.superseded_by,  # an earlier version stored no winner
+            conversion=asked.conversion,
         )
         fields.append(result)
     return tuple(fields)

@@ -174,6 +174,7 @@ def _field_states(unit: KnownUnit, currency: str | None, exponent: int) -> tuple
             input_offset=offset,
             accepted_at_us=fact.accepted_at_us,
             certain=fact.certain,
+            conversion=fact.conversion,
         )
         states.append(state)
     return tuple(states)
@@ -232,6 +233,7 @@ def _facts(unit: UnitState, exponent: int, terms: OfferTerms) -> dict[Field, Fac
             event_id=event_id,
             accepted_at_us=state.accepted_at_us or 0,
             certain=state.certain,
+            conversion=state.conversion,
             accepted_value=None if state.accepted_value is None else int(state.accepted_value.scaleb(places)),
         )
     return facts
@@ -322,7 +324,12 @@ def _undone(entry: LedgerEntry, terms: OfferTerms) -> Undone:
         since_us=entry.since_us,
         origin=entry.origin,
         fields=tuple(
-            UndoneField(field=asked.field.value, value=asked.requested, currency=asked.currency)
+            UndoneField(
+                field=asked.field.value,
+                value=asked.requested,
+                currency=asked.currency,
+                conversion=asked.conversion,
+            )
             for asked in entry.asked
         ),
         ended=tuple(_ended(end, exponent) for end in entry.ended),
@@ -408,7 +415,13 @@ def _asked(field: UndoneField, exponent: int) -> Asked:
     name = _FIELDS[field.field]
     scaled = field.value.scaleb(exponent) if name is Field.PRICE else field.value
     value = int(scaled)
-    return Asked(field=name, value=value if value == scaled else None, requested=field.value, currency=field.currency)
+    return Asked(
+        field=name,
+        value=value if value == scaled else None,
+        requested=field.value,
+        currency=field.currency,
+        conversion=field.conversion,
+    )
 
 
 def _end(ended: Ended, exponent: int) -> FieldOutcome:

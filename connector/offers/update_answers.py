@@ -99,7 +99,9 @@ class UpdateAnswerDraft:
             got = values.get(field, carried.value)
             for facts in self._group_facts(field):
                 if got == carried.value:
-                    facts[field] = accepted(facts.get(field), got, carried.order, carried.event_id, self._at_us)
+                    facts[field] = accepted(
+                        facts.get(field), got, carried.order, carried.event_id, self._at_us, carried.conversion
+                    )
                 else:
                     facts[field] = not_applied(facts.get(field), got, carried.order, self._at_us)
             if got == carried.value:

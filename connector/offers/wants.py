@@ -94,7 +94,12 @@ def _update(sends: list[PlannedUpdate], terms: OfferTerms) -> Want:
 def _carried(send: PlannedUpdate) -> Carried:
     entry = send.entry
     return Carried(
-        field=send.field, value=send.value, order=send.order, result_id=entry.result_id, event_id=entry.event_id
+        field=send.field,
+        value=send.value,
+        order=send.order,
+        result_id=entry.result_id,
+        event_id=entry.event_id,
+        conversion=entry.conversion_of(send.field),
     )
 
 

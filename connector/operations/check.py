@@ -13,14 +13,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from connector.contracts.capabilities import WRITES, Capability
+from connector.contracts.event_time import moment
+from connector.contracts.microseconds import us
 from connector.contracts.topic_checks import Limits, Needs, TopicFinding, denied, findings, named
 from connector.contracts.topics import Topics, manifest
 from connector.flows import inputs
+from connector.mappings.rates import NO_RATES, Rates
 from connector.marketplace.offers import Health
 from connector.operations.routing import REMEDY
 from connector.reconciliation.policy import calls_for
 from connector.routing.table import Routing
-from connector.settings.convert import capabilities_on, policy
+from connector.settings.convert import capabilities_on, offer_policy, policy
 from connector.settings.duration import written
 from connector.settings.load import Loaded
 from connector.settings.model import CreateSettings, Settings
@@ -93,13 +96,15 @@ class CheckInputs:
     marketplace: Callable[[str], Health]
     collector: Callable[[], str]
     version: str  # of this program
+    rates: Rates = NO_RATES
+    now_us: int = 0
 
 
 def check(parts: CheckInputs) -> list[CheckRow]:
     """Runs all checks and returns their results."""
     return [
         *_configuration(parts),
-        *_switches(parts.loaded.settings),
+        *_switches(parts),
         _egress(parts.loaded),
         *_broker(parts),
         *_registry(parts),
@@ -154,8 +159,9 @@ def _configuration(parts: CheckInputs) -> Iterator[CheckRow]:
         yield CheckRow(subject=setting, verdict=CheckStatus.NOTE, reason=reason, remedy=remedy)
 
 
-def _switches(settings: Settings) -> Iterator[CheckRow]:
+def _switches(parts: CheckInputs) -> Iterator[CheckRow]:
     """Reports which features are enabled for which accounts, so that an operator notices an excluded account."""
+    settings = parts.loaded.settings
     accounts = sorted(settings.accounts.items())
     unknown = "sent as Other" if settings.shipments.unknown_carrier == "other" else "REJECTED"
     shipping = [name for name, account in accounts if account.shipments]
@@ -167,6 +173,7 @@ def _switches(settings: Settings) -> Iterator[CheckRow]:
     yield _switch("shipments", shipping, f"unknown carriers are {unknown}", is_on=settings.shipments.enabled)
     yield _switch("orders", polled, _additional_data(settings), is_on=settings.orders.enabled)
     yield from _capabilities(settings)
+    yield from _rates(parts)
     yield from _daily_budgets(settings)
     yield from _guard_rails(settings)
     yield from _sweeps(settings)
@@ -193,6 +200,30 @@ def _capabilities(settings: Settings) -> Iterator[CheckRow]:
     if not on:
         reason = "off: nothing is created or deleted; capabilities of [accounts] and [targets] switches it on"
         yield CheckRow(subject="capabilities", verdict=CheckStatus.GOOD, reason=reason)
+
+
+def _rates(parts: CheckInputs) -> Iterator[CheckRow]:
+    """Reports the rates with which each target converts prices, and those that it would not use now."""
+    settings = parts.loaded.settings
+    for name in capabilities_on(settings).get(Capability.PRICES_CONVERT, ()):
+        target = settings.targets[name]
+        to = parts.storefronts.get(target.storefront, "")
+        found = {of: rate for of, code in parts.rates.pairs if code == to and (rate := parts.rates.find(of, code))}
+        told = ", ".join(
+            f"{of}/{to} {rate.value} of {moment(rate.at_us)} ({rate.source})" for of, rate in sorted(found.items())
+        )
+        since_us = parts.now_us - us(target.convert.max_age)
+        until_us = parts.now_us + us(offer_policy(settings).future_limit_s)
+        unusable = [f"{of}/{to}" for of, rate in sorted(found.items()) if not since_us <= rate.at_us <= until_us]
+        problem = f"no rate converts to {to}" if not found else ""
+        if unusable:
+            problem = f"{', '.join(unusable)} is older than {written(target.convert.max_age)}, or in the future"
+        yield CheckRow(
+            subject=f"targets.{name}.convert",
+            verdict=CheckStatus.NOTE if problem else CheckStatus.GOOD,
+            reason=f"{problem}: such prices are REJECTED; {told}" if problem else told,
+            remedy="update the file of mappings.rates_file" if problem else "",
+        )
 
 
 def _creatable(create: CreateSettings) -> str:

@@ -1,10 +1,11 @@
 """Opens the connections that ``connector check`` queries."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 
-from connector.configuration import routing
+from connector.configuration import rates, routing
 from connector.connections import administration, collector_problem, marketplace, registry
 from connector.contracts.registry_subjects import look_up
 from connector.operations.check import CheckInputs
@@ -37,6 +38,8 @@ def open_inputs(loaded: Loaded) -> Iterator[CheckInputs]:
                 marketplace=adapter.check,
                 collector=lambda: collector_problem(configured),
                 version=version("kaufland-stream-connector"),
+                rates=rates(configured),
+                now_us=time.time_ns() // 1_000,
             )
     finally:
         adapter.close()

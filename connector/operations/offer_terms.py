@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from connector.configuration import overrides, routing
+from connector.configuration import overrides, rates, routing
 from connector.contracts.headers import Stamp
 from connector.controls.in_force import CommandSource
 from connector.mappings.in_use import FixedMappings, MappingsInUse
@@ -19,7 +19,9 @@ def offer_flow(
     configured: Settings, reference: Reference, codecs: OfferSerdes, cluster_id: str, commands: CommandSource
 ) -> OfferFlow:
     """Returns an offer flow whose results are written nowhere. ``cluster_id``: see ``offer_terms``."""
-    in_use = MappingsInUse(routing=routing(configured), reference=reference, overrides=overrides(configured))
+    in_use = MappingsInUse(
+        routing=routing(configured), reference=reference, overrides=overrides(configured), rates=rates(configured)
+    )
     return OfferFlow(
         policy=convert.offer_policy(configured),
         routing=in_use.routing,
@@ -43,4 +45,5 @@ def offer_terms(configured: Settings, reference: Reference, cluster_id: str = ""
         cluster_id=cluster_id,
         topic=convert.topics(configured).offer_changes,
         overrides=overrides(configured),
+        rates=rates(configured),
     )

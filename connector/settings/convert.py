@@ -12,6 +12,7 @@ from connector.marketplace.call_kinds import ORDERS, PRODUCTS, RETURNS, SHIPMENT
 from connector.marketplace.daily_budget import daily_budget, time_zone
 from connector.marketplace.offers import Field
 from connector.offers.cold_start import ColdStartPolicy
+from connector.offers.conversion import ConversionRule, Rounding
 from connector.offers.event_order import EventOrder
 from connector.offers.gtin import normal_form
 from connector.offers.policy import (
@@ -202,6 +203,7 @@ def offer_policy(settings: model.Settings, *, dry_run: bool = False) -> OfferPol
         price_rails={
             name: rails for name, target in settings.targets.items() if not (rails := _price_rails(target)).is_off
         },
+        conversions=dict(_conversions(settings)),
         negative_stock=NegativeStock(offers.negative_stock),
         max_stock=offers.max_stock,
         stock_above_max=StockAboveMax(offers.stock_above_max),
@@ -229,6 +231,19 @@ def _drift_policy(reconcile: model.ReconcileSettings) -> DriftPolicy:
         repair_lower_stock=reconcile.repair_lower_stock,
         settle_s=reconcile.settle,
     )
+
+
+def _conversions(settings: model.Settings) -> Iterator[tuple[str, ConversionRule]]:
+    """Yields the rule of each target whose prices are converted."""
+    for name, on in capabilities(settings).items():
+        if Capability.PRICES_CONVERT in on:
+            rule = settings.targets[name].convert
+            yield (
+                name,
+                ConversionRule(
+                    rounding=Rounding(rule.rounding), step=rule.step, max_age_s=rule.max_age, jump_pct=rule.jump_pct
+                ),
+            )
 
 
 def _window_limits(guards: model.GuardSettings) -> Iterator[tuple[Rail, WindowLimit]]:

@@ -1,4 +1,6 @@
-"""The settings that count without a restart: switches of targets, guard rails, and the log's level. Pure."""
+"""The settings that count without a restart: switches, guard rails and conversion of targets, and the log's level.
+
+Pure."""
 
 from typing import Final
 
@@ -7,7 +9,15 @@ from connector.settings.model import Settings, TargetSettings
 CONFIGURATION: Final = "configuration"
 """The name under which the configuration file is told beside the files that it names."""
 
-_OF_A_TARGET: Final = ("enabled", "price_sync", "price_step_pct", "price_floor", "price_ceiling", "price_limits")
+_OF_A_TARGET: Final = (
+    "enabled",
+    "price_sync",
+    "price_step_pct",
+    "price_floor",
+    "price_ceiling",
+    "price_limits",
+    "convert",
+)
 
 
 def with_live(in_use: Settings, found: Settings) -> Settings:

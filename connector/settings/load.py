@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from connector.contracts.capabilities import Capability
 from connector.mappings.contents import carriers
+from connector.mappings.rates import parse_rates
 from connector.marketplace.daily_budget import time_zone
 from connector.settings import model
 from connector.settings.connection_checks import connection_notes, connection_problems, unreadable
@@ -229,6 +230,7 @@ def _across(tree: Mapping[str, Any], tables: Tables, now: datetime, facts: Facts
         yield from _carriers(shipments)
     if (mappings := tables.section(model.MappingSettings)) and len(tables.targets) == len(tree.get("targets") or ()):
         yield from _overrides(mappings, tables.targets, facts.storefronts)
+        yield from _rates(mappings, tables.targets)
     if push := tables.section(model.PushSettings):
         yield from _push(push)
     if console := tables.section(model.ConsoleSettings):
@@ -312,6 +314,23 @@ def _overrides(
             overrides(file.read_bytes(), placed, storefronts)
         except (OSError, ValueError) as error:
             yield _invalid_file("mappings.overrides_file", file, error)
+
+
+def _rates(
+    mappings: PartialTable[model.MappingSettings], targets: Mapping[str, PartialTable[model.TargetSettings]]
+) -> Iterator[SettingsProblem]:
+    """Reports a file of rates that is not valid, and targets that convert prices without one."""
+    file = mappings.values.rates_file
+    if file is not None:
+        try:
+            parse_rates(file.read_bytes())
+        except (OSError, ValueError) as error:
+            yield _invalid_file("mappings.rates_file", file, error)
+        return
+    for name, target in targets.items():
+        if target.has("capabilities") and Capability.PRICES_CONVERT in target.values.capabilities:
+            message = f"{Capability.PRICES_CONVERT} needs exchange rates: set rates_file in [mappings]"
+            yield SettingsProblem(setting=f"targets.{name}.capabilities", message=message)
 
 
 def _eans(setting: str, file: Path | None) -> Iterator[SettingsProblem]:
@@ -586,6 +605,8 @@ def _ignored_capabilities(settings: Settings) -> Iterator[str]:
             )
         if target.create.model_fields_set and Capability.OFFERS_CREATE not in target.capabilities:
             yield f"targets.{name}.create: no effect while capabilities does not name {Capability.OFFERS_CREATE}"
+        if target.convert.model_fields_set and Capability.PRICES_CONVERT not in target.capabilities:
+            yield f"targets.{name}.convert: no effect while capabilities does not name {Capability.PRICES_CONVERT}"
     for name, account in settings.accounts.items():
         named = {one for target in settings.targets.values() if target.account == name for one in target.capabilities}
         idle = sorted(set(account.capabilities) - named)

@@ -426,8 +426,8 @@ class AccountSettings(SettingsSection):
     order_interval: Annotated[Duration, Field(ge=5, le=86400)] | None = None
     """Interval between polls of this account. Default: orders.interval."""
     capabilities: Annotated[tuple[Capability, ...], BeforeValidator(_listed)] = ()
-    """What the connector may do for the account's targets beyond updates: offers.create, offers.delete. A capability is
-    on for a target only if the target names it too. Default: none."""
+    """What the connector may do for the account's targets beyond updates: offers.create, offers.delete,
+    prices.convert. A capability is on for a target only if the target names it too. Default: none."""
     user_agent: Text | None = None
     """The User-Agent header. Default: product and version."""
 
@@ -514,6 +514,20 @@ class CreateSettings(SettingsSection):
     """Other values for events with certain attributes."""
 
 
+class ConvertSettings(SettingsSection):
+    """How prices.convert converts prices in other currencies than the storefront's, with the rates of rates_file."""
+
+    rounding: Literal["half_up", "half_even", "up", "down"] = "half_up"
+    """How a converted price is rounded to the currency's minor unit, or to step."""
+    step: Annotated[int, Field(ge=1, le=100_000)] = 1
+    """A converted price is a multiple of this many minor units: 5 = 0.05."""
+    max_age: Annotated[Duration, Field(gt=0)] = 96 * 3600.0
+    """An older rate converts nothing: the price is REJECTED. The default lets a Friday's rate count until Tuesday."""
+    jump_pct: Annotated[Decimal, Field(gt=0, le=1000)] = Decimal(5)
+    """Guard rail: a price whose rate is further from the one that the offer's last price was converted with, in per
+    cent of that, is HELD."""
+
+
 class TargetSettings(SettingsSection):
     account: Text
     """One of [accounts]."""
@@ -546,8 +560,10 @@ class TargetSettings(SettingsSection):
     capabilities: Annotated[tuple[Capability, ...], BeforeValidator(_listed)] = ()
     """What the connector may do for this target beyond updates, if its account names it too. offers.create: an event
     with listing CREATE creates the unit of an offer that is not found; offers.delete: an event with listing DELETE
-    deletes the unit after its stock was set to 0. Default: none."""
+    deletes the unit after its stock was set to 0; prices.convert: prices in other currencies are converted to the
+    storefront's. Default: none."""
     create: CreateSettings = CreateSettings()
+    convert: ConvertSettings = ConvertSettings()
 
 
 class TrustSettings(SettingsSection):
@@ -566,6 +582,9 @@ class MappingSettings(SettingsSection):
     overrides_file: Path | None = None
     """CSV file with the floor price, stock buffer and hold of single offers; columns: ean, target, floor_price,
     currency, buffer, hold, reason. It is read again when it changes."""
+    rates_file: Path | None = None
+    """CSV file with the exchange rates for prices.convert; columns: from, to, rate, at, source. It is read again when
+    it changes."""
 
 
 class HealthSettings(SettingsSection):

@@ -10,6 +10,7 @@ from connector.mappings import contents
 from connector.mappings.file_watch import FileWatch
 from connector.mappings.in_use import MappingsInUse
 from connector.mappings.overrides import NO_OVERRIDES, Overrides
+from connector.mappings.rates import NO_RATES, Rates, parse_rates
 from connector.mappings.watched_file import WatchedFile
 from connector.marketplace.offers import Reference
 from connector.offers.policy import OfferPolicy
@@ -49,10 +50,11 @@ class LiveMappings:
         self._carriers = _carriers_file(configured)
         self._table = _reference_file(configured, holder)
         self._overrides = _overrides_file(configured, holder)
+        self._rates = _rates_file(configured)
         self._allowed = dict(_allow_lists(configured))
         self._creatable = dict(_create_lists(configured))
         self.files: Final[tuple[WatchedFile[Any], ...]] = (
-            *(file for file in (self._carriers, self._table, self._overrides) if file is not None),
+            *(file for file in (self._carriers, self._table, self._overrides, self._rates) if file is not None),
             *self._allowed.values(),
             *self._creatable.values(),
         )
@@ -132,6 +134,7 @@ class LiveMappings:
             ),
             reference=reference,
             overrides=self._overrides.current if self._overrides is not None else NO_OVERRIDES,
+            rates=self._rates.current if self._rates is not None else NO_RATES,
             carriers={**aliases, **self._carriers.current} if self._carriers is not None else aliases,
             config_digest=self._digest,
         )
@@ -160,6 +163,21 @@ def _overrides_file(configured: Settings, holder: ReferenceHolder) -> WatchedFil
 def _keeps_most_overrides(before: Overrides, after: Overrides) -> None:
     remedy = "keep the lines of EANs without an override, with nothing but the EAN, until the next restart"
     _keeps_most(before.eans, after.eans, "floors and holds of the others would be gone", remedy)
+
+
+def _rates_file(configured: Settings) -> WatchedFile[Rates] | None:
+    path = configured.mappings.rates_file
+    return WatchedFile("mappings.rates_file", path, parse_rates, _keeps_all_pairs) if path is not None else None
+
+
+def _keeps_all_pairs(before: Rates, after: Rates) -> None:
+    """Raises ValueError for a file that lacks rates that are in use: prices would be rejected for want of them."""
+    lost = sorted("/".join(pair) for pair in set(before.pairs) - set(after.pairs))
+    if lost:
+        raise ValueError(
+            f"it lacks {', '.join(lost[:FEW_EANS])}, in use until now: it may not be complete, and prices in these "
+            "currencies would be rejected. If it is complete, restart the processes"
+        )
 
 
 def _allow_lists(configured: Settings) -> Iterator[tuple[str, WatchedFile[frozenset[str]]]]:

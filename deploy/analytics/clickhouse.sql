@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS raw_offer_results (
   target_id Nullable(String),
   condition Nullable(String),
   unit_id Nullable(Int64),
-  fields Array(Tuple(field Nullable(String), status Nullable(String), requested Nullable(Decimal(18, 4)), before Nullable(Decimal(18, 4)), sent Nullable(Decimal(18, 4)), currency Nullable(String), code Nullable(String), superseded_by Nullable(String), before_basis Nullable(String), before_at Nullable(DateTime64(6, 'UTC')), accepted Nullable(Decimal(18, 4)), units_moved Array(Int64), storefronts_moved Array(String), rules Array(String), winner Nullable(String))),
+  fields Array(Tuple(field Nullable(String), status Nullable(String), requested Nullable(Decimal(18, 4)), before Nullable(Decimal(18, 4)), sent Nullable(Decimal(18, 4)), currency Nullable(String), code Nullable(String), superseded_by Nullable(String), before_basis Nullable(String), before_at Nullable(DateTime64(6, 'UTC')), accepted Nullable(Decimal(18, 4)), units_moved Array(Int64), storefronts_moved Array(String), rules Array(String), winner Nullable(String), conversion Tuple(amount Nullable(Decimal(18, 4)), currency Nullable(String), rate Nullable(String), rate_at Nullable(DateTime64(6, 'UTC')), rate_source Nullable(String), rounding Nullable(String)))),
   input_topic Nullable(String),
   input_partition Nullable(Int32),
   input_offset Nullable(Int64),
@@ -140,12 +140,12 @@ CREATE TABLE IF NOT EXISTS raw_offer_state (
   managed Nullable(Bool),
   unmanaged_at Nullable(DateTime64(6, 'UTC')),
   unmanaged_offset Nullable(Int64),
-  units Array(Tuple(account Nullable(String), storefront Nullable(String), condition Nullable(String), unit_id Nullable(Int64), offer_id Nullable(String), unit_status Nullable(String), fulfilled_by_marketplace Nullable(Bool), proved_at Nullable(DateTime64(6, 'UTC')), fields Array(Tuple(field Nullable(String), value Nullable(Decimal(18, 4)), currency Nullable(String), basis Nullable(String), event_time Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), source Nullable(String), event_id Nullable(String), input_offset Nullable(Int64), accepted_at Nullable(DateTime64(6, 'UTC')), certain Nullable(Bool), value_known Nullable(Bool), accepted_value Nullable(Decimal(18, 4)))), other_eans Array(String), owner Nullable(String), owner_asked_at Nullable(DateTime64(6, 'UTC')), claims Array(String), release_at Nullable(DateTime64(6, 'UTC')), created_at Nullable(DateTime64(6, 'UTC')))),
+  units Array(Tuple(account Nullable(String), storefront Nullable(String), condition Nullable(String), unit_id Nullable(Int64), offer_id Nullable(String), unit_status Nullable(String), fulfilled_by_marketplace Nullable(Bool), proved_at Nullable(DateTime64(6, 'UTC')), fields Array(Tuple(field Nullable(String), value Nullable(Decimal(18, 4)), currency Nullable(String), basis Nullable(String), event_time Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), source Nullable(String), event_id Nullable(String), input_offset Nullable(Int64), accepted_at Nullable(DateTime64(6, 'UTC')), certain Nullable(Bool), value_known Nullable(Bool), accepted_value Nullable(Decimal(18, 4)), conversion Tuple(amount Nullable(Decimal(18, 4)), currency Nullable(String), rate Nullable(String), rate_at Nullable(DateTime64(6, 'UTC')), rate_source Nullable(String), rounding Nullable(String)))), other_eans Array(String), owner Nullable(String), owner_asked_at Nullable(DateTime64(6, 'UTC')), claims Array(String), release_at Nullable(DateTime64(6, 'UTC')), created_at Nullable(DateTime64(6, 'UTC')))),
   misses Array(Tuple(account Nullable(String), storefront Nullable(String), condition Nullable(String), code Nullable(String), since Nullable(DateTime64(6, 'UTC')), next_check_at Nullable(DateTime64(6, 'UTC')), looked_at Nullable(DateTime64(6, 'UTC')), times_seen Nullable(Int32), call_ids Array(String))),
   locations Array(Tuple(target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), location Nullable(String), stock Nullable(Int32), occurred_at Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), input_offset Nullable(Int64), source Nullable(String))),
   locations_before Array(Tuple(target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), location Nullable(String), stock Nullable(Int32), occurred_at Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), input_offset Nullable(Int64), source Nullable(String))),
   marks Array(Tuple(target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), location Nullable(String), field Nullable(String), event_time Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), input_offset Nullable(Int64), source Nullable(String), is_dropped Nullable(Bool))),
-  undone Array(Tuple(result_id Nullable(String), event_id Nullable(String), target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), input_offset Nullable(Int64), occurred_at Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), effective_at Nullable(DateTime64(6, 'UTC')), source Nullable(String), received_at Nullable(DateTime64(6, 'UTC')), since Nullable(DateTime64(6, 'UTC')), origin Nullable(String), fields Array(Tuple(field Nullable(String), value Nullable(Decimal(18, 4)), currency Nullable(String))), ended Array(Tuple(field Nullable(String), status Nullable(String), code Nullable(String), superseded_by Nullable(String), before Nullable(Decimal(18, 4)), sent Nullable(Decimal(18, 4)), before_basis Nullable(String), before_at Nullable(DateTime64(6, 'UTC')), accepted Nullable(Decimal(18, 4)), units_moved Array(Int64), storefronts_moved Array(String), rules Array(String), winner Nullable(String))), announced Nullable(String), held Array(Tuple(field Nullable(String), held_by Nullable(String), never_sent Nullable(Bool), guard Nullable(String), guarded_at Nullable(DateTime64(6, 'UTC')))), held_by Nullable(String), passed Array(String), command_id Nullable(String), times_seen Nullable(Int64), attributes Map(String, String), one_by_one Nullable(Bool), proved_again Nullable(Bool), asked_again Nullable(Bool), lookup_call_ids Array(String), sent Tuple(account Nullable(String), storefront Nullable(String), offer_id Nullable(String), call_ids Array(String), attempts Nullable(Int32), sent_at Nullable(DateTime64(6, 'UTC')), answered_at Nullable(DateTime64(6, 'UTC')), unit_status Nullable(String), storefronts_moved Array(String)), problem Tuple(message Nullable(String), advice Nullable(String), http_status Nullable(Int32), type Nullable(String), marketplace_message Nullable(String), errors Array(Tuple(field Nullable(String), message Nullable(String)))), reason Nullable(String), traceparent Nullable(String), listing Tuple(wish Nullable(String), was_sent Nullable(Bool)))),
+  undone Array(Tuple(result_id Nullable(String), event_id Nullable(String), target_id Nullable(String), condition Nullable(String), offer_id Nullable(String), unit_id Nullable(Int64), input_offset Nullable(Int64), occurred_at Nullable(DateTime64(6, 'UTC')), sequence Nullable(Int64), effective_at Nullable(DateTime64(6, 'UTC')), source Nullable(String), received_at Nullable(DateTime64(6, 'UTC')), since Nullable(DateTime64(6, 'UTC')), origin Nullable(String), fields Array(Tuple(field Nullable(String), value Nullable(Decimal(18, 4)), currency Nullable(String), conversion Tuple(amount Nullable(Decimal(18, 4)), currency Nullable(String), rate Nullable(String), rate_at Nullable(DateTime64(6, 'UTC')), rate_source Nullable(String), rounding Nullable(String)))), ended Array(Tuple(field Nullable(String), status Nullable(String), code Nullable(String), superseded_by Nullable(String), before Nullable(Decimal(18, 4)), sent Nullable(Decimal(18, 4)), before_basis Nullable(String), before_at Nullable(DateTime64(6, 'UTC')), accepted Nullable(Decimal(18, 4)), units_moved Array(Int64), storefronts_moved Array(String), rules Array(String), winner Nullable(String))), announced Nullable(String), held Array(Tuple(field Nullable(String), held_by Nullable(String), never_sent Nullable(Bool), guard Nullable(String), guarded_at Nullable(DateTime64(6, 'UTC')))), held_by Nullable(String), passed Array(String), command_id Nullable(String), times_seen Nullable(Int64), attributes Map(String, String), one_by_one Nullable(Bool), proved_again Nullable(Bool), asked_again Nullable(Bool), lookup_call_ids Array(String), sent Tuple(account Nullable(String), storefront Nullable(String), offer_id Nullable(String), call_ids Array(String), attempts Nullable(Int32), sent_at Nullable(DateTime64(6, 'UTC')), answered_at Nullable(DateTime64(6, 'UTC')), unit_status Nullable(String), storefronts_moved Array(String)), problem Tuple(message Nullable(String), advice Nullable(String), http_status Nullable(Int32), type Nullable(String), marketplace_message Nullable(String), errors Array(Tuple(field Nullable(String), message Nullable(String)))), reason Nullable(String), traceparent Nullable(String), listing Tuple(wish Nullable(String), was_sent Nullable(Bool)))),
   commands Array(Tuple(command_id Nullable(String), results Nullable(Int32), expires_at Nullable(DateTime64(6, 'UTC')))),
   input_partition Nullable(Int32),
   last_offset Nullable(Int64),
@@ -924,7 +924,13 @@ SELECT
   tupleElement(element, 'units_moved') AS field_units_moved,
   tupleElement(element, 'storefronts_moved') AS field_storefronts_moved,
   tupleElement(element, 'rules') AS field_rules,
-  tupleElement(element, 'winner') AS field_winner
+  tupleElement(element, 'winner') AS field_winner,
+  tupleElement(tupleElement(element, 'conversion'), 'amount') AS field_conversion_amount,
+  tupleElement(tupleElement(element, 'conversion'), 'currency') AS field_conversion_currency,
+  tupleElement(tupleElement(element, 'conversion'), 'rate') AS field_conversion_rate,
+  tupleElement(tupleElement(element, 'conversion'), 'rate_at') AS field_conversion_rate_at,
+  tupleElement(tupleElement(element, 'conversion'), 'rate_source') AS field_conversion_rate_source,
+  tupleElement(tupleElement(element, 'conversion'), 'rounding') AS field_conversion_rounding
 FROM offer_results AS s ARRAY JOIN s.fields AS element;
 
 CREATE OR REPLACE VIEW offer_outcome_fields AS
@@ -989,6 +995,12 @@ SELECT
   tupleElement(element, 'storefronts_moved') AS field_storefronts_moved,
   tupleElement(element, 'rules') AS field_rules,
   tupleElement(element, 'winner') AS field_winner,
+  tupleElement(tupleElement(element, 'conversion'), 'amount') AS field_conversion_amount,
+  tupleElement(tupleElement(element, 'conversion'), 'currency') AS field_conversion_currency,
+  tupleElement(tupleElement(element, 'conversion'), 'rate') AS field_conversion_rate,
+  tupleElement(tupleElement(element, 'conversion'), 'rate_at') AS field_conversion_rate_at,
+  tupleElement(tupleElement(element, 'conversion'), 'rate_source') AS field_conversion_rate_source,
+  tupleElement(tupleElement(element, 'conversion'), 'rounding') AS field_conversion_rounding,
   s.is_replay AS is_replay,
   s.is_redrive AS is_redrive
 FROM offer_outcomes AS s ARRAY JOIN s.fields AS element;
@@ -1233,7 +1245,13 @@ SELECT
   tupleElement(element, 'accepted_at') AS field_accepted_at,
   tupleElement(element, 'certain') AS field_certain,
   tupleElement(element, 'value_known') AS field_value_known,
-  tupleElement(element, 'accepted_value') AS field_accepted_value
+  tupleElement(element, 'accepted_value') AS field_accepted_value,
+  tupleElement(tupleElement(element, 'conversion'), 'amount') AS field_conversion_amount,
+  tupleElement(tupleElement(element, 'conversion'), 'currency') AS field_conversion_currency,
+  tupleElement(tupleElement(element, 'conversion'), 'rate') AS field_conversion_rate,
+  tupleElement(tupleElement(element, 'conversion'), 'rate_at') AS field_conversion_rate_at,
+  tupleElement(tupleElement(element, 'conversion'), 'rate_source') AS field_conversion_rate_source,
+  tupleElement(tupleElement(element, 'conversion'), 'rounding') AS field_conversion_rounding
 FROM offer_state_units AS s ARRAY JOIN s.unit_fields AS element;
 
 CREATE OR REPLACE VIEW offer_state_undone AS
@@ -1356,7 +1374,13 @@ SELECT
   s.undone_listing_was_sent AS undone_listing_was_sent,
   tupleElement(element, 'field') AS field,
   tupleElement(element, 'value') AS field_value,
-  tupleElement(element, 'currency') AS field_currency
+  tupleElement(element, 'currency') AS field_currency,
+  tupleElement(tupleElement(element, 'conversion'), 'amount') AS field_conversion_amount,
+  tupleElement(tupleElement(element, 'conversion'), 'currency') AS field_conversion_currency,
+  tupleElement(tupleElement(element, 'conversion'), 'rate') AS field_conversion_rate,
+  tupleElement(tupleElement(element, 'conversion'), 'rate_at') AS field_conversion_rate_at,
+  tupleElement(tupleElement(element, 'conversion'), 'rate_source') AS field_conversion_rate_source,
+  tupleElement(tupleElement(element, 'conversion'), 'rounding') AS field_conversion_rounding
 FROM offer_state_undone AS s ARRAY JOIN s.undone_fields AS element;
 
 CREATE OR REPLACE VIEW shipment_items AS

@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS raw_offer_results (
   kafka_offset BIGINT,
   kafka_timestamp TIMESTAMP,
   kafka_key VARCHAR,
-  value STRUCT(result_id VARCHAR, event_id VARCHAR, origin VARCHAR, status VARCHAR, code VARCHAR, ean VARCHAR, target_id VARCHAR, condition VARCHAR, unit_id BIGINT, fields STRUCT(field VARCHAR, status VARCHAR, requested DECIMAL(18, 4), before DECIMAL(18, 4), sent DECIMAL(18, 4), currency VARCHAR, code VARCHAR, superseded_by VARCHAR, before_basis VARCHAR, before_at TIMESTAMP, accepted DECIMAL(18, 4), units_moved BIGINT[], storefronts_moved VARCHAR[], rules VARCHAR[], winner VARCHAR)[], input_topic VARCHAR, input_partition INTEGER, input_offset BIGINT, occurred_at TIMESTAMP, received_at TIMESTAMP, decided_at TIMESTAMP, sent STRUCT(account VARCHAR, storefront VARCHAR, offer_id VARCHAR, call_ids VARCHAR[], attempts INTEGER, sent_at TIMESTAMP, answered_at TIMESTAMP, unit_status VARCHAR, storefronts_moved VARCHAR[]), problem STRUCT(message VARCHAR, advice VARCHAR, http_status INTEGER, type VARCHAR, marketplace_message VARCHAR, errors STRUCT(field VARCHAR, message VARCHAR)[]), lookup_call_ids VARCHAR[], held_by VARCHAR, command_id VARCHAR, command_results INTEGER, account VARCHAR, storefront VARCHAR, offer_id VARCHAR, source VARCHAR, sequence BIGINT, attributes MAP(VARCHAR, VARCHAR), replay_id VARCHAR)
+  value STRUCT(result_id VARCHAR, event_id VARCHAR, origin VARCHAR, status VARCHAR, code VARCHAR, ean VARCHAR, target_id VARCHAR, condition VARCHAR, unit_id BIGINT, fields STRUCT(field VARCHAR, status VARCHAR, requested DECIMAL(18, 4), before DECIMAL(18, 4), sent DECIMAL(18, 4), currency VARCHAR, code VARCHAR, superseded_by VARCHAR, before_basis VARCHAR, before_at TIMESTAMP, accepted DECIMAL(18, 4), units_moved BIGINT[], storefronts_moved VARCHAR[], rules VARCHAR[], winner VARCHAR, conversion STRUCT(amount DECIMAL(18, 4), currency VARCHAR, rate VARCHAR, rate_at TIMESTAMP, rate_source VARCHAR, rounding VARCHAR))[], input_topic VARCHAR, input_partition INTEGER, input_offset BIGINT, occurred_at TIMESTAMP, received_at TIMESTAMP, decided_at TIMESTAMP, sent STRUCT(account VARCHAR, storefront VARCHAR, offer_id VARCHAR, call_ids VARCHAR[], attempts INTEGER, sent_at TIMESTAMP, answered_at TIMESTAMP, unit_status VARCHAR, storefronts_moved VARCHAR[]), problem STRUCT(message VARCHAR, advice VARCHAR, http_status INTEGER, type VARCHAR, marketplace_message VARCHAR, errors STRUCT(field VARCHAR, message VARCHAR)[]), lookup_call_ids VARCHAR[], held_by VARCHAR, command_id VARCHAR, command_results INTEGER, account VARCHAR, storefront VARCHAR, offer_id VARCHAR, source VARCHAR, sequence BIGINT, attributes MAP(VARCHAR, VARCHAR), replay_id VARCHAR)
 );
 
 CREATE TABLE IF NOT EXISTS raw_offers_not_found (
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS raw_offer_state (
   kafka_offset BIGINT,
   kafka_timestamp TIMESTAMP,
   kafka_key VARCHAR,
-  value STRUCT(ean VARCHAR, managed BOOLEAN, unmanaged_at TIMESTAMP, unmanaged_offset BIGINT, units STRUCT(account VARCHAR, storefront VARCHAR, condition VARCHAR, unit_id BIGINT, offer_id VARCHAR, unit_status VARCHAR, fulfilled_by_marketplace BOOLEAN, proved_at TIMESTAMP, fields STRUCT(field VARCHAR, value DECIMAL(18, 4), currency VARCHAR, basis VARCHAR, event_time TIMESTAMP, sequence BIGINT, source VARCHAR, event_id VARCHAR, input_offset BIGINT, accepted_at TIMESTAMP, certain BOOLEAN, value_known BOOLEAN, accepted_value DECIMAL(18, 4))[], other_eans VARCHAR[], owner VARCHAR, owner_asked_at TIMESTAMP, claims VARCHAR[], release_at TIMESTAMP, created_at TIMESTAMP)[], misses STRUCT(account VARCHAR, storefront VARCHAR, condition VARCHAR, code VARCHAR, since TIMESTAMP, next_check_at TIMESTAMP, looked_at TIMESTAMP, times_seen INTEGER, call_ids VARCHAR[])[], locations STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, stock INTEGER, occurred_at TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR)[], locations_before STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, stock INTEGER, occurred_at TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR)[], marks STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, field VARCHAR, event_time TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR, is_dropped BOOLEAN)[], undone STRUCT(result_id VARCHAR, event_id VARCHAR, target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, input_offset BIGINT, occurred_at TIMESTAMP, sequence BIGINT, effective_at TIMESTAMP, source VARCHAR, received_at TIMESTAMP, since TIMESTAMP, origin VARCHAR, fields STRUCT(field VARCHAR, value DECIMAL(18, 4), currency VARCHAR)[], ended STRUCT(field VARCHAR, status VARCHAR, code VARCHAR, superseded_by VARCHAR, before DECIMAL(18, 4), sent DECIMAL(18, 4), before_basis VARCHAR, before_at TIMESTAMP, accepted DECIMAL(18, 4), units_moved BIGINT[], storefronts_moved VARCHAR[], rules VARCHAR[], winner VARCHAR)[], announced VARCHAR, held STRUCT(field VARCHAR, held_by VARCHAR, never_sent BOOLEAN, guard VARCHAR, guarded_at TIMESTAMP)[], held_by VARCHAR, passed VARCHAR[], command_id VARCHAR, times_seen BIGINT, attributes MAP(VARCHAR, VARCHAR), one_by_one BOOLEAN, proved_again BOOLEAN, asked_again BOOLEAN, lookup_call_ids VARCHAR[], sent STRUCT(account VARCHAR, storefront VARCHAR, offer_id VARCHAR, call_ids VARCHAR[], attempts INTEGER, sent_at TIMESTAMP, answered_at TIMESTAMP, unit_status VARCHAR, storefronts_moved VARCHAR[]), problem STRUCT(message VARCHAR, advice VARCHAR, http_status INTEGER, type VARCHAR, marketplace_message VARCHAR, errors STRUCT(field VARCHAR, message VARCHAR)[]), reason VARCHAR, traceparent VARCHAR, listing STRUCT(wish VARCHAR, was_sent BOOLEAN))[], commands STRUCT(command_id VARCHAR, results INTEGER, expires_at TIMESTAMP)[], input_partition INTEGER, last_offset BIGINT, updated_at TIMESTAMP)
+  value STRUCT(ean VARCHAR, managed BOOLEAN, unmanaged_at TIMESTAMP, unmanaged_offset BIGINT, units STRUCT(account VARCHAR, storefront VARCHAR, condition VARCHAR, unit_id BIGINT, offer_id VARCHAR, unit_status VARCHAR, fulfilled_by_marketplace BOOLEAN, proved_at TIMESTAMP, fields STRUCT(field VARCHAR, value DECIMAL(18, 4), currency VARCHAR, basis VARCHAR, event_time TIMESTAMP, sequence BIGINT, source VARCHAR, event_id VARCHAR, input_offset BIGINT, accepted_at TIMESTAMP, certain BOOLEAN, value_known BOOLEAN, accepted_value DECIMAL(18, 4), conversion STRUCT(amount DECIMAL(18, 4), currency VARCHAR, rate VARCHAR, rate_at TIMESTAMP, rate_source VARCHAR, rounding VARCHAR))[], other_eans VARCHAR[], owner VARCHAR, owner_asked_at TIMESTAMP, claims VARCHAR[], release_at TIMESTAMP, created_at TIMESTAMP)[], misses STRUCT(account VARCHAR, storefront VARCHAR, condition VARCHAR, code VARCHAR, since TIMESTAMP, next_check_at TIMESTAMP, looked_at TIMESTAMP, times_seen INTEGER, call_ids VARCHAR[])[], locations STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, stock INTEGER, occurred_at TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR)[], locations_before STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, stock INTEGER, occurred_at TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR)[], marks STRUCT(target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, location VARCHAR, field VARCHAR, event_time TIMESTAMP, sequence BIGINT, input_offset BIGINT, source VARCHAR, is_dropped BOOLEAN)[], undone STRUCT(result_id VARCHAR, event_id VARCHAR, target_id VARCHAR, condition VARCHAR, offer_id VARCHAR, unit_id BIGINT, input_offset BIGINT, occurred_at TIMESTAMP, sequence BIGINT, effective_at TIMESTAMP, source VARCHAR, received_at TIMESTAMP, since TIMESTAMP, origin VARCHAR, fields STRUCT(field VARCHAR, value DECIMAL(18, 4), currency VARCHAR, conversion STRUCT(amount DECIMAL(18, 4), currency VARCHAR, rate VARCHAR, rate_at TIMESTAMP, rate_source VARCHAR, rounding VARCHAR))[], ended STRUCT(field VARCHAR, status VARCHAR, code VARCHAR, superseded_by VARCHAR, before DECIMAL(18, 4), sent DECIMAL(18, 4), before_basis VARCHAR, before_at TIMESTAMP, accepted DECIMAL(18, 4), units_moved BIGINT[], storefronts_moved VARCHAR[], rules VARCHAR[], winner VARCHAR)[], announced VARCHAR, held STRUCT(field VARCHAR, held_by VARCHAR, never_sent BOOLEAN, guard VARCHAR, guarded_at TIMESTAMP)[], held_by VARCHAR, passed VARCHAR[], command_id VARCHAR, times_seen BIGINT, attributes MAP(VARCHAR, VARCHAR), one_by_one BOOLEAN, proved_again BOOLEAN, asked_again BOOLEAN, lookup_call_ids VARCHAR[], sent STRUCT(account VARCHAR, storefront VARCHAR, offer_id VARCHAR, call_ids VARCHAR[], attempts INTEGER, sent_at TIMESTAMP, answered_at TIMESTAMP, unit_status VARCHAR, storefronts_moved VARCHAR[]), problem STRUCT(message VARCHAR, advice VARCHAR, http_status INTEGER, type VARCHAR, marketplace_message VARCHAR, errors STRUCT(field VARCHAR, message VARCHAR)[]), reason VARCHAR, traceparent VARCHAR, listing STRUCT(wish VARCHAR, was_sent BOOLEAN))[], commands STRUCT(command_id VARCHAR, results INTEGER, expires_at TIMESTAMP)[], input_partition INTEGER, last_offset BIGINT, updated_at TIMESTAMP)
 );
 
 CREATE TABLE IF NOT EXISTS raw_routing (
@@ -674,7 +674,13 @@ SELECT
   u.element.units_moved AS field_units_moved,
   u.element.storefronts_moved AS field_storefronts_moved,
   u.element.rules AS field_rules,
-  u.element.winner AS field_winner
+  u.element.winner AS field_winner,
+  u.element.conversion.amount AS field_conversion_amount,
+  u.element.conversion.currency AS field_conversion_currency,
+  u.element.conversion.rate AS field_conversion_rate,
+  u.element.conversion.rate_at AS field_conversion_rate_at,
+  u.element.conversion.rate_source AS field_conversion_rate_source,
+  u.element.conversion.rounding AS field_conversion_rounding
 FROM offer_results AS s, UNNEST(s.fields) AS u(element);
 
 CREATE OR REPLACE VIEW offer_outcome_fields AS
@@ -739,6 +745,12 @@ SELECT
   u.element.storefronts_moved AS field_storefronts_moved,
   u.element.rules AS field_rules,
   u.element.winner AS field_winner,
+  u.element.conversion.amount AS field_conversion_amount,
+  u.element.conversion.currency AS field_conversion_currency,
+  u.element.conversion.rate AS field_conversion_rate,
+  u.element.conversion.rate_at AS field_conversion_rate_at,
+  u.element.conversion.rate_source AS field_conversion_rate_source,
+  u.element.conversion.rounding AS field_conversion_rounding,
   s.is_replay AS is_replay,
   s.is_redrive AS is_redrive
 FROM offer_outcomes AS s, UNNEST(s.fields) AS u(element);
@@ -983,7 +995,13 @@ SELECT
   u.element.accepted_at AS field_accepted_at,
   u.element.certain AS field_certain,
   u.element.value_known AS field_value_known,
-  u.element.accepted_value AS field_accepted_value
+  u.element.accepted_value AS field_accepted_value,
+  u.element.conversion.amount AS field_conversion_amount,
+  u.element.conversion.currency AS field_conversion_currency,
+  u.element.conversion.rate AS field_conversion_rate,
+  u.element.conversion.rate_at AS field_conversion_rate_at,
+  u.element.conversion.rate_source AS field_conversion_rate_source,
+  u.element.conversion.rounding AS field_conversion_rounding
 FROM offer_state_units AS s, UNNEST(s.unit_fields) AS u(element);
 
 CREATE OR REPLACE VIEW offer_state_undone AS
@@ -1106,7 +1124,13 @@ SELECT
   s.undone_listing_was_sent AS undone_listing_was_sent,
   u.element.field AS field,
   u.element.value AS field_value,
-  u.element.currency AS field_currency
+  u.element.currency AS field_currency,
+  u.element.conversion.amount AS field_conversion_amount,
+  u.element.conversion.currency AS field_conversion_currency,
+  u.element.conversion.rate AS field_conversion_rate,
+  u.element.conversion.rate_at AS field_conversion_rate_at,
+  u.element.conversion.rate_source AS field_conversion_rate_source,
+  u.element.conversion.rounding AS field_conversion_rounding
 FROM offer_state_undone AS s, UNNEST(s.undone_fields) AS u(element);
 
 CREATE OR REPLACE VIEW shipment_items AS

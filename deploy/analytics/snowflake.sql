@@ -562,7 +562,13 @@ SELECT
   u.VALUE:"units_moved"::ARRAY AS field_units_moved,
   u.VALUE:"storefronts_moved"::ARRAY AS field_storefronts_moved,
   u.VALUE:"rules"::ARRAY AS field_rules,
-  u.VALUE:"winner"::VARCHAR AS field_winner
+  u.VALUE:"winner"::VARCHAR AS field_winner,
+  u.VALUE:"conversion"."amount"::NUMBER(18, 4) AS field_conversion_amount,
+  u.VALUE:"conversion"."currency"::VARCHAR AS field_conversion_currency,
+  u.VALUE:"conversion"."rate"::VARCHAR AS field_conversion_rate,
+  TO_TIMESTAMP_NTZ(u.VALUE:"conversion"."rate_at"::NUMBER(19, 0), 6) AS field_conversion_rate_at,
+  u.VALUE:"conversion"."rate_source"::VARCHAR AS field_conversion_rate_source,
+  u.VALUE:"conversion"."rounding"::VARCHAR AS field_conversion_rounding
 FROM offer_results AS s, LATERAL FLATTEN(INPUT => s.fields) AS u;
 
 CREATE OR REPLACE VIEW offer_outcome_fields AS
@@ -627,6 +633,12 @@ SELECT
   u.VALUE:"storefronts_moved"::ARRAY AS field_storefronts_moved,
   u.VALUE:"rules"::ARRAY AS field_rules,
   u.VALUE:"winner"::VARCHAR AS field_winner,
+  u.VALUE:"conversion"."amount"::NUMBER(18, 4) AS field_conversion_amount,
+  u.VALUE:"conversion"."currency"::VARCHAR AS field_conversion_currency,
+  u.VALUE:"conversion"."rate"::VARCHAR AS field_conversion_rate,
+  TO_TIMESTAMP_NTZ(u.VALUE:"conversion"."rate_at"::NUMBER(19, 0), 6) AS field_conversion_rate_at,
+  u.VALUE:"conversion"."rate_source"::VARCHAR AS field_conversion_rate_source,
+  u.VALUE:"conversion"."rounding"::VARCHAR AS field_conversion_rounding,
   s.is_replay AS is_replay,
   s.is_redrive AS is_redrive
 FROM offer_outcomes AS s, LATERAL FLATTEN(INPUT => s.fields) AS u;
@@ -871,7 +883,13 @@ SELECT
   TO_TIMESTAMP_NTZ(u.VALUE:"accepted_at"::NUMBER(19, 0), 6) AS field_accepted_at,
   u.VALUE:"certain"::BOOLEAN AS field_certain,
   u.VALUE:"value_known"::BOOLEAN AS field_value_known,
-  u.VALUE:"accepted_value"::NUMBER(18, 4) AS field_accepted_value
+  u.VALUE:"accepted_value"::NUMBER(18, 4) AS field_accepted_value,
+  u.VALUE:"conversion"."amount"::NUMBER(18, 4) AS field_conversion_amount,
+  u.VALUE:"conversion"."currency"::VARCHAR AS field_conversion_currency,
+  u.VALUE:"conversion"."rate"::VARCHAR AS field_conversion_rate,
+  TO_TIMESTAMP_NTZ(u.VALUE:"conversion"."rate_at"::NUMBER(19, 0), 6) AS field_conversion_rate_at,
+  u.VALUE:"conversion"."rate_source"::VARCHAR AS field_conversion_rate_source,
+  u.VALUE:"conversion"."rounding"::VARCHAR AS field_conversion_rounding
 FROM offer_state_units AS s, LATERAL FLATTEN(INPUT => s.unit_fields) AS u;
 
 CREATE OR REPLACE VIEW offer_state_undone AS
@@ -994,7 +1012,13 @@ SELECT
   s.undone_listing_was_sent AS undone_listing_was_sent,
   u.VALUE:"field"::VARCHAR AS field,
   u.VALUE:"value"::NUMBER(18, 4) AS field_value,
-  u.VALUE:"currency"::VARCHAR AS field_currency
+  u.VALUE:"currency"::VARCHAR AS field_currency,
+  u.VALUE:"conversion"."amount"::NUMBER(18, 4) AS field_conversion_amount,
+  u.VALUE:"conversion"."currency"::VARCHAR AS field_conversion_currency,
+  u.VALUE:"conversion"."rate"::VARCHAR AS field_conversion_rate,
+  TO_TIMESTAMP_NTZ(u.VALUE:"conversion"."rate_at"::NUMBER(19, 0), 6) AS field_conversion_rate_at,
+  u.VALUE:"conversion"."rate_source"::VARCHAR AS field_conversion_rate_source,
+  u.VALUE:"conversion"."rounding"::VARCHAR AS field_conversion_rounding
 FROM offer_state_undone AS s, LATERAL FLATTEN(INPUT => s.undone_fields) AS u;
 
 CREATE OR REPLACE VIEW shipment_items AS

@@ -152,13 +152,16 @@ class ListingHistory:
 
     def _process(self, now: Now) -> EngineDriver:
         driver = EngineDriver(
-            flow=self._flow(policy=RULES),
+            flow=self._new_flow(),
             paces={"main": Pace(per_second=50.0, reserve=0)},
             policy=PATIENT,
             boot_us=now.wall_us,
         )
         driver.now = now
         return driver
+
+    def _new_flow(self) -> OfferFlow:
+        return self._flow(policy=RULES)
 
     def _not_durable(self) -> None:
         """From now on, nothing becomes durable before the kill."""
@@ -228,7 +231,7 @@ class ListingHistory:
             target_id="shop-de",
             condition="NEW",
             stock=stock,
-            price=Price(amount=Decimal(rng.choice([9, 12])), currency="EUR") if priced else None,
+            price=self._price() if priced else None,
             key=ean,
             input_topic=TOPICS.offer_changes,
             partition=0,
@@ -238,6 +241,9 @@ class ListingHistory:
         self.reads.append(Read(event, self.now_s))
         self.driver.next_offset = offset + 1
         self.driver.arrive(self._record(event))
+
+    def _price(self) -> Price:
+        return Price(amount=Decimal(self.rng.choice([9, 12])), currency="EUR")
 
     def _record(self, event: OfferChanged) -> Record:
         return Record(
@@ -275,7 +281,7 @@ class ListingHistory:
             return Settled(answer=Found(units=there))
         listing = next(each for each in self.listings.values() if each.unit_id == body.unit_id)
         for carried in body.carried:
-            [read] = [r for r in self.reads if _id(r.event) == carried.result_id]
+            [read] = [r for r in self.reads if result_id_of(r.event) == carried.result_id]
             place = (listing.unit_id, carried.field)
             if read.order < self._accepted.get(place, read.order):
                 self._complain("O", f"{place} takes {read.order} after {self._accepted[place]}")
@@ -327,7 +333,7 @@ class ListingHistory:
             self.seen[f"{result.origin} {result.status}"] += 1
             rows.setdefault(result.result_id, Counter())[result.origin] += 1
         for read in self.reads:
-            found = rows.get(_id(read.event), Counter())
+            found = rows.get(result_id_of(read.event), Counter())
             if (found["LIVE"], found["REPLAY"]) != (1, read.replays) or found["RECHECK"] > 1:
                 text = f"{read.event.event_id} was read again {read.replays} times, and has the rows {dict(found)}"
                 yield Violation(invariant="N", text=text)
@@ -336,5 +342,5 @@ class ListingHistory:
         return "\n".join([f"seed {self.seed}:", *(f"  {violation}" for violation in self.violations)])
 
 
-def _id(event: OfferChanged) -> str:
+def result_id_of(event: OfferChanged) -> str:
     return result_id(CLUSTER, TOPICS.offer_changes, event.partition, event.offset)

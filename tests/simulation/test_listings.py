@@ -47,8 +47,8 @@ def _absorbs_what_is_announced(lane: Any, *_args: Any) -> Any:
     return lane
 
 
-def _takes_all_for_news(lane: Any, event: Any, terms: Any, now_us: int) -> Any:
-    return _merge_event(replace(lane, last_offset=-1), event, terms, now_us)
+def _takes_all_for_news(lane: Any, *read: Any) -> Any:
+    return _merge_event(replace(lane, last_offset=-1), *read)
 
 
 def _never_again(*_args: Any) -> int:

@@ -14,6 +14,7 @@ from connector.contracts.capabilities import Capability
 from connector.contracts.permissions import Identity, Principal, of_run
 from connector.contracts.topic_checks import Limits, Needs
 from connector.contracts.topics import manifest, named
+from connector.mappings.rates import Rate, Rates
 from connector.marketplace.offers import Health
 from connector.operations.check import CheckInputs, CheckRow, CheckStatus, check, document, report
 from connector.routing.table import Routing, Target
@@ -510,3 +511,34 @@ def test_traces_that_are_on_are_reported_with_their_collector(parts: CheckInputs
     assert silent.verdict is CheckStatus.NOTE, "the connector runs without it"
     assert silent.reason.endswith("does not answer (ConnectError)")
     assert not [row for row in check(parts) if row.subject == "traces"]
+
+
+@pytest.mark.parametrize(
+    ("rates", "verdict", "said"),
+    [
+        (
+            {("PLN", "EUR"): Rate(value=Decimal("0.2337"), at_us=1_774_972_800_000_000, source="NBP")},
+            CheckStatus.GOOD,
+            "PLN/EUR 0.2337 of 2026-03-31T16:00:00Z (NBP)",
+        ),
+        (
+            {("PLN", "EUR"): Rate(value=Decimal("0.2337"), at_us=1_774_540_800_000_000, source="NBP")},
+            CheckStatus.NOTE,
+            "PLN/EUR is older than 4d, or in the future: such prices are REJECTED; PLN/EUR 0.2337 of 2026-03-26",
+        ),
+        ({}, CheckStatus.NOTE, "no rate converts to EUR: such prices are REJECTED"),
+    ],
+)
+def test_the_rates_of_a_target_are_told_and_those_that_are_too_old_noted(
+    parts: CheckInputs, rates: dict[tuple[str, str], Rate], verdict: CheckStatus, said: str
+) -> None:
+    before, on = parts.loaded.settings, {"capabilities": (Capability.PRICES_CONVERT,)}
+    accounts = {"main": before.accounts["main"].model_copy(update=on)}
+    targets = {"shop-de": before.targets["shop-de"].model_copy(update=on)}
+    settings = before.model_copy(update={"accounts": accounts, "targets": targets})
+    now_us = 1_774_972_800_000_000 + 3_600_000_000
+    changed = replace(parts, loaded=replace(parts.loaded, settings=settings), rates=Rates(rates), now_us=now_us)
+
+    [row] = [row for row in check(changed) if row.subject == "targets.shop-de.convert"]
+    assert row.verdict is verdict
+    assert row.reason.startswith(said)

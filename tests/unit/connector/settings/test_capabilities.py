@@ -1,12 +1,14 @@
 """Capabilities beyond updates: each has a switch of its own, for the account and for the target."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from connector import flows
-from connector.configuration import routing
+from connector.configuration import rates, routing
 from connector.contracts.capabilities import Capability, described
+from connector.offers.conversion import ConversionRule, Rounding
 from connector.offers.policy import NewUnitRule
 from connector.settings.convert import capabilities_on, offer_policy, topics
 from tests.unit.connector.settings.test_load import MINIMAL, folder, problems, read
@@ -79,3 +81,36 @@ def test_a_new_unit_is_given_what_the_first_matching_rule_says_and_else_the_targ
     assert rules.of({"category": "books"}) == NewUnitRule(
         shipping_group=4, warehouse=2, note="new", vat_indicator="reduced_rate_1"
     )
+
+
+RATES = "from,to,rate,at,source\nPLN,EUR,0.2337,2026-03-31T16:00:00Z,NBP\n"
+CONVERT = "capabilities = ['prices.convert']\n"
+CONVERTED = MINIMAL.replace("[targets.shop-de]", f"{CONVERT}[targets.shop-de]") + CONVERT
+
+
+def test_prices_are_converted_by_the_rule_of_the_target_only_where_both_name_it(folder: Path) -> None:
+    (folder / "rates.csv").write_text(RATES)
+    mappings = "[mappings]\nrates_file = 'rates.csv'\n"
+    rule = "[targets.shop-de.convert]\nrounding = 'up'\nstep = 5\nmax_age = '1d'\njump_pct = 2.5\n"
+    settings = read(folder, CONVERTED + rule + mappings).settings
+
+    assert offer_policy(settings).conversions == {
+        "shop-de": ConversionRule(rounding=Rounding.UP, step=5, max_age_s=86_400.0, jump_pct=Decimal("2.5"))
+    }
+    assert rates(settings).find("PLN", "EUR") is not None
+    assert writes(folder, CONVERTED + mappings).endswith("; prices converted from other currencies (target shop-de)")
+    half = read(folder, MINIMAL + CONVERT + rule + mappings)
+    assert offer_policy(half.settings).conversions == {}
+    [note] = read(folder, MINIMAL + rule + mappings).ignored
+    assert note == "targets.shop-de.convert: no effect while capabilities does not name prices.convert"
+
+
+def test_conversion_needs_rates_and_a_wrong_file_is_a_problem(folder: Path) -> None:
+    (folder / "rates.csv").write_text(RATES + "EUR,EUR,1,2026-03-31T16:00:00Z,NBP\n")
+
+    assert problems(folder, CONVERTED) == [
+        "targets.shop-de.capabilities: prices.convert needs exchange rates: set rates_file in [mappings]"
+    ]
+    [fault] = problems(folder, MINIMAL + "[mappings]\nrates_file = 'rates.csv'\n")
+    assert fault.startswith("mappings.rates_file: ")
+    assert fault.endswith("rates.csv' is not valid: line 3: both currencies are EUR")

@@ -1,5 +1,6 @@
 """The mappings in use follow their files; what only a restart can change is refused."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +254,25 @@ def test_switches_and_guard_rails_of_other_settings_are_in_use_beside_the_files(
     (tmp_path / "carriers.toml").write_text('"Post" = "DHL Express"\n')
     look(mappings)
     assert not mappings.in_use.routing.targets["main-at"].enabled, "it stays off when a file is read again"
+
+
+def test_other_rates_are_in_use_and_a_file_that_lacks_a_pair_is_refused(tmp_path: Path) -> None:
+    def put(*lines: str) -> None:
+        (tmp_path / "rates.csv").write_text("\n".join(("from,to,rate,at,source", *lines)))
+
+    tail = "2026-03-31T16:00:00Z,ECB"
+    put(f"EUR,PLN,4.27,{tail}", f"CZK,EUR,0.04,{tail}")
+    configured = settings(tmp_path)
+    named = configured.mappings.model_copy(update={"rates_file": tmp_path / "rates.csv"})
+    mappings = LiveMappings(configured.model_copy(update={"mappings": named}), kaufland([], clock=SystemClock()))
+
+    put(f"EUR,PLN,4.31,{tail}", f"CZK,EUR,0.04,{tail}")
+    look(mappings)
+    found = mappings.in_use.rates.find("EUR", "PLN")
+    assert found is not None
+    assert found.value == Decimal("4.31")
+
+    put(f"EUR,PLN,4.35,{tail}")
+    look(mappings)
+    assert mappings.in_use.rates.find("CZK", "EUR") is not None
+    assert "it lacks CZK/EUR, in use until now" in mappings.problems()["mappings.rates_file"]
