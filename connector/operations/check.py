@@ -52,6 +52,9 @@ class CheckStatus(StrEnum):
     BAD = "FAILED"
 
 
+FIRST_PRICE_REMEDY: Final = "set price_step_pct, or price_floor and price_ceiling, of the target"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRow:
     """The result of one check."""
@@ -205,6 +208,7 @@ def _capabilities(settings: Settings) -> Iterator[CheckRow]:
 def _rates(parts: CheckInputs) -> Iterator[CheckRow]:
     """Reports the rates with which each target converts prices, and those that it would not use now."""
     settings = parts.loaded.settings
+    rules = offer_policy(settings)
     for name in capabilities_on(settings).get(Capability.PRICES_CONVERT, ()):
         target = settings.targets[name]
         to = parts.storefronts.get(target.storefront, "")
@@ -213,16 +217,20 @@ def _rates(parts: CheckInputs) -> Iterator[CheckRow]:
             f"{of}/{to} {rate.value} of {moment(rate.at_us)} ({rate.source})" for of, rate in sorted(found.items())
         )
         since_us = parts.now_us - us(target.convert.max_age)
-        until_us = parts.now_us + us(offer_policy(settings).future_limit_s)
+        until_us = parts.now_us + us(rules.future_limit_s)
         unusable = [f"{of}/{to}" for of, rate in sorted(found.items()) if not since_us <= rate.at_us <= until_us]
-        problem = f"no rate converts to {to}" if not found else ""
+        problems = [] if found else [f"no rate converts to {to}: such prices are REJECTED"]
         if unusable:
-            problem = f"{', '.join(unusable)} is older than {written(target.convert.max_age)}, or in the future"
+            age = written(target.convert.max_age)
+            problems.append(f"{', '.join(unusable)} is older than {age}, or in the future: such prices are REJECTED")
+        remedy = "update the file of mappings.rates_file" if problems else FIRST_PRICE_REMEDY
+        if name not in rules.price_rails:
+            problems.append("no guard rail judges the first converted price of an offer")
         yield CheckRow(
             subject=f"targets.{name}.convert",
-            verdict=CheckStatus.NOTE if problem else CheckStatus.GOOD,
-            reason=f"{problem}: such prices are REJECTED; {told}" if problem else told,
-            remedy="update the file of mappings.rates_file" if problem else "",
+            verdict=CheckStatus.NOTE if problems else CheckStatus.GOOD,
+            reason="; ".join(filter(None, (*problems, told))),
+            remedy=remedy if problems else "",
         )
 
 

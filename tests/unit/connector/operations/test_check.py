@@ -534,7 +534,7 @@ def test_the_rates_of_a_target_are_told_and_those_that_are_too_old_noted(
 ) -> None:
     before, on = parts.loaded.settings, {"capabilities": (Capability.PRICES_CONVERT,)}
     accounts = {"main": before.accounts["main"].model_copy(update=on)}
-    targets = {"shop-de": before.targets["shop-de"].model_copy(update=on)}
+    targets = {"shop-de": before.targets["shop-de"].model_copy(update={**on, "price_step_pct": Decimal(20)})}
     settings = before.model_copy(update={"accounts": accounts, "targets": targets})
     now_us = 1_774_972_800_000_000 + 3_600_000_000
     changed = replace(parts, loaded=replace(parts.loaded, settings=settings), rates=Rates(rates), now_us=now_us)
@@ -542,3 +542,10 @@ def test_the_rates_of_a_target_are_told_and_those_that_are_too_old_noted(
     [row] = [row for row in check(changed) if row.subject == "targets.shop-de.convert"]
     assert row.verdict is verdict
     assert row.reason.startswith(said)
+    assert "first converted price" not in row.reason
+
+    bare = settings.model_copy(update={"targets": {"shop-de": before.targets["shop-de"].model_copy(update=on)}})
+    unguarded = replace(changed, loaded=replace(parts.loaded, settings=bare))
+    [row] = [row for row in check(unguarded) if row.subject == "targets.shop-de.convert"]
+    assert row.verdict is CheckStatus.NOTE
+    assert "no guard rail judges the first converted price of an offer" in row.reason
