@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from threading import Lock
 
 from connector.kaufland.call_options import CallOptions, UpdateMode
 from connector.kaufland.http.address import Address
 from connector.kaufland.http.credentials import Credentials
 from connector.kaufland.http.skew import SkewMeter
+from streams.dispatch.departures import Departures
 
 
 def default_user_agent() -> str:
@@ -47,4 +49,11 @@ class AccountState:
     def __init__(self, settings: KauflandAccount) -> None:
         self.settings = settings
         self.skew = SkewMeter()
+        self._departures = Departures()
+        self._leaving = Lock()
         self.refused = False  # whether its last response was a 401: the keys are read again before the next call
+
+    def leave(self, now_s: float, limit_per_s: float) -> float:
+        """Thread-safe ``Departures.leave``."""
+        with self._leaving:
+            return self._departures.leave(now_s, limit_per_s)

@@ -67,7 +67,10 @@ class KauflandCaller:
         if isinstance(prepared, tuple):
             return Answer(call=call, replies=prepared)
         exchange = self.client(account).exchange(
-            prepared.request, send_by_s=call.send_by_s, give_up_at_s=call.give_up_at_s
+            prepared.request,
+            send_by_s=call.send_by_s,
+            give_up_at_s=call.give_up_at_s,
+            turn=None if (limit := call.limit_per_s) is None else lambda now_s: account.leave(now_s, limit),
         )
         if isinstance(exchange.outcome, NotLeft):
             return Answer(call=call, replies=_merged(call, prepared, (NotSent(),) * len(prepared.items)))

@@ -96,6 +96,11 @@ def suspended(plan: HistoryPlan) -> HistoryPlan:
     return replace(plan, suspensions=3, busy_workers=0.5, events=60)
 
 
+def busy(plan: HistoryPlan) -> HistoryPlan:
+    """Half of the calls wait for a worker, and more are wanted than the limit allows."""
+    return replace(plan, busy_workers=0.5, members=1, faults=0, rooms=60, events=120, pace=Pace(per_second=12.0))
+
+
 def refusing(plan: HistoryPlan) -> HistoryPlan:
     """The kill of ``aimed``, with a marketplace that refuses half of the events."""
     return replace(aimed(plan), rooms=15, events=100, lasts_s=6.0, refused=0.5, late=0.0, habits=plan.habits)
@@ -326,6 +331,12 @@ MUTANTS = (
     Mutant(name="no read-ahead", goes_red="O", changes=((Partition, "limit", property(lambda self: 10**9)),)),
     Mutant(name="no lease when called", goes_red="O", changes=((Dispatcher, "calls", _calls_without_lease),)),
     Mutant(name="no lease when sent", goes_red="O", breaks=lambda: Breaks(lease_unchecked=True)),
+    Mutant(
+        name="calls that left late are not counted",
+        goes_red="R",
+        change=busy,
+        breaks=lambda: Breaks(departures_uncounted=True),
+    ),
     Mutant(name="no block after a lost answer", goes_red="O", changes=((InFlight, "lose", _forgets_the_lost),)),
     Mutant(name="a slot under way is sent again", goes_red="O", changes=((Wants, "_blocker", _ignores_slots),)),
     Mutant(name="exclusive keys are shared", goes_red="O", changes=((Wants, "_blocker", _ignores_exclusive_keys),)),

@@ -4,11 +4,12 @@ Every action of a process goes through ``later``: a dead process does nothing mo
 thaws, in random order. What has left a process (a call, the end of a transaction) goes on without it.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from streams.dispatch.departures import Departures
 from streams.engine.engine import Engine
 from streams.engine.sink_watch import SinkAction, SinkWatch
 from streams.engine.snapshot import Snapshot
@@ -71,6 +72,7 @@ class Breaks:
     gate_open_at_once: bool = False
     keeps_the_dead: bool = False  # the sink writes records of lost assignments
     clock_stands_still: bool = False  # while frozen, like CLOCK_MONOTONIC during a suspension
+    departures_uncounted: bool = False  # a call that was given to a worker leaves as soon as one is free
     never_looks_whether_it_landed: bool = False  # the successor of a sink that hangs
     answers: Callable[[Answer], Answer] = lambda answer: answer
 
@@ -133,6 +135,7 @@ class SimulatedProcess:
     def _fresh(self) -> None:
         """Resets all that a process keeps in memory."""
         self.flow = self.around.flow()
+        self._departures: defaultdict[str, Departures] = defaultdict(Departures)
         self.flow.state_version = self.state_version
         sides = SimulatedSideInputs(self._check_live_goes_first) if self.around.side is not None else None
         self.engine = self.around.build(self.flow, self.process, self.world.wall_us() + self.run, sides)
@@ -589,18 +592,28 @@ class SimulatedProcess:
     # ---- workers ----------------------------------------------------------------------------------------------------
 
     def _send(self, call: Call) -> None:
-        """Checks the lease right before the call leaves."""
+        """Checks lease and limit right before the call leaves."""
         if self.mono_s() > call.send_by_s and not self.around.breaks.lease_unchecked:
             self.world.count("lease had passed")
             self._hear(not_sent(call))
         elif self.around.api.unreachable():
             self.world.count("connection refused")
             self._hear(not_sent(call, failed=True))
+        elif (at_s := self._turn_of(call)) > self.mono_s():
+            self.world.count("waited for its turn")
+            self.later(at_s - self.mono_s(), lambda: self._send(call))
         else:
             self.around.witness.left(self.process, call)
             run = self.run
             self.around.api.call(call, self.process, lambda answer: self._hear_of(run, answer))
             self.reached("call sent")
+
+    def _turn_of(self, call: Call) -> float:
+        """Returns the present time if the call may leave, else when to ask again."""
+        now_s = self.mono_s()
+        if call.limit_per_s is None or self.around.breaks.departures_uncounted:
+            return now_s
+        return self._departures[call.account].leave(now_s, call.limit_per_s)
 
     def _hear_of(self, run: int, answer: Answer) -> None:
         if run == self.run and self.alive:

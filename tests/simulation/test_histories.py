@@ -11,6 +11,7 @@ import pytest
 
 from streams.quota import CallQuota, QuotaWindow
 from tests.simulation.history import HistoryPlan, SeededHistory
+from tests.simulation.mutants import busy
 
 BASE = int(os.environ.get("SIM_SEED", "0"))
 CHUNK = 50
@@ -192,6 +193,17 @@ def test_each_record_of_a_side_input_is_told_once_and_live_input_is_never_kept_w
         "freeze beyond the session",
     )
     assert [what for what in expected if not happened[what]] == []
+
+
+def test_calls_that_leave_late_wait_for_their_turn_under_the_limit() -> None:
+    happened: Counter[str] = Counter()
+    for seed in range(BASE, BASE + 40):
+        outcome = SeededHistory(seed, change=busy).run()
+        if outcome.violations:
+            pytest.fail(SeededHistory(seed, change=busy, trace=True).run().report())
+        happened.update(outcome.seen)
+
+    assert happened["waited for its turn"] >= 3
 
 
 def plain(plan: HistoryPlan) -> HistoryPlan:

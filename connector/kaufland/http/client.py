@@ -12,7 +12,7 @@ from connector.kaufland.http.address import Address
 from connector.kaufland.http.credentials import Credentials
 from connector.kaufland.http.exchange import ApiRequest, ApiResponse, Exchange, NotLeft, TransportFailure
 from connector.kaufland.http.skew import SkewMeter
-from connector.kaufland.http.transport import CallDeadlines, LeaseOver, Transport
+from connector.kaufland.http.transport import CallDeadlines, LeaseOver, Transport, Turn
 from streams.http.egress import Egress
 from streams.ports import Clock
 
@@ -79,14 +79,16 @@ class Client:
             trust_env=False,
         )
 
-    def exchange(self, request: ApiRequest, *, send_by_s: float, give_up_at_s: float) -> Exchange:
+    def exchange(
+        self, request: ApiRequest, *, send_by_s: float, give_up_at_s: float, turn: Turn | None = None
+    ) -> Exchange:
         """Sends the request once and reads the response.
 
-        The first byte is sent by ``send_by_s`` and the exchange ends by ``give_up_at_s`` (both on the monotonic clock).
-        Raises only ForbiddenAddress.
+        The first byte is sent when ``turn`` allows it and by ``send_by_s``, and the exchange ends by ``give_up_at_s``
+        (both on the monotonic clock). Raises only ForbiddenAddress.
         """
         began = self._clock.now()
-        self._deadlines.begin(send_by_s=send_by_s, give_up_at_s=give_up_at_s)
+        self._deadlines.begin(send_by_s=send_by_s, give_up_at_s=give_up_at_s, turn=turn)
         if began.mono_s > min(send_by_s, give_up_at_s):
             return Exchange(outcome=NotLeft(), began=began, sent=None, ended=began)
         outcome = self._send(request)

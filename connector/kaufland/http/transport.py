@@ -1,8 +1,9 @@
-"""The HTTP client's transport: bounds the whole call by one deadline, and checks the lease before the first byte.
+"""The HTTP client's transport: bounds the whole call by one deadline; checks lease and limit before the first byte.
 
 The time-outs of httpx apply to each read, so a response that arrives byte by byte could hold a call indefinitely. Here
-every operation gets the time left until the call's deadline. The lease is checked, and the time of sending taken, when
-the first byte is written, after connecting. One connection per transport, used by one thread.
+every operation gets the time left until the call's deadline. The lease is checked, the call waits for its turn under
+the account's limit, and the time of sending is taken, when the first byte is written, after connecting. One connection
+per transport, used by one thread.
 
 A proxy and changed TLS files matter only while a connection is made; a request on an open one passes no code of theirs.
 """
@@ -10,8 +11,9 @@ A proxy and changed TLS files matter only while a connection is made; a request 
 import select
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from time import sleep
 from typing import Any, TypeAlias
 
 import httpcore
@@ -32,9 +34,12 @@ written to a connection that is being closed counts as lost."""
 
 _SocketOption: TypeAlias = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
+Turn: TypeAlias = Callable[[float], float]
+"""Takes the present time and returns it if a call may leave now, which then counts as left; else when to ask again."""
+
 
 class LeaseOver(Exception):
-    """The lease (``send_by_s``) had expired before the first byte was written; nothing was sent."""
+    """The lease (``send_by_s``) ends before the first byte may be written; nothing was sent."""
 
 
 class ForbiddenAddress(Exception):
@@ -44,14 +49,17 @@ class ForbiddenAddress(Exception):
 class CallDeadlines:
     """The deadlines of the current call, and when its first byte was written. Reset for each call."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, sleep: Callable[[float], None] = sleep) -> None:
         self._clock = clock
+        self._sleep = sleep
+        self._turn: Turn | None = None
         self._send_by_s = self._give_up_at_s = 0.0
         self.sent: Now | None = None
 
-    def begin(self, *, send_by_s: float, give_up_at_s: float) -> None:
-        """Starts the next call."""
+    def begin(self, *, send_by_s: float, give_up_at_s: float, turn: Turn | None = None) -> None:
+        """Starts the next call. ``turn`` None: no limit applies to it."""
         self._send_by_s, self._give_up_at_s = send_by_s, give_up_at_s
+        self._turn = turn
         self.sent = None
 
     def left_s(self, late: type[httpcore.TimeoutException]) -> float:
@@ -62,13 +70,23 @@ class CallDeadlines:
         return left_s
 
     def leave(self) -> None:
-        """Called before each write. Raises LeaseOver if the lease ended before the first byte."""
+        """Called before each write; the first one waits for the call's turn.
+
+        Raises LeaseOver if the lease ends before that.
+        """
         if self.sent is not None:
             return
         now = self._clock.now()
-        if now.mono_s > self._send_by_s:
-            raise LeaseOver
-        self.sent = now
+        while now.mono_s <= self._send_by_s:
+            at_s = now.mono_s if self._turn is None else self._turn(now.mono_s)
+            if at_s <= now.mono_s:
+                self.sent = now
+                return
+            if at_s > min(self._send_by_s, self._give_up_at_s):
+                break
+            self._sleep(at_s - now.mono_s)
+            now = self._clock.now()
+        raise LeaseOver
 
 
 class _Stream(httpcore.NetworkStream):

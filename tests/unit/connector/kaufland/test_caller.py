@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.contracts.call_log_row import MarketplaceCalled
-from connector.kaufland.account import KauflandAccount
+from connector.kaufland.account import AccountState, KauflandAccount
 from connector.kaufland.adapter import Kaufland, kaufland
 from connector.kaufland.call_log import MAX_BODIES_S, CallLog
 from connector.kaufland.call_options import UpdateMode
@@ -772,6 +772,25 @@ def test_a_row_says_how_long_the_oldest_item_waited_and_which_limit_was_in_force
     (row,) = edge.rows
     assert row.waited_us == row.sent_at_us - 1_000_000
     assert row.limit_per_second == Decimal("3.3333")
+
+
+def test_a_call_whose_turn_comes_after_its_lease_does_not_leave(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_for: list[float] = []
+
+    def never(_account: AccountState, now_s: float, limit_per_s: float) -> float:
+        asked_for.append(limit_per_s)
+        return now_s + 1e9
+
+    monkeypatch.setattr(AccountState, "leave", never)
+    edge.answers(accepting)
+    asked = call(update(4101, stock=1))
+
+    limited, unlimited = (edge.adapter.call(replace(asked, limit_per_s=limit)) for limit in (3.5, None))
+
+    assert limited.replies == (NotSent(),)
+    assert isinstance(unlimited.replies[0], Settled)
+    assert asked_for == [3.5]
+    assert len(edge.server.received) == 1
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpcore
 import httpx
 import pytest
 
+from connector.kaufland.account import AccountState, KauflandAccount
 from connector.kaufland.account_check import PING
 from connector.kaufland.http.address import Address
 from connector.kaufland.http.client import Client
@@ -20,6 +22,7 @@ from connector.kaufland.http.skew import SkewMeter
 from connector.kaufland.http.transport import _OF_HTTPX, CallDeadlines, LeaseOver, _Stream
 from connector.kaufland.verdict.table import TRANSPORT_ROWS
 from streams.clock import uptime_s
+from streams.flow import Now
 from streams.http.egress import Egress
 from streams.http.tls import TlsContext, TlsFiles
 from tests.unit.connector.kaufland.answering_server import Received, answer, answering
@@ -27,6 +30,8 @@ from tests.unit.connector.kaufland.wants import SOON_S, RealClock
 
 CERTIFICATE = Path(__file__).parents[4] / "data/kaufland/loopback-cert.pem"
 KEY = CERTIFICATE.with_name("loopback-key.pem")
+ADDRESS = Address(scheme="https", host="127.0.0.1", port=443, path="/v2")
+CREDENTIALS = Credentials.of("k" * 32, "s" * 64)
 
 
 def serving() -> ssl.SSLContext:
@@ -45,8 +50,8 @@ def trusting() -> Egress:
 def client(port: int, egress: Egress) -> Iterator[Client]:
     clock = RealClock()
     made = Client(
-        address=Address(scheme="https", host="127.0.0.1", port=port, path="/v2"),
-        credentials=Credentials.of("k" * 32, "s" * 64),
+        address=replace(ADDRESS, port=port),
+        credentials=CREDENTIALS,
         skew=SkewMeter(),
         clock=clock,
         egress=egress,
@@ -165,6 +170,41 @@ def test_the_lease_is_checked_for_the_first_byte_only() -> None:
     assert theirs.recv(9) == b"xy"
     ours.close()
     theirs.close()
+
+
+@dataclass
+class SleptClock:
+    """A clock that moves only while somebody sleeps."""
+
+    mono_s: float = 100.0
+    slept_s: list[float] = field(default_factory=list)
+
+    def now(self) -> Now:
+        return Now(mono_s=self.mono_s, wall_us=0)
+
+    def sleep(self, for_s: float) -> None:
+        self.slept_s.append(for_s)
+        self.mono_s += for_s
+
+
+def test_the_first_byte_waits_for_its_turn_and_leaves_nothing_if_the_lease_ends_before() -> None:
+    clock = SleptClock()
+    account = AccountState(KauflandAccount(name="one", credentials=CREDENTIALS, address=ADDRESS))
+    ways = [CallDeadlines(clock, clock.sleep) for _ in range(5)]
+    for way, send_by_s in zip(ways, (200.0, 200.0, 200.0, 200.0, 100.5), strict=True):
+        way.begin(send_by_s=send_by_s, give_up_at_s=300.0, turn=lambda now_s: account.leave(now_s, 1.5))
+    *timely, late = ways
+
+    for way in timely[:3]:
+        way.leave()
+    with pytest.raises(LeaseOver):
+        late.leave()
+    assert clock.slept_s == []
+    timely[3].leave()
+    timely[3].leave()
+
+    assert [way.sent and way.sent.mono_s for way in ways] == [100.0, 100.0, 100.0, 101.0, None]
+    assert clock.slept_s == [1.0]
 
 
 def test_every_failure_of_the_connection_pool_is_named_as_httpx_names_it() -> None:
