@@ -17,6 +17,9 @@ from devstack.waiting import STILL_S, StoodStill, until
 from streams.errors import SettingsError, StreamError
 from tests.harness.forked_process import ForkedProcess
 
+SET_UP_AT_MOST = 5
+"""Times that a command of the set-up is run; each waits half a minute for the broker."""
+
 
 @dataclass(kw_only=True)
 class WatchedDeployment(Deployment[Stack]):
@@ -34,6 +37,18 @@ class WatchedDeployment(Deployment[Stack]):
         if ended != code:
             raise DeploymentFailed(f"connector {' '.join(arguments)} ended with {ended}: {output}{error!r}")
         return output
+
+    def set_up(self, *arguments: str) -> None:
+        """Runs a command that prepares the deployment; asks again if the broker was too busy to answer it in time."""
+        for _ in range(SET_UP_AT_MOST - 1):
+            try:
+                super().set_up(*arguments)
+            except DeploymentFailed as failed:
+                if "no broker answers" not in str(failed):
+                    raise
+            else:
+                return
+        super().set_up(*arguments)
 
     def in_own_process(self, *arguments: str, code: int = 0) -> str:
         """Runs a command as an operator does."""
