@@ -5,7 +5,7 @@ Nothing is opened on import.
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import structlog
@@ -61,20 +61,26 @@ def administration(configured: Settings) -> ClusterAdmin:
     return ClusterAdmin(connection(configured).admin(), describes=configured.kafka.topic_ids)
 
 
-def registry(configured: Settings) -> RegistryClient:
-    """Returns the schema registry's client. Raises SettingsError for a file that has become unreadable."""
+REGISTERING_S: Final = 60.0
+"""A registry compares a schema with every earlier version and writes it to its own storage before it answers."""
+
+
+def registry(configured: Settings, *, at_least_s: float = 0.0) -> RegistryClient:
+    """Returns the schema registry's client. Raises SettingsError for a file that has become unreadable.
+
+    ``at_least_s``: how long it waits for each answer, if the setting says less.
+    """
     settings = configured.registry
+    timeout_s = max(settings.timeout, at_least_s)
     if not {"https"} & {urlsplit(url or "").scheme for url in (settings.url, settings.oauth.url)}:
-        return RegistryClient(settings.url, timeout_s=settings.timeout, auth=_registry_auth(settings, Egress))
+        return RegistryClient(settings.url, timeout_s=timeout_s, auth=_registry_auth(settings, Egress))
     files = TlsFiles(
         ca=settings.ca_file or configured.http.ca_file,
         certificate=settings.client_certificate_file,
         key=settings.client_key_file,
     )
     way = _egress(configured.http, files)
-    return RegistryClient(
-        settings.url, timeout_s=settings.timeout, egress=way, auth=_registry_auth(settings, lambda: way)
-    )
+    return RegistryClient(settings.url, timeout_s=timeout_s, egress=way, auth=_registry_auth(settings, lambda: way))
 
 
 def _registry_auth(settings: model.RegistrySettings, way: Callable[[], Egress]) -> "httpx.Auth | None":

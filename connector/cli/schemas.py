@@ -21,7 +21,7 @@ def register_schemas(config_file: ConfigFile = None, as_json: AsJson = False) ->
     """
     settings = loaded(config_file).settings
     names, avro_keys = convert.topics(settings), convert.avro_keys(settings)
-    with connections.registry(settings) as registry:
+    with connections.registry(settings, at_least_s=connections.REGISTERING_S) as registry:
         finish(good=schemas.register(output(), registry, names, avro_keys=avro_keys, as_json=as_json))
 
 

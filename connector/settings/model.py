@@ -121,7 +121,7 @@ class RegistrySettings(SettingsSection):
     url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
     """Schema registry with the Confluent REST API; for Apicurio, its address followed by /apis/ccompat/v7."""
     timeout: Duration = 5.0
-    """Timeout of one request."""
+    """Timeout of one request. `connector schemas register` waits for a minute at least."""
     ca_file: Path | None = None
     """PEM file with the CA certificates for the registry and its token endpoint. Default: http.ca_file."""
     client_certificate_file: Path | None = None

@@ -39,12 +39,12 @@ class WatchedDeployment(Deployment[Stack]):
         return output
 
     def set_up(self, *arguments: str) -> None:
-        """Runs a command that prepares the deployment; asks again if the broker was too busy to answer it in time."""
+        """Runs a command that prepares the deployment; asks again if broker or registry were too busy to answer in time."""
         for _ in range(SET_UP_AT_MOST - 1):
             try:
                 super().set_up(*arguments)
             except DeploymentFailed as failed:
-                if "no broker answers" not in str(failed):
+                if not any(busy in str(failed) for busy in ("no broker answers", "does not answer")):
                     raise
             else:
                 return

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 import pytest
 from rich.console import Console
@@ -17,7 +18,7 @@ from connector.logs import SCRUBBER
 from connector.operations import config
 from connector.settings.load import Loaded
 from connector.settings.model import TracesSettings
-from streams.errors import RegistryDenied
+from streams.errors import RegistryDenied, RegistryDown
 from streams.kafka.registry import RegistryClient
 from tests.harness.connect_proxy import ConnectProxy
 from tests.harness.otlp_collector import collecting
@@ -185,6 +186,20 @@ def test_the_registry_gets_tokens_of_a_token_endpoint(tmp_path: Path) -> None:
     asked = [request.headers["authorization"] for request in endpoint.received]
     assert asked == ["Basic " + b64encode(f"me:{kind}-secret".encode()).decode() for kind in ("the", "another")]
     assert SCRUBBER.clean("access-1") == "***"
+
+
+def test_who_registers_waits_longer_for_an_answer_than_the_setting_says(tmp_path: Path) -> None:
+    def slowly(*_: object) -> bytes:
+        Event().wait(0.4)
+        return answer(200, [])
+
+    with answering(slowly, serving()) as server:
+        given = f'timeout = "200ms"\nca_file = "{CA}"'
+        settings = loaded(tmp_path, registry=server.port, registry_settings=given).settings
+        with connections.registry(settings) as client, pytest.raises(RegistryDown):
+            client.subjects()
+        with connections.registry(settings, at_least_s=connections.REGISTERING_S) as client:
+            assert client.subjects() == ()
 
 
 def test_config_show_names_the_variable_of_a_setting_and_masks_a_password(tmp_path: Path) -> None:
