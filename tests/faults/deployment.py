@@ -39,7 +39,7 @@ class WatchedDeployment(Deployment[Stack]):
         return output
 
     def set_up(self, *arguments: str) -> None:
-        """Runs a command that prepares the deployment; asks again if broker or registry were too busy to answer in time."""
+        """Runs a command that prepares the deployment; asks again if broker or registry were too busy."""
         for _ in range(SET_UP_AT_MOST - 1):
             try:
                 super().set_up(*arguments)

@@ -263,12 +263,15 @@ def set_point(raw: dict[str, Any], offset: int, now: Now) -> SetPoint:
 def merge(device: Device, event: SetPoint) -> tuple[Device, list[tuple[str, str]]]:
     """Merges an event into a device; returns the device and (event id, status) of the events that end by this.
 
-    The newest event wins; the other one ends as SUPERSEDED, one that equals the certain value as UNCHANGED.
+    The newest event wins; the other one ends as SUPERSEDED, one that equals the certain value as UNCHANGED. Without
+    transactions an event may be read again after its result: if it is still the newest and was not accepted, it is
+    sent again.
     """
     wanted = device.wanted
-    if event.order <= device.newest_order:
-        same = event.order == device.accepted_order
-        return device, [(event.id, "UNCHANGED" if same else "SUPERSEDED")]
+    if event.order == device.accepted_order:
+        return device, [(event.id, "UNCHANGED")]
+    if event.order < device.newest_order:
+        return device, [(event.id, "SUPERSEDED")]
     device = replace(device, newest_order=event.order)
     if wanted is not None:
         return replace(device, wanted=event), [(wanted.id, "SUPERSEDED")]

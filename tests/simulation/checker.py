@@ -5,7 +5,7 @@ It takes plain values, so that a run against a real broker can be checked by the
 - N: nothing is lost, nothing is answered twice
 - O: order; values of a slot never go back, and no two calls in flight touch the same slot
 - R: rate; no window of one second holds more calls than the limit
-- E: end state; every slot holds the value of its newest event
+- E: end state; every slot holds the value of its newest event, and no result says otherwise
 - B: bounds on lanes and outputs in memory (reported by ``simulated_process.py``)
 - P: progress; everything ends within its budget (reported by ``simulated_process.py`` and ``history.py``)
 - S: each record of a side input is told once, and its position is committed with that (see also ``side_topics.py``)
@@ -147,6 +147,13 @@ def newest_everywhere(
     for slot in actual:
         if slot not in newest:
             yield Violation(invariant="E", text=f"{slot} was set to {actual[slot]}, no event names it")
+
+
+def newest_is_never_superseded(newest: Mapping[Hashable, str], status: Mapping[str, str]) -> Iterator[Violation]:
+    """No result says that the newest event of a slot was superseded. ``newest``: its id; ``status``: by id."""
+    for slot, event_id in newest.items():
+        if status.get(event_id) == "SUPERSEDED":
+            yield Violation(invariant="E", text=f"{event_id}, the newest event of {slot}, ended SUPERSEDED")
 
 
 def told_once(what: str, times: Mapping[int, int], first: int, position: int) -> Iterator[Violation]:

@@ -791,3 +791,5 @@ class SeededHistory:
         wished = {slot for slot in self.api.values if isinstance(slot, tuple) and slot[1] == WISHED}
         actual = {slot: value for slot, value in self.api.values.items() if slot not in wished}
         yield from checker.newest_everywhere(values, actual, excused)
+        ids = {slot: said.event_id for slot, said in newest.items()}
+        yield from checker.newest_is_never_superseded(ids, self.evidence.status)

@@ -37,3 +37,20 @@ def test_a_value_that_a_lost_owner_may_have_sent_is_overwritten_although_it_equa
 
     assert ended == []
     assert device.wanted is not None
+
+
+def test_a_refused_event_that_is_read_again_is_sent_again_and_an_accepted_one_is_not() -> None:
+    refused, accepted = event("refused", at=10, value=1), event("accepted", at=20, value=2)
+    device, _ = merge(Device(), refused)
+    device, ended = learn(device, body(refused), Settled(answer=Shown(ok=False)))
+    assert ended == [("refused", "REFUSED")]
+
+    device, ended = merge(device, refused)
+    assert ended == []
+    assert device.wanted == refused
+
+    device, _ = merge(device, accepted)
+    device, _ = learn(device, body(accepted), Settled(answer=Shown()))
+    device, ended = merge(device, accepted)
+    assert ended == [("accepted", "UNCHANGED")]
+    assert device.wanted is None
