@@ -434,7 +434,12 @@ MUTANTS = (
         changes=((Lanes, "turn", _takes_side_inputs_for_live),),
         change=wishing,
     ),
-    Mutant(name="no pace", goes_red="R", changes=((RateLimiter, "_slot_at", _at_once),)),
+    Mutant(
+        name="no pace",
+        breaks=lambda: Breaks(departures_uncounted=True),
+        goes_red="R",
+        changes=((RateLimiter, "_slot_at", _at_once),),
+    ),
     Mutant(name="strict holds no slot", goes_red="R", changes=((RateLimiter, "_free_at", _at_once),)),
     Mutant(
         name="few calls tell of no outage",

@@ -232,6 +232,7 @@ def test_every_setting_that_names_a_file_with_a_secret_is_known(folder: Path) ->
         "shipments.carriers_file",
         "mappings.reference_file",
         "mappings.overrides_file",
+        "mappings.rates_file",
         "targets.main.allow_eans_file",
         "targets.main.create.eans_file",
         "console.projection",
