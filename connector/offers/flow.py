@@ -10,8 +10,7 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from connector.contracts import state_versions
-from connector.contracts.codec import header_texts
-from connector.contracts.event_traces import EventTraces
+from connector.contracts.event_traces import EventTrace, EventTraces
 from connector.contracts.headers import NO_TRACE, Stamp, Trace
 from connector.contracts.topics import Feature, Topics
 from connector.controls.commands import Verify
@@ -37,11 +36,11 @@ from connector.offers.events import (
 )
 from connector.offers.field_results import flat_rows
 from connector.offers.figures import FigureCounter, OfferFigures
-from connector.offers.ledger import OfferLane
+from connector.offers.ledger import LedgerEntry, OfferLane
 from connector.offers.listing_answers import restored
 from connector.offers.outcomes import apply_answer
 from connector.offers.policy import OfferPolicy, OfferTerms
-from connector.offers.results import Cleared, OfferOutput
+from connector.offers.results import Cleared, OfferOutput, OfferRow
 from connector.offers.swept_identity import kept, unknown_places
 from connector.offers.traces import trace_of
 from connector.offers.window_rails import WindowRails
@@ -339,13 +338,21 @@ class OfferFlow:
 
     def _outputs(self, outputs: Iterable[OfferOutput], partition: int, now_us: int) -> list[Output]:
         made: list[Output] = []
-        for one in outputs:
-            output = self._output(one, partition, now_us)
-            made.append(output)
-            if self._has_field_results and isinstance(one[0], OfferResult):
-                trace = Trace(traceparent=header_texts(output.headers).get("traceparent"))
-                made += [self._field_result(row, trace) for row in flat_rows(one[0])]
+        for what, entry in outputs:
+            trace, traced = self._traced(entry, now_us)
+            made.append(self._output(what, entry, trace, traced, partition))
+            if self._has_field_results and isinstance(what, OfferResult):
+                made += [self._field_result(row, trace) for row in flat_rows(what)]
         return made
+
+    def _traced(self, entry: LedgerEntry | None, now_us: int) -> tuple[Trace, EventTrace | None]:
+        """Returns the trace context of what is written of an entry, and its span where traces are on."""
+        if entry is None:
+            return NO_TRACE, None
+        if self._terms.traces is None:
+            return Trace(traceparent=entry.traceparent) if entry.traceparent is not None else NO_TRACE, None
+        traced = trace_of(entry, self._terms.traces, now_us)
+        return Trace(traceparent=traced.context.traceparent), traced
 
     def _field_result(self, row: OfferFieldResult, trace: Trace) -> Output:
         return Output(
@@ -370,18 +377,12 @@ class OfferFlow:
             since_us = self._taken_over_us[event.partition] = now_us
         return since_us
 
-    def _output(self, output: OfferOutput, partition: int, now_us: int) -> Output:
-        what, entry = output
-        traces, traced = self._terms.traces, None
-        if entry is None:
-            trace = NO_TRACE
-        elif traces is None:
-            trace = Trace(traceparent=entry.traceparent) if entry.traceparent is not None else NO_TRACE
-        else:
-            traced = trace_of(entry, traces, now_us)
-            trace = Trace(traceparent=traced.context.traceparent)
+    def _output(
+        self, what: OfferRow, entry: LedgerEntry | None, trace: Trace, traced: EventTrace | None, partition: int
+    ) -> Output:
         match what:
             case OfferResult():
+                traces = self._terms.traces
                 self._counter.result(what, entry.order.source if entry is not None else "")
                 return Output(
                     topic=self._topics.offer_results,

@@ -87,7 +87,7 @@ class GuardRails:
     def _by_rate(self, row: EntryDraft, field: Field, unit: KnownUnit) -> Iterator[Tripped]:
         """Yields the rail of a rate that is too far from the one with which the unit's last price was converted."""
         rule = self._draft.terms.policy.conversions.get(row.entry.target_id or "")
-        used = next((asked.conversion for asked in row.open if asked.field is field), None)
+        used = row.entry.conversion_of(field)
         fact = self._draft.fact(unit, field)
         if rule is None or used is None or fact is None:
             return

@@ -60,7 +60,7 @@ def merge_event(
         origin=origin,
         attributes=event.attributes,
         traceparent=event.traceparent,
-        listing=_listing(lane, event, replay_id),
+        listing=_listing(event, origin),
         refused=found.refusal.code if found.refusal is not None else None,
         problem=found.problem,
     )
@@ -159,9 +159,9 @@ def _unsure(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int)
     return lane if target is None else unsure(lane, target, now_us)
 
 
-def _listing(lane: OfferLane, event: OfferChanged, replay_id: str | None) -> ListingWish | None:
+def _listing(event: OfferChanged, origin: Origin) -> ListingWish | None:
     """Returns what the event asks for; nothing if it is read again, so that a replay creates and deletes nothing."""
-    if event.listing is None or _origin(lane, event, replay_id) is Origin.REPLAY:
+    if event.listing is None or origin is Origin.REPLAY:
         return None
     return ListingWish(wish=event.listing, was_sent=False)
 

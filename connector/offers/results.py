@@ -40,7 +40,10 @@ class Cleared:
     key: str
 
 
-OfferOutput: TypeAlias = tuple[OfferResult | OfferNotFound | OfferDrifted | Cleared, LedgerEntry | None]
+OfferRow: TypeAlias = OfferResult | OfferNotFound | OfferDrifted | Cleared
+"""What an output record says."""
+
+OfferOutput: TypeAlias = tuple[OfferRow, LedgerEntry | None]
 """An output record, and the entry whose trace context it carries."""
 
 _SENT = frozenset((FieldStatus.APPLIED, FieldStatus.DRY_RUN))

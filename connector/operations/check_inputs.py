@@ -1,6 +1,5 @@
 """Opens the connections that ``connector check`` queries."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -14,6 +13,7 @@ from connector.operations.routing import differences
 from connector.operations.routing_topic import read_only_routing
 from connector.settings import convert
 from connector.settings.load import Loaded
+from streams.clock import SystemClock
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def open_inputs(loaded: Loaded) -> Iterator[CheckInputs]:
                 collector=lambda: collector_problem(configured),
                 version=version("kaufland-stream-connector"),
                 rates=rates(configured),
-                now_us=time.time_ns() // 1_000,
+                now_us=SystemClock().now().wall_us,
             )
     finally:
         adapter.close()

@@ -2,8 +2,8 @@
 
 ``RateLimiter`` decides when a call may leave, but a call can leave later: it waits for a worker, or its connection is
 still being opened while later calls use one that is open. Then calls that were spaced leave together. With this count,
-the sliding second that ends when a call leaves holds no more than the limit plus ``MARGIN`` calls of this process,
-however late they are.
+the sliding second that ends when a call leaves holds no more than that call's limit plus ``MARGIN`` calls of this
+process, however late they are. A call keeps the limit with which it was made; limits of groups are not counted here.
 
 Pure: times are arguments, in seconds on the monotonic clock. Not thread-safe.
 """

@@ -5,6 +5,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -74,11 +75,19 @@ MUST_HAPPEN = (
 )
 
 
-def judged(seed: int) -> Counter[str]:
-    outcome = SeededHistory(seed).run()
-    if outcome.violations:
-        pytest.fail(SeededHistory(seed, trace=True).run().report())
-    return Counter(outcome.seen)
+def as_drawn(plan: HistoryPlan) -> HistoryPlan:
+    return plan
+
+
+def judged(seeds: range, change: Callable[[HistoryPlan], HistoryPlan] = as_drawn) -> Counter[str]:
+    """Returns what happened in the histories of these seeds; fails with the trace of one that violates an invariant."""
+    happened: Counter[str] = Counter()
+    for seed in seeds:
+        outcome = SeededHistory(seed, change=change).run()
+        if outcome.violations:
+            pytest.fail(SeededHistory(seed, change=change, trace=True).run().report())
+        happened.update(outcome.seen)
+    return happened
 
 
 @pytest.mark.parametrize(
@@ -89,8 +98,7 @@ def judged(seed: int) -> Counter[str]:
     ],
 )
 def test_every_history_keeps_all_invariants(first: int) -> None:
-    for seed in range(first, first + CHUNK):
-        HAPPENED.update(judged(seed))
+    HAPPENED.update(judged(range(first, first + CHUNK)))
 
 
 def three_that_hang(plan: HistoryPlan) -> HistoryPlan:
@@ -99,12 +107,7 @@ def three_that_hang(plan: HistoryPlan) -> HistoryPlan:
 
 
 def test_three_processes_keep_every_invariant_though_sinks_hang_and_their_machine_is_suspended() -> None:
-    happened: Counter[str] = Counter()
-    for seed in range(BASE, BASE + 80):
-        outcome = SeededHistory(seed, change=three_that_hang).run()
-        if outcome.violations:
-            pytest.fail(SeededHistory(seed, change=three_that_hang, trace=True).run().report())
-        happened.update(outcome.seen)
+    happened = judged(range(BASE, BASE + 80), three_that_hang)
 
     expected = (
         "sink hangs",
@@ -129,24 +132,14 @@ def two_versions(plan: HistoryPlan) -> HistoryPlan:
 
 
 def test_an_input_topic_that_is_created_again_is_refused_and_after_the_remedy_nothing_is_lost() -> None:
-    happened: Counter[str] = Counter()
-    for seed in range(BASE, BASE + 25):
-        outcome = SeededHistory(seed, change=recreated).run()
-        if outcome.violations:
-            pytest.fail(SeededHistory(seed, change=recreated, trace=True).run().report())
-        happened.update(outcome.seen)
+    happened = judged(range(BASE, BASE + 25), recreated)
 
     assert happened["input created again"] == 25
     assert happened["partition refused"] >= 25
 
 
 def test_an_older_version_beside_a_newer_one_drops_nothing_that_it_does_not_know() -> None:
-    happened: Counter[str] = Counter()
-    for seed in range(BASE, BASE + 25):
-        outcome = SeededHistory(seed, change=two_versions).run()
-        if outcome.violations:
-            pytest.fail(SeededHistory(seed, change=two_versions, trace=True).run().report())
-        happened.update(outcome.seen)
+    happened = judged(range(BASE, BASE + 25), two_versions)
 
     assert happened["kept by a newer version"]
     assert happened["hand-over"]
@@ -158,12 +151,7 @@ def commanded(plan: HistoryPlan) -> HistoryPlan:
 
 
 def test_nothing_leaves_against_a_command_and_nothing_is_lost_by_one() -> None:
-    happened: Counter[str] = Counter()
-    for seed in range(BASE, BASE + 60):
-        outcome = SeededHistory(seed, change=commanded).run()
-        if outcome.violations:
-            pytest.fail(SeededHistory(seed, change=commanded, trace=True).run().report())
-        happened.update(outcome.seen)
+    happened = judged(range(BASE, BASE + 60), commanded)
 
     expected = ("halted", "halt ended", "crash", "hand-over", "lost assignment", "announced", "result APPLIED")
     assert [what for what in expected if not happened[what]] == []
@@ -175,12 +163,7 @@ def beside(plan: HistoryPlan) -> HistoryPlan:
 
 
 def test_each_record_of_a_side_input_is_told_once_and_live_input_is_never_kept_waiting() -> None:
-    happened: Counter[str] = Counter()
-    for seed in range(BASE, BASE + 100):
-        outcome = SeededHistory(seed, change=beside).run()
-        if outcome.violations:
-            pytest.fail(SeededHistory(seed, change=beside, trace=True).run().report())
-        happened.update(outcome.seen)
+    happened = judged(range(BASE, BASE + 100), beside)
 
     expected = (
         "side input answered",
@@ -196,12 +179,7 @@ def test_each_record_of_a_side_input_is_told_once_and_live_input_is_never_kept_w
 
 
 def test_calls_that_leave_late_wait_for_their_turn_under_the_limit() -> None:
-    happened: Counter[str] = Counter()
-    for seed in range(BASE, BASE + 40):
-        outcome = SeededHistory(seed, change=busy).run()
-        if outcome.violations:
-            pytest.fail(SeededHistory(seed, change=busy, trace=True).run().report())
-        happened.update(outcome.seen)
+    happened = judged(range(BASE, BASE + 40), busy)
 
     assert happened["waited for its turn"] >= 3
 
@@ -213,12 +191,7 @@ def plain(plan: HistoryPlan) -> HistoryPlan:
 
 @pytest.mark.slow
 def test_without_transactions_rows_repeat_and_every_other_invariant_is_kept() -> None:
-    happened: Counter[str] = Counter()
-    for seed in range(BASE, BASE + 400):
-        outcome = SeededHistory(seed, change=plain).run()
-        if outcome.violations:
-            pytest.fail(SeededHistory(seed, change=plain, trace=True).run().report())
-        happened.update(outcome.seen)
+    happened = judged(range(BASE, BASE + 400), plain)
 
     expected = ("answered again", "some records are there", "crash", "hand-over", "result RUNG", "result UNKNOWN")
     assert [what for what in expected if not happened[what]] == []
@@ -267,12 +240,7 @@ def with_quota(plan: HistoryPlan) -> HistoryPlan:
 
 
 def test_no_window_has_more_calls_than_its_quota_and_nothing_is_lost_whatever_happens() -> None:
-    happened: Counter[str] = Counter()
-    for seed in range(BASE, BASE + 60):
-        outcome = SeededHistory(seed, change=with_quota).run()
-        if outcome.violations:
-            pytest.fail(SeededHistory(seed, change=with_quota, trace=True).run().report())
-        happened.update(outcome.seen)
+    happened = judged(range(BASE, BASE + 60), with_quota)
 
     expected = ("quota used up", "crash", "crash with calls under way", "hand-over", "rebalance", "freeze", "announced")
     assert [what for what in expected if not happened[what]] == []

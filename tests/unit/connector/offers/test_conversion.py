@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -169,6 +170,6 @@ def test_a_first_rate_and_that_of_another_currency_are_not_compared() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"step": 0}, {"max_age_s": 0.0}, {"jump_pct": Decimal(0)}])
-def test_a_rule_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
+def test_a_rule_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        ConversionRule(**wrong)  # type: ignore[arg-type]
+        ConversionRule(**wrong)
